@@ -1,0 +1,80 @@
+"""The provider that needs nothing: `sst.toml` names the project's own commands.
+
+    [tasks]
+    build = ["python", "build.py"]
+
+Each is a list, never a shell string: nothing in it is expanded, and no shell is run. It runs in the project's folder.
+"""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from sst_core import ConfigurationError, Detected, Options, Project, ProviderResult, hookimpl, run_tool
+
+NAME = "tasks"
+
+
+class Tasks:
+    """The plugin."""
+
+    @hookimpl
+    def detect_provider(self, settings: Mapping[str, Any]) -> Detected | None:
+        """A project with a `[tasks]` table is ours."""
+        return Detected(NAME, "it has [tasks]") if NAME in settings else None
+
+    @hookimpl
+    def build(self, project: Project, options: Options) -> ProviderResult | None:
+        """Run the task `build`."""
+        return _run("build", project, options)
+
+    @hookimpl
+    def start(self, project: Project, options: Options) -> ProviderResult | None:
+        """Run the task `start`."""
+        return _run("start", project, options)
+
+    @hookimpl
+    def deploy(self, project: Project, options: Options) -> ProviderResult | None:
+        """Run the task `deploy`."""
+        return _run("deploy", project, options)
+
+    @hookimpl
+    def remove(self, project: Project, options: Options) -> ProviderResult | None:
+        """Run the task `remove`."""
+        return _run("remove", project, options)
+
+    @hookimpl
+    def diff(self, project: Project, options: Options) -> ProviderResult | None:
+        """Run the task `diff`."""
+        return _run("diff", project, options)
+
+
+def _run(action: str, project: Project, options: Options) -> ProviderResult | None:
+    if project.provider != NAME:
+        return None
+    program, *arguments = _task(action, project)
+    return ProviderResult(run_tool([_found(program), *arguments, *options.arguments], project.root))
+
+
+def _task(action: str, project: Project) -> list[str]:
+    tasks = project.settings[NAME]
+    if not isinstance(tasks, dict):
+        raise ConfigurationError(
+            f"{project.settings_file}: tasks has to be a table. Write [tasks] on a line of its own."
+        )
+    line = f'{action} = ["program", "argument"]'
+    if action not in tasks:
+        raise ConfigurationError(f"{project.settings_file} has no task for {action}. Add under [tasks]: {line}")
+    task = tasks[action]
+    if not (isinstance(task, list) and task and all(isinstance(word, str) and word for word in task)):
+        raise ConfigurationError(f"{project.settings_file}: {action} has to be a list of words, such as: {line}")
+    return task
+
+
+def _found(program: str) -> str:
+    # Debian and macOS have a python3 and no python; what sst itself runs on will do.
+    return sys.executable if program == "python" and shutil.which(program) is None else program
+
+
+plugin = Tasks()

@@ -1,0 +1,74 @@
+"""From queued runs to the lines that go over the wire: what `show` prints and the sender sends is made here, once."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sst_core import CatalogueError, Locations, Moment, Product
+from sst_telemetry.identity import iso_week, machine_secret, random_id, weekly_id
+from sst_telemetry.machine import machine_facts
+from sst_telemetry.queue import Queue
+
+MAX_LINES = 1000
+"""The most that a collector takes in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One run as it is sent."""
+
+    path: Path
+    """The queue's file it came from."""
+    content: bytes
+    """One envelope as JSON, without a line end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What became of the queue's files."""
+
+    lines: tuple[Line, ...]
+    unusable: tuple[Path, ...]
+    """Files that are torn, or are no recorded run of this catalogue."""
+
+
+def compose(product: Product, locations: Locations, paths: Iterable[Path], now: datetime) -> Composed:
+    """The lines for `paths`, in order. Raises OSError when the machine's secret can neither be read nor kept."""
+    week = iso_week(now)
+    machine = machine_facts(product.catalogue)
+    queue = Queue(locations.queue)
+    lines: list[Line] = []
+    unusable: list[Path] = []
+    for path in paths:
+        run = _run(product, queue.read(path))
+        if run is None:
+            unusable.append(path)
+            continue
+        anonymous = random_id() if run["isCI"] else weekly_id(machine_secret(locations.telemetry), week)
+        lines.append(Line(path, _encode(product, run, machine, anonymous)))
+    return Composed(tuple(lines), tuple(unusable))
+
+
+def preview(product: Product, run: Mapping[str, object], make_id: Callable[[], str] = random_id) -> str:
+    """The line that this run would be, with an id that is made for the occasion."""
+    return _encode(product, run, machine_facts(product.catalogue), make_id()).decode()
+
+
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+def _encode(product: Product, run: Mapping[str, object], machine: Mapping[str, object], anonymous: str) -> bytes:
+    envelope = product.catalogue.envelope({**run, **machine, "anonymousId": anonymous})
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def _run(product: Product, content: bytes | None) -> Mapping[str, object] | None:
+    try:
+        values = json.loads(content or b"")
+        return product.catalogue.check(values, Moment.RUN) if isinstance(values, dict) else None
+    except (ValueError, RecursionError, CatalogueError):
+        return None

@@ -1,0 +1,138 @@
+"""Delivering what is queued: trim, compose, ask for consent, post, and remove only what is accounted for."""
+
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sst_core import Consent, Destination, Locations, Product, ci_name, find_destination, held_if_free
+from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
+from sst_telemetry.queue import Queue
+from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
+
+if TYPE_CHECKING:
+    from sst_telemetry.post import Collector
+
+MAX_REQUESTS = 32
+"""The most that one sender makes."""
+MAX_WAIT = timedelta(days=1).total_seconds()
+"""No failure, and no collector, puts delivery off for longer, in seconds."""
+_FIRST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a delivery came to."""
+
+    left: int
+    """Runs that are still queued."""
+    reason: str
+    """Why something is left, or nothing was to be done."""
+
+
+class Delivery:
+    """One pass over the queue. The caller is a process that may be killed at any point: nothing is lost, and whatever
+    is sent twice for it counts once."""
+
+    def __init__(self, product: Product, environ: Mapping[str, str], clock: Callable[[], datetime] = utc_now) -> None:
+        self._product = product
+        self._environ = environ
+        self._clock = clock
+        # A sender has no project to ask: each queued run was recorded under its own project's consent.
+        self._consent = Consent(product, environ, folder=None, ci=ci_name(environ))
+        self._locations = Locations.of(product, environ)
+        self._queue = Queue(self._locations.queue)
+        self._requests = 0
+
+    def run(self, *, now_please: bool = False) -> Report:
+        """Deliver what is queued. `now_please` does not wait for the time that an earlier failure set.
+
+        Raises OSError for what the disk refuses, and ConfigurationError for proxy settings that can't be used.
+        """
+        if not self._locations.telemetry.is_dir():
+            return Report(0, "nothing is queued")
+        with held_if_free(self._locations.lock) as mine:
+            if not mine:
+                return Report(self._left(), "another sender is at work")
+            self._locations.lock.write_text(str(os.getpid()))  # for `disable`, which ends a sender
+            return self._deliver(now_please)
+
+    def _left(self) -> int:
+        return len(self._queue.waiting())
+
+    def _deliver(self, now_please: bool) -> Report:
+        if not self._consent.decide().enabled:
+            return Report(self._left(), "telemetry is off")
+        now = self._clock().timestamp()
+        self._remember(self._state().counting(dropped=self._queue.trim(now)))
+        target = find_destination(self._product, self._environ)
+        if target.url is None:
+            return Report(self._left(), target.where)
+        not_before = self._state().not_before
+        if not now_please and now < not_before <= now + MAX_WAIT:
+            return Report(self._left(), "waiting after a failure")
+        return self._post_all(target, target.url)
+
+    def _post_all(self, target: Destination, url: str) -> Report:
+        from sst_telemetry.post import Collector
+
+        with Collector(url, self._product.name) as collector:
+            while waiting := self._queue.waiting()[:MAX_LINES]:
+                composed = compose(self._product, self._locations, waiting, self._clock())
+                for path in composed.unusable:
+                    self._queue.set_aside(path)
+                self._remember(self._state().counting(set_aside=len(composed.unusable)))
+                stopped = self._post(collector, url, composed.lines) if composed.lines else None
+                if stopped is not None:
+                    return Report(self._left(), f"{stopped} from {target.where}")
+        return Report(0, "everything is delivered")
+
+    def _post(self, collector: "Collector", url: str, lines: Sequence[Line]) -> str | None:
+        """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""
+        from sst_telemetry.post import Accounted, Failed
+
+        if self._requests == MAX_REQUESTS:
+            return "enough requests for one sender"
+        if not self._consent.decide().enabled:
+            return "telemetry was switched off"
+        self._requests += 1
+        contents = [line.content for line in lines]
+        write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
+        answer = collector.post(contents)
+        accepted = answer.accepted if isinstance(answer, Accounted) else 0
+        last = LastDelivery(
+            self._clock().astimezone(UTC).isoformat("T", "seconds"), url, answer.outcome, len(lines), accepted
+        )
+        self._remember(replace(self._state(), last=last))
+        if isinstance(answer, Failed):
+            self._remember(_put_off(self._state(), self._clock().timestamp(), answer.retry_after))
+            return answer.outcome
+        if isinstance(answer, Accounted):
+            self._account(lines, rejected=answer.rejected)
+            return None
+        if len(lines) == 1:
+            self._account(lines, rejected=1)
+            return None
+        middle = len(lines) // 2
+        return self._post(collector, url, lines[:middle]) or self._post(collector, url, lines[middle:])
+
+    def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
+        for line in lines:
+            line.path.unlink(missing_ok=True)
+        self._remember(replace(self._state().counting(rejected=rejected), failures=0, not_before=0.0))
+
+    def _state(self) -> DeliveryState:
+        return read_state(self._locations.telemetry)
+
+    def _remember(self, state: DeliveryState) -> None:
+        if state != self._state():
+            write_state(self._locations.telemetry, state)
+
+
+def _put_off(state: DeliveryState, now: float, retry_after: float | None) -> DeliveryState:
+    """Exponential backoff with full jitter in its upper half; never earlier than the collector asked for."""
+    wait = min(_FIRST_WAIT * 2 ** min(state.failures, 20), MAX_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311
+    wait = min(max(wait, retry_after or 0.0), MAX_WAIT)
+    return replace(state, failures=state.failures + 1, not_before=now + wait)

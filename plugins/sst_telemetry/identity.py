@@ -1,0 +1,42 @@
+"""The weekly id: one value a machine a week, that nobody but the machine can link to the next."""
+
+import hashlib
+import hmac
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sst_core import RandomId, read_own, write_private
+
+_SECRET_BYTES = 32
+
+
+def iso_week(moment: datetime) -> str:
+    """`2026-W48`, in UTC."""
+    year, week, _ = moment.astimezone(UTC).isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def weekly_id(secret: bytes, week: str) -> str:
+    """HMAC-SHA256 of the week under the machine's secret, cut to the catalogue's length."""
+    return hmac.new(secret, week.encode(), hashlib.sha256).hexdigest()[: 2 * RandomId.BYTES]
+
+
+def random_id() -> str:
+    """The id of a run in CI, where every run would look like a new machine: it stands for nothing."""
+    return os.urandom(RandomId.BYTES).hex()
+
+
+def machine_secret(telemetry: Path) -> bytes:
+    """The secret of this machine, made when it is first needed. Raises OSError and ConfigurationError.
+
+    `telemetry` has to be there: without consent there is none, and then no secret either.
+    """
+    path = telemetry / "secret"
+    secret = read_own(path)
+    if secret is None or len(secret) != _SECRET_BYTES:
+        if not telemetry.is_dir():
+            raise FileNotFoundError(telemetry)
+        secret = os.urandom(_SECRET_BYTES)
+        write_private(path, secret)
+    return secret

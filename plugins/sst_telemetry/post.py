@@ -1,0 +1,121 @@
+"""One request to the collector, and what its answer means."""
+
+import gzip
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+
+import httpx
+
+from sst_core import ConfigurationError
+
+MAX_ANSWER = 64 * 1024
+"""An answer is never read further, in bytes."""
+_TIMEOUT = httpx.Timeout(5.0, connect=3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """The collector has accounted for every line: it keeps them, or will never take them."""
+
+    accepted: int
+    rejected: int
+    outcome: str = "200"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The collector can't read the request: some line of it is bad, or it is too large."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Anything else. The lines are kept."""
+
+    outcome: str
+    retry_after: float | None = None
+    """Seconds, if the collector said how long."""
+
+
+Answer = Accounted | Refused | Failed
+
+
+class Collector:
+    """A connection to the collector. Use as a context manager."""
+
+    def __init__(self, url: str, user_agent: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = url
+        headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            # Proxies and certificates come from the usual variables. A redirect is never followed.
+            self._client = httpx.Client(headers=headers, timeout=_TIMEOUT, transport=transport)
+        except (OSError, ValueError, ImportError) as error:
+            raise ConfigurationError(f"The proxy or certificate settings can't be used: {error}.") from None
+
+    def __enter__(self) -> "Collector":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._client.close()
+
+    def post(self, lines: Sequence[bytes]) -> Answer:
+        """Send the lines in one request. Never raises for what a network or a collector can do."""
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        # No time in the gzip header: a time is not in the catalogue.
+        content = gzip.compress(body(lines), mtime=0)
+        try:
+            with self._client.stream("POST", self._url, content=content, headers=headers) as response:
+                return _meaning(response, len(lines))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            return Failed(type(error).__name__)
+
+
+def body(lines: Sequence[bytes]) -> bytes:
+    """The request's body before compression: one line for each run."""
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _meaning(response: httpx.Response, sent: int) -> Answer:
+    outcome = str(response.status_code)
+    if response.status_code in (400, 413):
+        return Refused(outcome)
+    if response.status_code != 200:
+        return Failed(outcome, _retry_after(response.headers.get("Retry-After")))
+    answer = _read_answer(response)
+    if answer is None or answer.accepted + answer.rejected != sent:
+        # A proxy's cheerful page is a 200 too.
+        return Failed("200, but not a collector's answer")
+    return answer
+
+
+def _read_answer(response: httpx.Response) -> Accounted | None:
+    content = b""
+    for chunk in response.iter_bytes(MAX_ANSWER):
+        content += chunk
+        if len(content) > MAX_ANSWER:
+            return None
+    try:
+        values = json.loads(content)
+        accepted, rejected = values["accepted"], values["rejected"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if type(accepted) is not int or accepted < 0 or not isinstance(rejected, list):
+        return None
+    return Accounted(accepted, len(rejected))
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, from either form: a number, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

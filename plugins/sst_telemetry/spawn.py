@@ -1,0 +1,85 @@
+"""Starting the sender: detached, at most once an interval, and never waited for."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sst_core import Context, Locations, Product, held_if_free
+
+INTERVAL = 600.0
+"""Seconds between two senders. In CI each run starts one: there is no next run to leave it to."""
+
+# What the sender needs: where things are, how to reach the collector, and what may turn telemetry off.
+PASSED_ON = (
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "SYSTEMROOT",
+    "LANG",
+    "LC_ALL",
+    "DO_NOT_TRACK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    *(name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())),
+)
+
+
+def start_sender_if_due(context: Context) -> None:
+    """Start the sender unless one was started lately. Raises OSError."""
+    telemetry = Locations.of(context.product, os.environ).telemetry
+    if context.ci is not None or _claim(telemetry / "sender-started"):
+        _spawn(context.product, in_ci=context.ci is not None)
+
+
+def _claim(stamp: Path) -> bool:
+    """Whether this process is the one to start a sender now: of many at the same moment, one is."""
+    if not _is_due(stamp):
+        return False
+    with held_if_free(stamp) as mine:
+        # A new stamp is empty and a used one is not: the time alone can't tell a file that was just made.
+        if not mine or (stamp.stat().st_size and not _is_due(stamp)):
+            return False
+        stamp.write_bytes(b"1")
+        return True
+
+
+def _is_due(stamp: Path) -> bool:
+    try:
+        age = time.time() - stamp.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    return not 0 <= age < INTERVAL  # a clock that was set back must not stop delivery
+
+
+def _spawn(product: Product, *, in_ci: bool) -> None:
+    if not sys.executable:
+        return  # an embedded interpreter: the next command from a real one will send
+    arguments = [sys.executable, "-P", "-m", "sst_telemetry.sender", product.target]
+    environ = _environment(product, in_ci=in_ci)
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        null = subprocess.DEVNULL
+        subprocess.Popen(arguments, env=environ, stdin=null, stdout=null, stderr=null, creationflags=flags)
+        return
+    # posix_spawn takes 0.2 ms, however large the heap is. The sender changes to the root folder by itself.
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        streams = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
+        os.posix_spawn(sys.executable, arguments, environ, file_actions=streams, setsid=True)
+    finally:
+        os.close(null)
+
+
+def _environment(product: Product, *, in_ci: bool) -> dict[str, str]:
+    own = (product.variable("TELEMETRY_URL"), product.variable("TELEMETRY_DISABLED"))
+    environ = {name: os.environ[name] for name in (*PASSED_ON, *own) if name in os.environ}
+    # The sender finds its modules where this process found them, but never in the working directory.
+    first = 0 if sys.flags.safe_path else 1
+    environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path[first:] if Path(path).is_absolute())
+    if in_ci:
+        environ["CI"] = "1"
+    return environ

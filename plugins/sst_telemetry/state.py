@@ -1,0 +1,76 @@
+"""What delivery remembers from one sender to the next: when to try again, what became of the last try, the counts."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from sst_core import ConfigurationError, read_own, write_private
+
+
+@dataclass(frozen=True, slots=True)
+class LastDelivery:
+    """The last request that was made."""
+
+    at: str
+    """UTC, ISO 8601."""
+    url: str
+    outcome: str
+    """The HTTP status, or the sort of failure, in words."""
+    sent: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """Kept beside the queue, and deleted with it."""
+
+    failures: int = 0
+    """In a row."""
+    not_before: float = 0.0
+    """Seconds since the epoch; no request is made earlier."""
+    dropped: int = 0
+    """Runs that were over the queue's bounds."""
+    rejected: int = 0
+    """Runs that the collector refused for good."""
+    set_aside: int = 0
+    """Files in the queue that were no recorded run."""
+    last: LastDelivery | None = None
+
+    def counting(self, *, dropped: int = 0, rejected: int = 0, set_aside: int = 0) -> "DeliveryState":
+        """The same with more counted."""
+        return replace(
+            self,
+            dropped=self.dropped + dropped,
+            rejected=self.rejected + rejected,
+            set_aside=self.set_aside + set_aside,
+        )
+
+
+def read_state(telemetry: Path) -> DeliveryState:
+    """The state; a new one if there is none, or if it can't be read: it only ever saves requests."""
+    try:
+        values = json.loads(read_own(telemetry / "delivery.json") or b"{}")
+        last = values.pop("last", None)
+        state = DeliveryState(**values, last=None if last is None else LastDelivery(**last))
+    except (ConfigurationError, ValueError, TypeError, AttributeError, RecursionError):
+        return DeliveryState()
+    numbers = (getattr(state, field.name) for field in fields(state) if field.name != "last")
+    return state if all(isinstance(number, int | float) for number in numbers) else DeliveryState()
+
+
+def write_state(telemetry: Path, state: DeliveryState) -> None:
+    """Keep the state. Raises OSError."""
+    write_private(telemetry / "delivery.json", json.dumps(asdict(state)).encode())
+
+
+def write_last_batch(telemetry: Path, body: bytes) -> None:
+    """Keep the body of the last request, before compression. Raises OSError."""
+    write_private(telemetry / "last-batch.ndjson", body)
+
+
+def read_last_batch(telemetry: Path) -> bytes:
+    """The body of the last request, byte for byte; empty if none was made."""
+    try:
+        return (telemetry / "last-batch.ndjson").read_bytes()
+    except OSError:
+        return b""

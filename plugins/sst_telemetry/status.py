@@ -1,0 +1,98 @@
+"""`sst telemetry`: on or off, every source with its value and place, where data goes, what is queued, what next."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from sst_core import ConfigurationError, Consent, Decision, Destination, find_destination
+from sst_telemetry.queue import Queue
+from sst_telemetry.state import DeliveryState, read_state
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that a user may want to know about telemetry on this machine."""
+
+    program: str
+    decision: Decision
+    destination: Destination
+    queued: int
+    delivery: DeliveryState
+
+    def as_json(self) -> Mapping[str, object]:
+        """For scripts."""
+        last = self.delivery.last
+        return {
+            "enabled": self.decision.enabled,
+            "sources": [asdict(source) for source in self.decision.sources],
+            "collector": self.destination.url,
+            "queued": self.queued,
+            "last_delivery": None if last is None else asdict(last),
+            "dropped": self.delivery.dropped,
+            "rejected": self.delivery.rejected,
+            "set_aside": self.delivery.set_aside,
+        }
+
+    def as_text(self) -> str:
+        """For people."""
+        width = max(len(source.name) for source in self.decision.sources)
+        lines = [f"Telemetry is {'on' if self.decision.enabled else 'off'}.", "", "What decides it (any off wins):"]
+        for source in self.decision.sources:
+            lines.append(
+                f"  {'off' if source.off else 'ok ':<3}  {source.name:<{width}}  {source.value} ({source.where})"
+            )
+        collector = f"{self.destination.url} ({self.destination.where})"
+        lines += [
+            "",
+            f"Sent to    {collector if self.destination.url else f'nobody, it stays on this machine: {self.destination.where}'}",
+            f"Queued     {_runs(self.queued)}",
+            f"Last sent  {self._last()}",
+            *self._losses(),
+            "",
+            self._next(),
+        ]
+        return "\n".join(lines)
+
+    def _last(self) -> str:
+        last = self.delivery.last
+        if last is None:
+            return "never"
+        return f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome})"
+
+    def _losses(self) -> list[str]:
+        counts = {
+            "dropped, over the queue's bounds": self.delivery.dropped,
+            "rejected by the collector": self.delivery.rejected,
+            "set aside, not a recorded run": self.delivery.set_aside,
+        }
+        return [f"Not sent   {_runs(count)} {why}" for why, count in counts.items() if count]
+
+    def _next(self) -> str:
+        if self.decision.enabled:
+            return f"Next: `{self.program} telemetry show` shows what is recorded, `… disable` switches it off."
+        if self.decision.only_notice_missing:
+            return (
+                f"Next: the first command on a terminal shows the notice. `{self.program} telemetry enable` is a yes."
+            )
+        return f"Next: `{self.program} telemetry enable` takes your own off back; every other off stays."
+
+
+def read_status(consent: Consent) -> Status:
+    """Look, and change nothing. Never raises."""
+    queued, delivery = 0, DeliveryState()
+    try:
+        locations = consent.locations
+        queued = len(Queue(locations.queue).waiting())
+        delivery = read_state(locations.telemetry)
+    except (ConfigurationError, OSError):
+        pass  # the sources say what is wrong with the home folder
+    return Status(
+        program=consent.product.name,
+        decision=consent.decide(),
+        destination=find_destination(consent.product, consent.environ),
+        queued=queued,
+        delivery=delivery,
+    )
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"

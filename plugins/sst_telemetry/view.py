@@ -1,0 +1,54 @@
+"""`sst telemetry show`: what is queued, as it would be sent now, and the last batch, byte for byte as it was sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sst_core import ConfigurationError, Consent
+from sst_telemetry.batch import compose, utc_now
+from sst_telemetry.queue import Queue
+from sst_telemetry.state import LastDelivery, read_last_batch, read_state
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see."""
+
+    queued: tuple[str, ...]
+    unusable: tuple[str, ...]
+    """The names of files in the queue that are no recorded run, and will not be sent."""
+    last: LastDelivery | None
+    last_batch: str
+
+    def as_json(self) -> Mapping[str, object]:
+        """For scripts."""
+        batch = {} if self.last is None else {"at": self.last.at, "url": self.last.url, "outcome": self.last.outcome}
+        return {
+            "queued": list(self.queued),
+            "unusable": list(self.unusable),
+            "last_batch": None if self.last is None else {**batch, "body": self.last_batch},
+        }
+
+    def as_text(self) -> str:
+        """For people."""
+        lines = [f"Queued ({len(self.queued)}), as they would be sent:" if self.queued else "Nothing is queued."]
+        lines += self.queued
+        lines += [f"Not a recorded run, and not sent: {name}" for name in self.unusable]
+        if self.last is None:
+            return "\n".join([*lines, "", "Nothing was ever sent."])
+        title = f"Last batch, sent to {self.last.url} at {self.last.at} (answer: {self.last.outcome}):"
+        return "\n".join([*lines, "", title, self.last_batch.rstrip("\n")])
+
+
+def view_of(consent: Consent) -> View:
+    """Look, and change nothing but for the machine's secret, which is made where a queued run needs it."""
+    try:
+        locations = consent.locations
+        composed = compose(consent.product, locations, Queue(locations.queue).waiting(), utc_now())
+    except (ConfigurationError, OSError):
+        return View((), (), None, "")
+    return View(
+        queued=tuple(line.content.decode() for line in composed.lines),
+        unusable=tuple(path.name for path in composed.unusable),
+        last=read_state(locations.telemetry).last,
+        last_batch=read_last_batch(locations.telemetry).decode(),
+    )

@@ -1,0 +1,157 @@
+"""The core of a Typer program with pluggy hooks. What is exported here is the whole public API.
+
+A plugin is one file and two lines of TOML:
+
+    # hello.py
+    from sst_core import hookimpl
+
+    @hookimpl
+    def on_command_finished(command, outcome):
+        print(" ".join(command.path), outcome.result.value)
+
+    # pyproject.toml
+    [project.entry-points."sst.plugins"]
+    hello = "hello"
+
+Names are loaded when they are first used: importing this package costs nothing that isn't needed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sst_core.catalogue import (
+        EVENT_NAME,
+        Bucket,
+        Catalogue,
+        CatalogueError,
+        Choice,
+        Field,
+        Flag,
+        Kind,
+        Moment,
+        RandomId,
+        Section,
+        Version,
+    )
+    from sst_core.ci import ci_name, is_set
+    from sst_core.consent import Consent, Decision, Source
+    from sst_core.destination import Destination, find_destination
+    from sst_core.errors import ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
+    from sst_core.files import read_own, write_private
+    from sst_core.hookspecs import hookimpl
+    from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
+    from sst_core.locations import Locations
+    from sst_core.locks import held, held_if_free
+    from sst_core.notice import notice_text
+    from sst_core.plugins import say
+    from sst_core.processes import run_tool
+    from sst_core.product import Product
+    from sst_core.project import Detected, Options, Project, ProviderResult
+    from sst_core.sst import SST
+
+_HOME = {
+    "Bucket": "catalogue",
+    "Catalogue": "catalogue",
+    "CatalogueError": "catalogue",
+    "Choice": "catalogue",
+    "Command": "invocation",
+    "ConfigurationError": "errors",
+    "Consent": "consent",
+    "Context": "invocation",
+    "Decision": "consent",
+    "Destination": "destination",
+    "Detected": "project",
+    "EVENT_NAME": "catalogue",
+    "ExitCode": "errors",
+    "Field": "catalogue",
+    "Flag": "catalogue",
+    "Kind": "catalogue",
+    "Locations": "locations",
+    "Moment": "catalogue",
+    "NoProviderError": "errors",
+    "Options": "project",
+    "Origin": "invocation",
+    "Outcome": "invocation",
+    "PluginError": "errors",
+    "Product": "product",
+    "Project": "project",
+    "ProviderResult": "project",
+    "RandomId": "catalogue",
+    "Result": "invocation",
+    "SST": "sst",
+    "Section": "catalogue",
+    "Session": "invocation",
+    "Source": "consent",
+    "SstError": "errors",
+    "Version": "catalogue",
+    "ci_name": "ci",
+    "find_destination": "destination",
+    "held": "locks",
+    "held_if_free": "locks",
+    "hookimpl": "hookspecs",
+    "is_set": "ci",
+    "notice_text": "notice",
+    "read_own": "files",
+    "run_tool": "processes",
+    "say": "plugins",
+    "write_private": "files",
+}
+
+__all__ = [
+    "EVENT_NAME",
+    "SST",
+    "Bucket",
+    "Catalogue",
+    "CatalogueError",
+    "Choice",
+    "Command",
+    "ConfigurationError",
+    "Consent",
+    "Context",
+    "Decision",
+    "Destination",
+    "Detected",
+    "ExitCode",
+    "Field",
+    "Flag",
+    "Kind",
+    "Locations",
+    "Moment",
+    "NoProviderError",
+    "Options",
+    "Origin",
+    "Outcome",
+    "PluginError",
+    "Product",
+    "Project",
+    "ProviderResult",
+    "RandomId",
+    "Result",
+    "Section",
+    "Session",
+    "Source",
+    "SstError",
+    "Version",
+    "ci_name",
+    "find_destination",
+    "held",
+    "held_if_free",
+    "hookimpl",
+    "is_set",
+    "notice_text",
+    "read_own",
+    "run_tool",
+    "say",
+    "write_private",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

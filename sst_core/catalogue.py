@@ -1,0 +1,217 @@
+"""What may be recorded: the kinds of value there are, the fields made of them, and the envelope that carries them.
+
+Consent is consent *to a catalogue*, so the catalogue belongs to the core. The client's encoder, the collector's
+decoder, the notice, the docs and the dashboards are all derived from one :class:`Catalogue`. Free text cannot be
+represented: every kind below is closed, bucketed, shaped or random.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sst_core.errors import SstError
+
+EVENT_NAME = "CLI_COMMAND"
+"""The only event there is: one run, one event."""
+
+PLUGIN_COMMAND = "plugin"
+"""What a command that is not in the catalogue is recorded as."""
+
+_HEX = frozenset("0123456789abcdef")
+_DIGITS = frozenset("0123456789")
+
+type_of_value = str | int | bool | None
+
+
+class CatalogueError(SstError):
+    """A value, or a whole envelope, that the catalogue does not allow. The message never repeats the value."""
+
+
+class Kind(Protocol):
+    """A closed sort of value."""
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` is of this kind. Never raises."""
+
+    def describe(self) -> str:
+        """The allowed values, in words, for the notice, the docs and `telemetry catalog`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, bool)
+
+    def describe(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a closed set of words."""
+
+    values: tuple[str, ...]
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value in self.values
+
+    def describe(self) -> str:
+        return "one of " + ", ".join(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A number rounded down to one of a few bounds, in ascending order."""
+
+    bounds: tuple[int, ...]
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value in self.bounds
+
+    def of(self, number: int) -> int:
+        """The largest bound not above `number`; the smallest bound for anything below it."""
+        return max((bound for bound in self.bounds if bound <= number), default=self.bounds[0])
+
+    def describe(self) -> str:
+        return "rounded down to one of " + ", ".join(map(str, self.bounds))
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version shaped `n.n` or `n.n.n`: `parts` numbers of at most `MAX_DIGITS` digits."""
+
+    parts: int
+
+    MAX_DIGITS = 4
+
+    def accepts(self, value: object) -> bool:
+        if not isinstance(value, str):
+            return False
+        numbers = value.split(".")
+        return len(numbers) == self.parts and all(
+            0 < len(number) <= self.MAX_DIGITS and _DIGITS.issuperset(number) for number in numbers
+        )
+
+    def describe(self) -> str:
+        return "a version shaped " + ".".join("n" * self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomId:
+    """`BYTES` random bytes in lower-case hexadecimal."""
+
+    BYTES = 16
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and len(value) == 2 * self.BYTES and _HEX.issuperset(value)
+
+    def describe(self) -> str:
+        return f"{2 * self.BYTES} random hexadecimal digits"
+
+
+class Section(Enum):
+    """Where in the envelope a field stands."""
+
+    CONTEXT = "context"
+    ENVIRONMENT = "environment"
+    PROPERTIES = "properties"
+
+
+class Moment(Enum):
+    """When a field's value is taken: in the command's own run, or later by the sender."""
+
+    RUN = "run"
+    SENDING = "sending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that is recorded, and why that is allowed."""
+
+    key: str
+    """The name on the wire."""
+    section: Section
+    moment: Moment
+    kind: Kind
+    optional: bool = False
+    """Whether the value may be null."""
+    dimension: str | None = None
+    """The dashboards' name for it; None for what is never published."""
+    purpose: str
+    """Why it is collected, in a sentence for the user."""
+    sentence: str | None
+    """The words of the public telemetry page that allow it, or None for a disclosed exception."""
+    exception: str | None = None
+    """Why it has to exist although no sentence of the page names it: the two ids only."""
+    revision: int = 1
+    """Raised when the field comes to hold more than users have agreed to: they see the notice again."""
+    reviewer: str
+    reviewed: str
+    """The ISO date of the last review."""
+    expires: str
+    """The ISO date from which the audit fails until the field has been reviewed again."""
+
+    @property
+    def notice_item(self) -> str:
+        """What the user agrees to when the notice names this field."""
+        return f"{self.key}/{self.revision}"
+
+    def check(self, value: object) -> type_of_value:
+        """`value`, if the catalogue allows it here; :class:`CatalogueError` otherwise."""
+        if value is None and self.optional:
+            return None
+        if not self.kind.accepts(value):
+            raise CatalogueError(f"{self.key}: not {self.kind.describe()}")
+        assert value is None or isinstance(value, str | int | bool)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All that is recorded. Iterates over its fields."""
+
+    fields: tuple[Field, ...]
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self.fields)
+
+    def __getitem__(self, key: str) -> Field:
+        return next(field for field in self.fields if field.key == key)
+
+    def taken_at(self, moment: Moment) -> tuple[Field, ...]:
+        """The fields whose values are taken at `moment`."""
+        return tuple(field for field in self.fields if field.moment is moment)
+
+    def command_value(self, name: str) -> str:
+        """The recorded value for the registered command `name`: itself if listed, else :data:`PLUGIN_COMMAND`."""
+        return name if self["command"].kind.accepts(name) else PLUGIN_COMMAND
+
+    def check(self, values: Mapping[str, object], moment: Moment) -> dict[str, type_of_value]:
+        """`values` if they are exactly the fields of `moment`, each allowed; :class:`CatalogueError` otherwise."""
+        return _checked(self.taken_at(moment), values)
+
+    def envelope(self, values: Mapping[str, object]) -> dict[str, object]:
+        """The envelope of one run, from a flat mapping of every field's key to its value.
+
+        Raises :class:`CatalogueError` for a missing or unknown key or a value that is not allowed.
+        """
+        checked = _checked(self.fields, values)
+        sections: dict[Section, dict[str, type_of_value]] = {section: {} for section in Section}
+        for field in self.fields:
+            sections[field.section][field.key] = checked[field.key]
+        return {
+            "context": sections[Section.CONTEXT],
+            "environment": sections[Section.ENVIRONMENT],
+            "events": [{"name": EVENT_NAME, "properties": sections[Section.PROPERTIES]}],
+        }
+
+
+def _checked(fields: tuple[Field, ...], values: Mapping[str, object]) -> dict[str, type_of_value]:
+    keys = {field.key for field in fields}
+    if values.keys() != keys:
+        missing = sorted(keys - values.keys())
+        raise CatalogueError(f"missing: {', '.join(missing)}" if missing else "a field the catalogue does not have")
+    return {field.key: field.check(values[field.key]) for field in fields}

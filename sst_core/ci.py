@@ -1,0 +1,34 @@
+"""Whether a run is in CI, and in which service of a closed list."""
+
+from collections.abc import Mapping
+
+OTHER = "other"
+
+# What each service sets for every job, from its own documentation.
+VARIABLES = {
+    "APPVEYOR": "appveyor",
+    "BITBUCKET_BUILD_NUMBER": "bitbucket-pipelines",
+    "BUILDKITE": "buildkite",
+    "CIRCLECI": "circleci",
+    "CODEBUILD_BUILD_ID": "codebuild",
+    "DRONE": "drone",
+    "GITHUB_ACTIONS": "github-actions",
+    "GITLAB_CI": "gitlab",
+    "JENKINS_URL": "jenkins",
+    "TEAMCITY_VERSION": "teamcity",
+    "TF_BUILD": "azure-pipelines",
+    "TRAVIS": "travis",
+    "CI": OTHER,
+}
+
+NAMES = tuple(dict.fromkeys(VARIABLES.values()))
+
+
+def ci_name(environ: Mapping[str, str]) -> str | None:
+    """The service, `other` for one that is not listed, None outside CI."""
+    return next((name for variable, name in VARIABLES.items() if is_set(environ.get(variable))), None)
+
+
+def is_set(value: str | None) -> bool:
+    """Whether a switch in the environment is on: anything but unset, empty, `0`, `false`, `no` or `off`."""
+    return (value or "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -1,0 +1,93 @@
+"""The program from the outside: open a session, hand the command line to the table, end with the right exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from typer.main import get_command
+
+from sst_core.ci import ci_name, is_set
+from sst_core.commands import CommandTable
+from sst_core.consent import Consent, working_folder
+from sst_core.entry_points import installed
+from sst_core.errors import ExitCode, SstError
+from sst_core.invocation import Context, Session
+from sst_core.plugins import Plugins, say
+from sst_core.product import Product
+
+
+def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `arguments`, by default the process's own, and exit."""
+    try:
+        table = command_table(product)
+        table.main(args=arguments, prog_name=product.name, obj=table.session)
+    except SstError as error:
+        say(f"{product.name}: error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPT)
+    except Exception as error:  # noqa: BLE001 - the last door: a user never sees a traceback that nobody asked for
+        _report_crash(product, error)
+        sys.exit(ExitCode.FAILURE)
+    sys.exit(ExitCode.OK)
+
+
+def command_table(product: Product) -> CommandTable:
+    """The program's top level, filled with what is installed."""
+    app = typer.Typer(
+        name=product.name,
+        cls=CommandTable,
+        help=product.summary,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root_options(product))
+    table = get_command(app)
+    assert isinstance(table, CommandTable)
+    table.fill(open_session(product))
+    return table
+
+
+def open_session(product: Product) -> Session:
+    """Read the environment and what is installed, once, for this run."""
+    plugins = Plugins(product, installed(product), os.environ)
+    ci = ci_name(os.environ)
+    consent = Consent(
+        product=product,
+        environ=os.environ,
+        folder=working_folder(),
+        ci=ci,
+        blocked=plugins.telemetry_is_blocked,
+        collectors=plugins.other_collectors,
+    )
+    return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
+
+
+def _root_options(product: Product):  # type: ignore[no-untyped-def]
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"{product.name} {product.version}")
+            raise typer.Exit
+
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        """Only the options of the program itself."""
+
+    return root
+
+
+def _report_crash(product: Product, error: Exception) -> None:
+    say(f"{product.name}: error: {type(error).__name__}: {error}")
+    variable = product.variable("DEBUG_PLUGINS")
+    if is_set(os.environ.get(variable)):
+        say("".join(traceback.format_exception(error)).rstrip())
+    else:
+        say(f"This is a bug, not something you did. {variable}=1 shows where it happened.")

@@ -1,0 +1,199 @@
+"""Whether anything may be recorded. Any *off* wins, what can't be read is an *off*, and nothing overrides one.
+
+The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sst_core.ci import is_set
+from sst_core.configuration import telemetry_table, write_telemetry_enabled
+from sst_core.errors import ConfigurationError
+from sst_core.files import ForeignFileError, make_private_folder, read_own, write_private
+from sst_core.locations import Locations, policy_file
+from sst_core.product import Product
+from sst_core.project import settings_files
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that can turn telemetry off."""
+
+    name: str
+    off: bool
+    value: str
+    """What was found there, in words."""
+    where: str
+    """Where it was read: a variable or a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, and all that it rests on."""
+
+    sources: tuple[Source, ...]
+    unseen: tuple[str, ...]
+    """The notice items that the user has not seen yet."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this run may be recorded."""
+        return not any(source.off for source in self.sources)
+
+    @property
+    def only_notice_missing(self) -> bool:
+        """Whether nothing but the unseen notice keeps telemetry off."""
+        return [source.name for source in self.sources if source.off] == ["notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Reads and changes one user's consent to one product."""
+
+    product: Product
+    environ: Mapping[str, str]
+    folder: Path | None
+    """The working directory, from which `sst.toml` is looked for upward; None where there is no project to ask."""
+    ci: str | None
+    blocked: bool = False
+    """Whether the collecting plugin is switched off by name."""
+    collectors: tuple[str, ...] = ()
+    """The other distributions whose plugins collect: each is a notice item of its own."""
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """All that the notice has to name."""
+        return (
+            *(field.notice_item for field in self.product.catalogue),
+            *(f"plugin:{distribution}" for distribution in self.collectors),
+        )
+
+    @property
+    def locations(self) -> Locations:
+        """Where consent is kept. Raises :class:`ConfigurationError` when there is no home folder."""
+        return Locations.of(self.product, self.environ)
+
+    def decide(self) -> Decision:
+        """Ask every source. Never raises, and writes nothing."""
+        unseen = self._unseen()
+        return Decision(
+            sources=(
+                *self._variables(),
+                *self._projects(),
+                self._user(),
+                self._machine(),
+                self._notice(unseen),
+            ),
+            unseen=unseen,
+        )
+
+    def grant(self) -> None:
+        """Note that the notice has been seen, and make the folder that recorded runs may be kept in. Raises OSError."""
+        self._make_queue()
+        write_private(self.locations.seen, "".join(f"{item}\n" for item in self.items).encode())
+
+    def grant_in_ci(self) -> None:
+        """Make the folder for this run's event; nobody has seen anything, so nothing is noted. Raises OSError."""
+        self._make_queue()
+
+    def write_user_choice(self, enabled: bool) -> bool:
+        """Write the user's choice, and return whether that changed it.
+
+        A configuration that can't be read already means *off*; to keep it so once it is mended it is set aside and a
+        new one is written. Raises OSError, and :class:`ConfigurationError` if `enabled` and it can't be read.
+        """
+        path = self.locations.config_file
+        try:
+            return write_telemetry_enabled(path, enabled)
+        except ConfigurationError:
+            if enabled:
+                raise
+            path.replace(path.with_name(f"{path.name}.unreadable"))
+            return write_telemetry_enabled(path, enabled)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the lock that keeps senders, and other changes of consent, out. Waits for it; raises OSError."""
+        from sst_core.locks import held
+
+        make_private_folder(self.locations.state)
+        with held(self.locations.lock):
+            yield
+
+    def _make_queue(self) -> None:
+        make_private_folder(self.locations.queue)
+
+    def _variables(self) -> Iterator[Source]:
+        for variable in (self.product.variable("TELEMETRY_DISABLED"), "DO_NOT_TRACK"):
+            value = self.environ.get(variable)
+            # Only whether it is set to something, and not what to: a value may be anything, and this is printed.
+            words = "not set" if value is None else "set" if is_set(value) else "set to no"
+            yield Source("environment", is_set(value), words, variable)
+        yield Source(
+            "plugins",
+            self.blocked,
+            "the telemetry plugin is switched off" if self.blocked else "not switched off",
+            f"{self.product.variable('NO_PLUGINS')}, {self.product.variable('DISABLE_PLUGINS')}",
+        )
+
+    def _projects(self) -> Iterator[Source]:
+        name = f"{self.product.name}.toml"
+        if self.folder is None:
+            return
+        found = False
+        for path in settings_files(self.product, self.folder):
+            found = True
+            yield _file_source("project", path, foreign_counts=False)
+        if not found:
+            yield Source("project", False, f"no {name} here or above", str(self.folder))
+
+    def _user(self) -> Source:
+        try:
+            return _file_source("user", self.locations.config_file)
+        except ConfigurationError as error:
+            return Source("user", True, str(error), "HOME")
+
+    def _machine(self) -> Source:
+        return _file_source("machine", policy_file(self.product))
+
+    def _notice(self, unseen: Iterable[str]) -> Source:
+        try:
+            where = str(self.locations.seen)
+        except ConfigurationError as error:
+            return Source("notice", True, str(error), "HOME")
+        if not unseen:
+            return Source("notice", False, "seen", where)
+        if self.ci is not None:
+            return Source("notice", False, "shown in the log of every CI run", where)
+        return Source("notice", True, "not seen on a terminal yet", where)
+
+    def _unseen(self) -> tuple[str, ...]:
+        try:
+            content = read_own(self.locations.seen) or b""
+        except ConfigurationError:
+            return self.items
+        seen = set(content.decode(errors="replace").splitlines())
+        return tuple(item for item in self.items if item not in seen)
+
+
+def _file_source(name: str, path: Path, *, foreign_counts: bool = True) -> Source:
+    """What the file's `[telemetry] enabled` says. What can't be read is an *off*; a stranger's project file is not."""
+    try:
+        enabled = telemetry_table(path).get("enabled", True)
+    except ForeignFileError as error:
+        return Source(name, foreign_counts, str(error), str(path))
+    except ConfigurationError as error:
+        return Source(name, True, str(error), str(path))
+    if not isinstance(enabled, bool):
+        return Source(name, True, "[telemetry] enabled is neither true nor false", str(path))
+    return Source(name, not enabled, "no objection" if enabled else "enabled = false", str(path))
+
+
+def working_folder() -> Path | None:
+    """The working directory; None when it has been deleted, in which case there is no project to ask."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None

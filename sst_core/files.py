@@ -1,0 +1,81 @@
+"""Reading and writing the few small files that decide something, without trusting who put them there."""
+
+import os
+import stat
+from pathlib import Path
+
+from sst_core.errors import ConfigurationError
+
+MAX_BYTES = 1 << 20
+"""No file that decides anything is larger than this, in bytes."""
+
+# A named pipe must not hang the command, and a link must not stand in for the file that was checked.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class ForeignFileError(ConfigurationError):
+    """The file belongs to somebody who is neither the user nor root, so it has no say."""
+
+
+def read_own(path: Path) -> bytes | None:
+    """The content of a regular file that only the user or root can have written; None if nothing is there.
+
+    Raises :class:`ForeignFileError` for somebody else's file, and :class:`ConfigurationError` for one that is a link or
+    a folder, can be written by others, is too large or can't be read.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        _refuse_foreign(path, _owner_of_entry(path))
+        if path.is_symlink():
+            raise ConfigurationError(f"{path} is a symbolic link. Put the file itself there.") from None
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _refuse_foreign(path, status.st_uid)
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigurationError(f"{path} is not a regular file. Put a file there, or nothing.")
+        if os.name == "posix" and status.st_mode & 0o022:
+            raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigurationError(f"{path} is larger than {MAX_BYTES} bytes.")
+    return content
+
+
+def _owner_of_entry(path: Path) -> int | None:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
+
+
+def _refuse_foreign(path: Path, owner: int | None) -> None:
+    if os.name == "posix" and owner not in (None, 0, os.geteuid()):
+        raise ForeignFileError(f"{path} belongs to somebody else (user id {owner}), so it is not used.")
+
+
+def make_private_folder(path: Path) -> None:
+    """Make `path` and what is missing above it, each 0700. Raises OSError."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put `content` at `path` as a 0600 file in a 0700 folder, whole or not at all, and durably. Raises OSError."""
+    make_private_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

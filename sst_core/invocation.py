@@ -1,0 +1,67 @@
+"""What the core tells plugins about a run. Data only, and nothing a user typed: see :mod:`sst_core.hookspecs`."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sst_core.product import Product
+
+if TYPE_CHECKING:
+    from sst_core.consent import Consent
+    from sst_core.plugins import Plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The run that a hook is called in."""
+
+    product: Product
+    ci: str | None
+    """The CI service that the run is in, from the catalogue's closed list; None outside CI."""
+
+
+class Origin(Enum):
+    """Who registered a command."""
+
+    CORE = "core"
+    """The product's own distribution."""
+    PLUGIN = "plugin"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, by the names it was registered under, never by what was typed."""
+
+    path: tuple[str, ...]
+    """From the first word below the program: `("telemetry", "status")`."""
+    origin: Origin
+
+
+class Result(Enum):
+    """How a command ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    ABORT = "abort"
+    """The user said no at a prompt, or the prompt met the end of its input."""
+    INTERRUPT = "interrupt"
+    """Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a command."""
+
+    exit_code: int
+    duration: float
+    """Seconds from after parsing to the end of the body."""
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command's body finds in `typer.Context.obj`."""
+
+    context: Context
+    plugins: "Plugins"
+    consent: "Consent"

@@ -1,0 +1,76 @@
+"""Where a product keeps what it keeps: the user's configuration, and the state that telemetry may have."""
+
+# platformdirs would do the first half, for 5 ms of imports in every command; it also takes a relative XDG path.
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sst_core.errors import ConfigurationError
+from sst_core.product import Product
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """The paths of one product for one user. Nothing of it has to exist."""
+
+    config_file: Path
+    """The user's configuration, which a person may edit."""
+    state: Path
+    telemetry: Path
+    """Everything that consent allowed to be kept. It exists only while consent stands; commands never create it."""
+
+    @property
+    def queue(self) -> Path:
+        """Recorded runs that are waiting to be sent, one file each."""
+        return self.telemetry / "queue"
+
+    @property
+    def seen(self) -> Path:
+        """The notice items that the user has seen, one a line."""
+        return self.telemetry / "notice"
+
+    @property
+    def lock(self) -> Path:
+        """Held by a sender from its consent check to the response, and by whoever changes consent. Never deleted."""
+        return self.state / "telemetry.lock"
+
+    @classmethod
+    def of(cls, product: Product, environ: Mapping[str, str]) -> "Locations":
+        """The locations by the platform's rules and the XDG variables.
+
+        Raises :class:`ConfigurationError` when there is no home folder.
+        """
+        config = _root(environ, "XDG_CONFIG_HOME", "APPDATA", ".config") / product.name
+        state = _root(environ, "XDG_STATE_HOME", "LOCALAPPDATA", ".local/state") / product.name
+        return cls(config_file=config / "config.toml", state=state, telemetry=state / "telemetry")
+
+
+def policy_file(product: Product) -> Path:
+    """The administrator's file. No environment variable moves it."""
+    if sys.platform == "win32":
+        return Path("C:/ProgramData") / product.name / "policy.toml"
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support") / product.name / "policy.toml"
+    return Path("/etc") / product.name / "policy.toml"
+
+
+def _root(environ: Mapping[str, str], xdg: str, windows: str, unix: str) -> Path:
+    named = Path(environ.get(xdg, ""))
+    if named.is_absolute():  # the XDG specification: a relative path is to be ignored
+        return named
+    if sys.platform == "win32":
+        named = Path(environ.get(windows, ""))
+        return named if named.is_absolute() else _home(environ) / "AppData"
+    if sys.platform == "darwin":
+        return _home(environ) / "Library" / "Application Support"
+    return _home(environ) / unix
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises, or can be relative
+    if not home.is_absolute():
+        raise ConfigurationError("There is no home folder. Set HOME to an absolute path.")
+    return home

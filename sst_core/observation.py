@@ -1,0 +1,59 @@
+"""One observed command: consent is asked, plugins are loaded and told, the body runs, plugins are told again."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import typer
+
+from sst_core.consent import Consent
+from sst_core.errors import ExitCode, SstError
+from sst_core.invocation import Command, Outcome, Result, Session
+from sst_core.notice import show_notice_if_due
+
+T = TypeVar("T")
+
+
+def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
+    """Run `body` as `command`. Returns and raises what the body does, whatever the plugins do."""
+    collecting = _consent_to(session.consent, command)
+    session.plugins.load(collecting=collecting)
+    session.plugins.on_command_invoked(session.context, command)
+    begun = time.monotonic()
+    exit_code, result = int(ExitCode.OK), Result.OK
+    try:
+        return body()
+    except BaseException as error:
+        exit_code, result = ending(error)
+        raise
+    finally:
+        outcome = Outcome(exit_code=exit_code, duration=time.monotonic() - begun, result=result)
+        session.plugins.on_command_finished(session.context, command, outcome)
+
+
+def ending(error: BaseException) -> tuple[int, Result]:
+    """The exit code that `error` ends the process with, and what that means."""
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPT, Result.INTERRUPT
+    if isinstance(error, typer.Abort | EOFError):
+        return ExitCode.FAILURE, Result.ABORT
+    code = _exit_code(error)
+    if code == ExitCode.INTERRUPT:
+        return code, Result.INTERRUPT
+    return code, Result.OK if code == 0 else Result.ERROR
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, SystemExit):  # sys.exit(None), sys.exit(3), sys.exit("what went wrong")
+        return error.code if isinstance(error.code, int) else ExitCode.OK if error.code is None else ExitCode.FAILURE
+    if isinstance(error, SstError | typer.Exit | typer.TyperException):
+        return error.exit_code
+    return ExitCode.FAILURE
+
+
+def _consent_to(consent: Consent, command: Command) -> bool:
+    decision = consent.decide()
+    # Telemetry's own commands say all of this themselves, and are never recorded.
+    if command.path[0] != consent.product.telemetry_command:
+        show_notice_if_due(consent, decision)
+    return decision.enabled

@@ -1,0 +1,66 @@
+"""The project that a command works on: the folder of the nearest `sst.toml`, and what providers are told of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sst_core.configuration import read_toml
+from sst_core.errors import ConfigurationError
+from sst_core.product import Product
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A provider's claim to a folder."""
+
+    provider: str
+    """The provider's name, as `provider = "…"` in `sst.toml` would give it."""
+    because: str
+    """What it saw: `sst.toml has [tasks]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a provider works on."""
+
+    root: Path
+    provider: str
+    """The one provider that claimed the folder."""
+    settings: Mapping[str, Any]
+    """The parsed `sst.toml`, or nothing."""
+    settings_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked of a provider."""
+
+    arguments: tuple[str, ...] = ()
+    """Everything after `--`, for the tool as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderResult:
+    """What a provider did."""
+
+    exit_code: int
+    """The tool's own, passed on as it is."""
+
+
+def settings_files(product: Product, folder: Path) -> Iterator[Path]:
+    """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
+    for parent in (folder, *folder.parents):
+        candidate = parent / f"{product.name}.toml"
+        if candidate.exists() or candidate.is_symlink():
+            yield candidate
+
+
+def read_settings(product: Product, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """The nearest `sst.toml` and its content; None if there is none. Raises :class:`ConfigurationError`."""
+    for path in settings_files(product, folder):
+        settings = read_toml(path)
+        if settings is None:
+            raise ConfigurationError(f"{path} went away while it was read. Try again.")
+        return path, settings
+    return None

@@ -1,0 +1,37 @@
+"""`sst` itself: the one Product of this repository, and its entry point."""
+
+from typing import NoReturn
+
+from sst_core import __version__
+from sst_core.fields import standard_catalogue
+from sst_core.product import Product
+
+COMMAND_HELP = {
+    "build": "Build the app in this folder.",
+    "start": "Run the app in this folder locally.",
+    "deploy": "Deploy the app in this folder.",
+    "remove": "Remove what deploy made.",
+    "diff": "Show what deploy would change.",
+    "collector": "Take events in and publish what they say in aggregate.",
+    "telemetry": "See and control what is recorded.",
+}
+
+SST = Product(
+    name="sst",
+    version=__version__,
+    distribution="sst",
+    env_prefix="SST",
+    # Telemetry's own commands are never recorded, so they are not in the catalogue.
+    catalogue=standard_catalogue(tuple(name for name in COMMAND_HELP if name != "telemetry")),
+    summary="Serverless Stack: build, start and deploy serverless apps.",
+    command_help=COMMAND_HELP,
+    target="sst_core.sst:SST",
+    null_plugin="sst_null",
+)
+
+
+def main() -> NoReturn:
+    """The `sst` command. Exits with a code of :class:`sst_core.errors.ExitCode` or the provider's own."""
+    from sst_core.cli import run
+
+    run(SST)
