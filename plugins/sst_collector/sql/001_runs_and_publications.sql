@@ -1,0 +1,15 @@
+-- The columns of `runs` beside its week are the catalogue's fields: they are added from there.
+CREATE TABLE runs (week VARCHAR NOT NULL);
+
+CREATE TABLE segments (name VARCHAR NOT NULL PRIMARY KEY, rejected BIGINT NOT NULL);
+
+CREATE TABLE published_weeks (week VARCHAR NOT NULL PRIMARY KEY, withheld BIGINT NOT NULL);
+
+CREATE TABLE published_cells (
+    week VARCHAR NOT NULL,
+    dimension VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    runs BIGINT NOT NULL,
+    machines BIGINT,
+    PRIMARY KEY (week, dimension, value)
+);

@@ -1,0 +1,70 @@
+"""What the loader and the publication know of a warehouse, whichever it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sst_core import SstError
+
+# The three fields that have a part of their own in the numbers; of the others only the dimensions count.
+SESSION = "sessionId"
+MACHINE = "anonymousId"
+CI = "isCI"
+
+CI_DIMENSION = "ci"
+
+
+class WarehouseError(SstError):
+    """The warehouse is locked, down, full or broken. Nothing is lost: the journal keeps what it has not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one week says of one value of one dimension."""
+
+    dimension: str
+    value: str
+    runs: int
+    machines: int | None
+    """Distinct machines in that week; None in the dimension `ci`, where machines can't be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWeek:
+    """What is published of a week."""
+
+    week: str
+    cells: tuple[Cell, ...]
+    withheld: int
+    """How many cells are not."""
+
+
+class Warehouse(Protocol):
+    """Holds the runs that are still kept, and what was published. Every method raises :class:`WarehouseError`."""
+
+    def load(self, segment: Path) -> None:
+        """Take in a segment of the journal whole, in one transaction with its name; not at all if it was before.
+
+        A run whose session is there already is left out, and so is what is not a whole line: a crash tore it before
+        it was acknowledged. A run that arrives for a week that is out joins the first one that is not. The runs of a
+        machine that asked to be forgotten are deleted; what was published stays.
+        """
+
+    def checkpoint(self) -> None:
+        """Return once everything loaded is in the warehouse's own files for good."""
+
+    def unpublished_weeks(self, before: str) -> Sequence[str]:
+        """The weeks before `before` that have runs and are not published yet, in order."""
+
+    def cells(self, week: str) -> Sequence[Cell]:
+        """What the runs of `week` say. CI runs are counted in the dimension `ci` and in no other."""
+
+    def publish(self, published: PublishedWeek) -> None:
+        """Keep `published` for good."""
+
+    def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
+        """What was published of the weeks from `since` on, in order."""
+
+    def rejected_lines(self) -> int:
+        """How many submitted lines were ever rejected."""

@@ -1,0 +1,113 @@
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from collecting import Values, a_run
+from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
+from sst_collector.loader import load
+from sst_collector.publication import publish
+from sst_collector.weeks import week_of
+from sst_core import SST
+
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[DuckdbWarehouse]:
+    with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def arrive(warehouse: DuckdbWarehouse, tmp_path: Path) -> Callable[[datetime, int], None]:
+    """So many machines run `build` once each, and it is loaded."""
+
+    def arrive(now: datetime, machines: int, **values: object) -> None:
+        segment = tmp_path / f"{secrets.token_hex(8)}.ndjson"
+        lines = [json.dumps({"week": week_of(now), **a_run(**values)}) for _ in range(machines)]
+        segment.write_text("\n".join(lines))
+        load([segment], warehouse)
+
+    return arrive
+
+
+Arrive = Callable[..., None]
+
+
+def snapshot(warehouse: DuckdbWarehouse, now: datetime, min_machines: int = 10) -> Values:
+    answer: Values = json.loads(publish(warehouse, SST.catalogue, min_machines, now).to_json())
+    return answer
+
+
+def builds(snapshot: Values) -> dict[str, tuple[int, int] | None]:
+    return {
+        window: next(
+            ((cell["runs"], cell["machines"]) for cell in dimensions["command"] if cell["value"] == "build"), None
+        )
+        for window, dimensions in snapshot["windows"].items()
+    }
+
+
+def test_with_nothing_taken_in_the_shape_is_complete(warehouse: DuckdbWarehouse) -> None:
+    names = {"command", "version", "platform", "distro", "architecture", "cpus", "python", "ci"}
+    assert snapshot(warehouse, MONDAY) == {
+        "snapshot": "2026-11-23T00:00:00Z",
+        "windows": {window: {name: [] for name in names} for window in ("30", "90", "365")},
+        "withheld": 0,
+        "rejected": 0,
+    }
+
+
+def test_a_week_is_published_when_it_has_closed(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 12)
+    assert builds(snapshot(warehouse, MONDAY + timedelta(days=6, hours=23)))["30"] is None
+    assert builds(snapshot(warehouse, MONDAY + timedelta(days=7)))["30"] == (12, 12)
+
+
+def test_a_private_collector_shows_the_open_week_as_it_is_so_far(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 1)
+    assert builds(snapshot(warehouse, MONDAY, min_machines=1))["30"] == (1, 1)
+    arrive(MONDAY, 1)
+    assert builds(snapshot(warehouse, MONDAY, min_machines=1))["30"] == (2, 2)
+    assert builds(snapshot(warehouse, MONDAY + timedelta(weeks=1), min_machines=1))["30"] == (2, 2)
+
+
+def test_a_week_that_is_out_is_never_computed_again(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 12)
+    next_week = MONDAY + timedelta(weeks=1)
+    before = snapshot(warehouse, next_week)
+    arrive(MONDAY, 30)  # a clock that was wrong
+    assert snapshot(warehouse, next_week) == before
+    assert builds(snapshot(warehouse, next_week + timedelta(weeks=1)))["30"] == (42, 21)
+
+
+def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    for weeks, machines in ((1, 20), (2, 9), (4, 10), (5, 40), (13, 11), (14, 100), (52, 50), (53, 1000)):
+        arrive(MONDAY - timedelta(weeks=weeks), machines)
+    # Withheld: 9. The mean is over the weeks that are out, the one of which nothing could be told included.
+    assert builds(snapshot(warehouse, MONDAY)) == {"30": (30, 10), "90": (81, 16), "365": (231, 33)}
+
+
+def test_withheld_cells_are_counted(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 9)
+    out = snapshot(warehouse, MONDAY + timedelta(weeks=1))
+    assert out["withheld"] == 7
+    assert not any(cells for dimensions in out["windows"].values() for cells in dimensions.values())
+
+
+def test_ci_is_told_in_runs_only(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 27, isCI=True)
+    dimensions = snapshot(warehouse, MONDAY + timedelta(weeks=1))["windows"]["30"]
+    assert dimensions.pop("ci") == [{"value": "true", "runs": 30}]
+    assert not any(dimensions.values())
+
+
+def test_values_come_largest_first(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    for command, machines in (("start", 11), ("build", 12), ("deploy", 11)):
+        arrive(MONDAY, machines, command=command)
+    commands = snapshot(warehouse, MONDAY + timedelta(weeks=1))["windows"]["90"]["command"]
+    assert [cell["value"] for cell in commands] == ["build", "deploy", "start"]

@@ -1,0 +1,303 @@
+import gzip
+import json
+import random
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from collecting import Collector, StartCollector, Values, a_run, spawn
+from sst_core import SST
+
+SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
+
+
+def envelope(run: Values) -> bytes:
+    return json.dumps(SST.catalogue.envelope(run)).encode()
+
+
+def stored(collector: Collector) -> bytes:
+    """Everything that the collector has on disk and has said, once it has ended."""
+    _, out, err = collector.end()
+    return b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
+
+
+class TestTakingIn:
+    def test_one_envelope_chunked_and_without_length(self, start_collector: StartCollector) -> None:
+        def chunks() -> Iterator[bytes]:
+            body = json.dumps(SST.catalogue.envelope(a_run()), indent=2).encode()
+            yield from (body[start : start + 50] for start in range(0, len(body), 50))
+
+        collector = start_collector()
+        answer = collector.send(chunks(), Content_Type="application/json; charset=utf-8")
+        assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": []})
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+
+    def test_a_bad_line_takes_none_of_its_neighbours_with_it(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        lines = [
+            envelope(a_run()),
+            envelope(a_run()).replace(b'"cpuCount": 8', b'"cpuCount": 7'),
+            b"",
+            b"{",
+            envelope(a_run()),
+        ]
+        answer = collector.send(gzip.compress(b"\r\n".join(lines)), Content_Encoding="gzip")
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "accepted": 2,
+            "rejected": [
+                {"line": 2, "reason": "environment.cpuCount: not what the catalogue allows"},
+                {"line": 4, "reason": "not JSON"},
+            ],
+        }
+        collector.wait_until(lambda: collector.runs() == {"build": 2})
+        assert collector.stats()["rejected"] == 2
+
+    def test_a_session_counts_once_however_often_it_arrives(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        one = a_run()
+        collector.post(one, one)
+        collector.post(one)
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        collector.post(one, a_run(command="deploy"))
+        collector.wait_until(lambda: collector.runs() == {"build": 1, "deploy": 1})
+        assert collector.end()[0] == 0
+        collector.start()
+        collector.post(one, a_run(command="start"))
+        collector.wait_until(lambda: collector.runs() == {"build": 1, "deploy": 1, "start": 1})
+
+    def test_nothing_that_is_not_in_the_catalogue_is_stored_echoed_or_logged(
+        self, start_collector: StartCollector
+    ) -> None:
+        collector = start_collector()
+        document = SST.catalogue.envelope(a_run())
+        bodies = [
+            json.dumps(document | {SECRET: 1}).encode(),
+            json.dumps(document | {"events": [{"name": SECRET}]}).encode(),
+            envelope(a_run()).replace(b'"build"', f'"{SECRET}"'.encode()),
+            SECRET.encode(),
+        ]
+        for body in bodies:
+            answer = collector.client.post(f"/events?{SECRET}", content=body, headers={"X-Note": SECRET})
+            assert answer.json()["accepted"] == 0
+            assert SECRET not in answer.text
+        assert SECRET not in collector.client.get(f"/{SECRET}").text
+        assert SECRET.encode() not in stored(collector)
+
+    def test_nothing_about_the_connection_is_kept(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        collector.send(envelope(a_run()), User_Agent=SECRET)
+        with socket.create_connection(("127.0.0.1", int(collector.port))) as raw:
+            raw.sendall(f"{SECRET} not HTTP at all\r\n\r\n".encode())
+            raw.recv(1000)
+        content = stored(collector)
+        assert SECRET.encode() not in content
+        assert b"127.0.0.1" not in content
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        ("status", "body", "headers"),
+        [
+            (400, b"", {}),
+            (400, b" \n\n", {}),
+            (400, b"not gzip", {"Content_Encoding": "gzip"}),
+            (400, gzip.compress(b"{}")[:-4], {"Content_Encoding": "gzip"}),
+            (400, gzip.compress(b"{}") + b"more", {"Content_Encoding": "gzip"}),
+            (413, b"x" * (1 << 20) + b"x", {}),
+            (413, gzip.compress(b"\n" * (64 << 20)), {"Content_Encoding": "gzip"}),
+            (413, b"x\n" * 1000 + b"x", {}),
+            (415, b"{}", {"Content_Encoding": "br"}),
+        ],
+        ids=["empty", "blank", "not gzip", "cut gzip", "gzip and more", "too long", "bomb", "too many lines", "brotli"],
+    )
+    def test_a_body_that_can_not_be_taken_is_refused(
+        self, shared_collector: Collector, status: int, body: bytes, headers: dict[str, str]
+    ) -> None:
+        answer = shared_collector.send(body, **headers)
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json()["description"]
+
+    def test_a_body_that_does_not_say_its_length_is_held_to_the_same_limit(self, shared_collector: Collector) -> None:
+        assert shared_collector.send(b"x" * 1000 for _ in range(1100)).status_code == 413
+
+    def test_a_thousand_lines_are_not_too_many(self, shared_collector: Collector) -> None:
+        answer = shared_collector.send(b"x\n" * 1000)
+        assert (answer.status_code, len(answer.json()["rejected"])) == (200, 1000)
+
+    def test_other_methods_and_paths_are_refused(self, shared_collector: Collector) -> None:
+        assert shared_collector.client.get("/events").status_code == 405
+        assert shared_collector.client.get("/events/more").status_code == 404
+
+
+class TestNeverLosing:
+    ROUNDS = 3
+
+    def test_what_was_acknowledged_survives_being_killed_and_counts_once(self, start_collector: StartCollector) -> None:
+        rng = random.Random(8)
+        collector = start_collector()
+        acknowledged: list[Values] = []
+        for _ in range(self.ROUNDS):
+            for _ in range(rng.randint(1, 40)):
+                runs = [a_run() for _ in range(rng.randint(1, 5))]
+                assert collector.post(*runs).json()["accepted"] == len(runs)
+                acknowledged += runs
+            collector.end(signal.SIGKILL)
+            collector.start()
+        collector.wait_until(lambda: collector.runs().get("build", 0) >= len(acknowledged))
+        for start in range(0, len(acknowledged), 100):
+            collector.post(*acknowledged[start : start + 100])
+        collector.post(a_run(command="deploy"))
+        collector.wait_until(lambda: "deploy" in collector.runs())
+        assert collector.runs() == {"build": len(acknowledged), "deploy": 1}
+
+    def test_a_last_line_that_a_crash_tore_is_ignored(self, start_collector: StartCollector) -> None:
+        collector = start_collector("--snapshot-every", "3600")
+        collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+        collector.post(a_run())
+        collector.end(signal.SIGKILL)
+        (segment,) = (collector.data / "journal").iterdir()
+        with segment.open("ab") as file:
+            file.write(segment.read_bytes()[:70])
+        collector.start()
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        assert list((collector.data / "journal").iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+    def test_a_full_disk_is_a_503_and_passes(self, start_collector: StartCollector) -> None:
+        collector = start_collector("--snapshot-every", "3600")
+        collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+        unlimited = resource.prlimit(collector.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        refused = collector.post(a_run())
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "60")
+        assert collector.client.get("/stats.json").status_code == 200
+        resource.prlimit(collector.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert collector.post(a_run()).status_code == 200
+
+    def test_a_locked_warehouse_keeps_nobody_from_being_acknowledged(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+        with _locked(collector.data / "warehouse.duckdb"):
+            assert collector.post(a_run()).status_code == 200
+            collector.wait_until(lambda: collector.client.get("/healthz").status_code == 503)
+            assert "WarehouseError" in collector.client.get("/healthz").json()["description"]
+            assert collector.stats()
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        assert collector.client.get("/healthz").json() == {"status": "ok"}
+
+
+class TestRunning:
+    def test_it_answers_as_soon_as_it_says_where(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        windows = collector.stats()["windows"]
+        assert set(windows) == {"30", "90", "365"}
+        assert all("command" in dimensions for dimensions in windows.values())
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+    def test_it_stops_gracefully(self, how: signal.Signals, start_collector: StartCollector) -> None:
+        collector = start_collector("--snapshot-every", "3600")
+        collector.post(a_run())
+        assert collector.end(how) == (0, "", "")  # with a connection still open
+        collector.start()
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+
+    def test_what_it_keeps_is_for_its_user_alone(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        collector.post(a_run())
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        collector.post(a_run())
+        assert collector.data.stat().st_mode & 0o777 == 0o700
+        for path in collector.data.rglob("*"):
+            assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+    def test_a_port_in_use_is_an_error_in_words(self, start_collector: StartCollector, tmp_path: Path) -> None:
+        collector = start_collector()
+        port = collector.port
+        code, message = self.failure(tmp_path / "other", "--port", port)
+        assert code == 1
+        assert f"Can't listen on 127.0.0.1 port {port}: Address already in use." in message
+        assert "--port 0 takes any free one" in message
+
+    def test_a_data_folder_in_use_is_an_error_in_words(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        code, message = self.failure(collector.data, "--port", "0")
+        assert (code, message) == (
+            2,
+            f"sst: error: The data folder {collector.data} is in use by another collector. "
+            "Stop that one, or name another with --data.\n",
+        )
+
+    def test_a_data_folder_that_can_not_be_made_is_an_error_in_words(
+        self, start_collector: StartCollector, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        code, message = self.failure(tmp_path / "file" / "data", "--port", "0")
+        assert (code, message) == (
+            2,
+            f"sst: error: The data folder {tmp_path}/file/data can't be used: Not a directory. "
+            "Name another with --data.\n",
+        )
+
+    def test_a_threshold_below_one_is_refused(self, tmp_path: Path) -> None:
+        code, message = self.failure(tmp_path / "other", "--min-machines", "0")
+        assert code == 2
+        assert "--min-machines" in message
+
+    @staticmethod
+    def failure(data: Path, *options: str) -> tuple[int, str]:
+        process = spawn(data, *options)
+        out, err = process.communicate(timeout=30)
+        assert out == ""
+        return process.returncode, err
+
+    def test_help_imports_nothing_heavy(self) -> None:
+        code = (
+            "import sys, sst_collector.cli; "
+            "print({'falcon', 'uvicorn', 'duckdb', 'msgspec', 'asyncio', 'httpx'} & set(sys.modules))"
+        )
+        assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+    def test_every_help_has_an_example(self) -> None:
+        for command in ([], ["serve"]):
+            text = subprocess.check_output(
+                [sys.executable, "-m", "sst_core", "collector", *command, "--help"], text=True
+            )
+            assert "Example: sst collector serve" in text
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Another process has the warehouse open."""
+    code = f"import duckdb; c = duckdb.connect({str(path)!r}); print('open', flush=True); input()"
+    while True:  # until it comes in between two rounds
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        if process.stdout.readline():
+            break
+        process.communicate()
+    try:
+        yield
+    finally:
+        process.communicate("\n")
+
+
+def test_the_duckdb_that_is_used_has_its_json_reader_built_in() -> None:
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        assert connection.execute(
+            "SELECT install_mode FROM duckdb_extensions() WHERE extension_name = 'json'"
+        ).fetchall() == [("STATICALLY_LINKED",)]
