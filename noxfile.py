@@ -71,6 +71,20 @@ def contracts(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated blocks of the docs anew."""
+    install(session, project=".")
+    session.run("python", "docs/generate.py")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Fail when the review of a recorded field has expired; print what is due in a month. CI and a release run it."""
+    install(session, project=".")
+    session.run("python", "-m", "sst_core.audit", "sst_core.sst:SST")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what telemetry costs a command. `-- --quick` for a short run."""
     install(session, project=".[collector]")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from machine import SST, Machine
 
 ORDERS = Path(__file__).with_name("orders")

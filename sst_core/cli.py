@@ -26,6 +26,8 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
         table.main(args=arguments, prog_name=product.name, obj=table.session)
     except SstError as error:
         say(f"{product.name}: error: {error}")
+        if error.__cause__ is not None and _debugging(product):
+            say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
@@ -86,8 +88,12 @@ def _root_options(product: Product):  # type: ignore[no-untyped-def]
 
 def _report_crash(product: Product, error: Exception) -> None:
     say(f"{product.name}: error: {type(error).__name__}: {error}")
-    variable = product.variable("DEBUG_PLUGINS")
-    if is_set(os.environ.get(variable)):
+    if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
     else:
+        variable = product.variable("DEBUG_PLUGINS")
         say(f"This is a bug, not something you did. {variable}=1 shows where it happened.")
+
+
+def _debugging(product: Product) -> bool:
+    return is_set(os.environ.get(product.variable("DEBUG_PLUGINS")))

@@ -25,25 +25,34 @@ class CommandTable(TyperGroup):
 
     session: Session
     entries: dict[str, Entry]
+    _clashes: list[Entry]
     _listing = False
 
     def fill(self, session: Session) -> None:
         """List what is installed. The product's own commands come first; a name that is taken is not given twice."""
         self.session = session
         self.entries = {}
+        self._clashes = []
         product = session.context.product
         for entry in session.plugins.commands:
             if entry.name in self.entries:
-                say(
-                    f"{product.name}: the command of plugin {entry} is ignored: the name is taken; "
-                    f"{product.variable('DISABLE_PLUGINS')}={entry.distribution} switches it off"
-                )
+                self._clashes.append(entry)
                 continue
             self.entries[entry.name] = entry
             known = product.command_help.get(entry.name) if entry.first_party else None
             self.commands[entry.name] = TyperCommand(entry.name, help=known, rich_markup_mode=None)
         order = list(product.command_help)
         self.commands = dict(sorted(self.commands.items(), key=lambda item: _position(order, item[0])))
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command, after a word on what was left out: not in completion, whose words stand in a prompt."""
+        product = self.session.context.product
+        for entry in self._clashes:
+            say(
+                f"{product.name}: the command of plugin {entry} is ignored: the name is taken; "
+                f"{product.variable('DISABLE_PLUGINS')}={entry.distribution} switches it off"
+            )
+        return super().invoke(ctx)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]  # noqa: ARG002
         """The command itself, imported; or its stand-in while names are only being listed."""

@@ -3,6 +3,7 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,20 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Collecting:
+    """A distribution, not the product's own, whose plugin collects something."""
+
+    distribution: str
+    sends_to: str
+    """As its metadata says; in words where it says nothing."""
+
+    @property
+    def notice_item(self) -> str:
+        """What the user agrees to: this plugin, sending there. A new address is asked for anew."""
+        return f"plugin {self.distribution} to {self.sends_to}"
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """Reads and changes one user's consent to one product."""
 
@@ -59,15 +74,15 @@ class Consent:
     ci: str | None
     blocked: bool = False
     """Whether the collecting plugin is switched off by name."""
-    collectors: tuple[str, ...] = ()
-    """The other distributions whose plugins collect: each is a notice item of its own."""
+    collectors: tuple[Collecting, ...] = ()
+    """The other distributions whose plugins collect."""
 
     @property
     def items(self) -> tuple[str, ...]:
         """All that the notice has to name."""
         return (
             *(field.notice_item for field in self.product.catalogue),
-            *(f"plugin:{distribution}" for distribution in self.collectors),
+            *(other.notice_item for other in self.collectors),
         )
 
     @property
@@ -113,6 +128,21 @@ class Consent:
             path.replace(path.with_name(f"{path.name}.unreadable"))
             return write_telemetry_enabled(path, enabled)
 
+    def write_project_choice(self, enabled: bool) -> tuple[Path, bool]:
+        """Write the team's choice into the nearest `sst.toml`, and return its path and whether that changed it.
+
+        Where there is none, one is made in the working directory. Raises OSError and :class:`ConfigurationError`.
+        """
+        if self.folder is None:
+            raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
+        here = self.folder / f"{self.product.name}.toml"
+        path = next(settings_files(self.product, self.folder), here)
+        is_new = not path.exists()
+        changed = write_telemetry_enabled(path, enabled)
+        if changed and is_new:
+            path.chmod(0o644)  # it is for the whole team, unlike what is the user's own
+        return path, changed
+
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the lock that keeps senders, and other changes of consent, out. Waits for it; raises OSError."""
@@ -120,6 +150,7 @@ class Consent:
 
         make_private_folder(self.locations.state)
         with held(self.locations.lock):
+            os.truncate(self.locations.lock, 0)  # the number of a sender that is gone now
             yield
 
     def _make_queue(self) -> None:
@@ -167,7 +198,14 @@ class Consent:
             return Source("notice", False, "seen", where)
         if self.ci is not None:
             return Source("notice", False, "shown in the log of every CI run", where)
-        return Source("notice", True, "not seen on a terminal yet", where)
+        return Source("notice", True, self._why_unseen(), where)
+
+    def _why_unseen(self) -> str:
+        try:
+            read_own(self.locations.seen)
+        except ConfigurationError as error:
+            return str(error)
+        return "not seen on a terminal yet"
 
     def _unseen(self) -> tuple[str, ...]:
         try:

@@ -22,20 +22,35 @@ class Entry:
     @property
     def distribution(self) -> str:
         """The name of the distribution that brought it. Reads a file: only for messages and lists."""
-        return self.point.dist.name if self.point.dist else "unknown"
+        return self._said("Name") or "unknown"
 
     @property
     def version(self) -> str:
         """The version of that distribution. Reads a file too."""
-        return self.point.dist.version if self.point.dist else "unknown"
+        return self._said("Version") or "unknown"
 
     @property
     def summary(self) -> str:
         """What that distribution says of itself in a line. Reads a file too."""
-        return self.point.dist.metadata["Summary"] if self.point.dist else ""
+        return self._said("Summary")
+
+    @property
+    def sends_to(self) -> str:
+        """Where a collecting plugin says it sends: the address labelled `Telemetry` in its metadata. Reads a file."""
+        for url in (self.point.dist.metadata.get_all("Project-URL") or []) if self.point.dist else []:
+            label, _, address = str(url).partition(",")
+            if label.strip().lower() == "telemetry":
+                # It is printed: a stranger's metadata must not steer the terminal.
+                return "".join(letter for letter in address.strip() if letter.isprintable())
+        return "an address that it does not tell"
 
     def __str__(self) -> str:
         return f"'{self.name}' ({self.distribution} {self.version})"
+
+    def _said(self, field: str) -> str:
+        if self.point.dist is None or field not in self.point.dist.metadata:
+            return ""
+        return str(self.point.dist.metadata[field])
 
     def load(self) -> object:
         """Import it. Raises :class:`PluginError` whatever the import raises, but for KeyboardInterrupt."""

@@ -28,30 +28,10 @@ REVIEWED = "2026-11-23"
 EXPIRES = "2027-11-23"
 
 
-def _majors(distro: str, *majors: int) -> tuple[str, ...]:
-    return tuple(f"{distro}-{major}" for major in majors)
-
-
-DISTROS = (
-    *_majors("almalinux", 8, 9, 10),
-    *_majors("alpine", 3),
-    *_majors("amzn", 2, 2023),
-    "arch",
-    *_majors("centos", 7, 8, 9, 10),
-    *_majors("debian", 10, 11, 12, 13),
-    *_majors("fedora", *range(40, 47)),
-    *_majors("linuxmint", 20, 21, 22),
-    "manjaro",
-    "nixos",
-    *_majors("ol", 8, 9, 10),
-    *_majors("opensuse-leap", 15, 16),
-    "opensuse-tumbleweed",
-    *_majors("rhel", 7, 8, 9, 10),
-    *_majors("rocky", 8, 9, 10),
-    *_majors("sles", 15, 16),
-    *_majors("ubuntu", 18, 20, 22, 24, 26),
-    OTHER,
-)
+# Few and coarse on purpose: with every release of twenty distributions, 5 % of 10,000 simulated machines were alone in
+# their combination of values, with these 2 % (benchmarks/anonymity.py). A rarer one would be withheld when published.
+DISTROS = ("amzn-2023", "debian-12", "debian-13", "fedora", "ubuntu-22", "ubuntu-24", "ubuntu-26", OTHER)
+CPU_BOUNDS = (1, 2, 4, 8, 16, 32)
 
 
 def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
@@ -135,7 +115,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 key="cpuCount",
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
-                kind=Bucket((1, 2, 4, 8, 16, 32, 64)),
+                kind=Bucket(CPU_BOUNDS),
                 dimension="cpus",
                 purpose="Shows how much work may run in parallel.",
                 sentence=MACHINE_SENTENCE,

@@ -28,26 +28,37 @@ def read_own(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _refuse_foreign(path, _owner_of_entry(path))
-        if path.is_symlink():
+        entry = _entry(path)
+        _refuse_foreign(path, entry and entry.st_uid)
+        if entry is not None and stat.S_ISLNK(entry.st_mode):
             raise ConfigurationError(f"{path} is a symbolic link. Put the file itself there.") from None
         raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        _refuse_foreign(path, status.st_uid)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigurationError(f"{path} is not a regular file. Put a file there, or nothing.")
-        if os.name == "posix" and status.st_mode & 0o022:
-            raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
-        content = file.read(MAX_BYTES + 1)
+    try:
+        content = _read_checked(path, descriptor)
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise ConfigurationError(f"{path} is larger than {MAX_BYTES} bytes.")
     return content
 
 
-def _owner_of_entry(path: Path) -> int | None:
+def _read_checked(path: Path, descriptor: int) -> bytes:
+    status = os.fstat(descriptor)
+    _refuse_foreign(path, status.st_uid)
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError(f"{path} is not a regular file. Put a file there, or nothing.")
+    if os.name == "posix" and status.st_mode & 0o022:
+        raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
+    # Not before the checks: a folder can't even be wrapped in a file object.
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _entry(path: Path) -> os.stat_result | None:
     try:
-        return path.lstat().st_uid
+        return path.lstat()
     except OSError:
         return None
 
@@ -65,8 +76,11 @@ def make_private_folder(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Put `content` at `path` as a 0600 file in a 0700 folder, whole or not at all, and durably. Raises OSError."""
+def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put `content` at `path` as a 0600 file in a 0700 folder, whole or not at all, and durably. Raises OSError.
+
+    `mode` is for a file that a person shares, such as a project's own.
+    """
     make_private_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -74,6 +88,8 @@ def write_private(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            if mode != 0o600:
+                temporary.chmod(mode)
             os.fsync(descriptor)
         temporary.replace(path)
     except OSError:

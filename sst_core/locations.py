@@ -70,7 +70,19 @@ def _root(environ: Mapping[str, str], xdg: str, windows: str, unix: str) -> Path
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises, or can be relative
-    if not home.is_absolute():
+    # An empty HOME is none; expanduser("~") would take it for the root folder.
+    home = environ.get("HOME") or _home_of_account()
+    if home is None or not Path(home).is_absolute():
         raise ConfigurationError("There is no home folder. Set HOME to an absolute path.")
-    return home
+    return Path(home)
+
+
+def _home_of_account() -> str | None:
+    if sys.platform == "win32":
+        return os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a container that runs as a number without an account
+        return None

@@ -18,10 +18,11 @@ def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
     """Run `body` as `command`. Returns and raises what the body does, whatever the plugins do."""
     collecting = _consent_to(session.consent, command)
     session.plugins.load(collecting=collecting)
-    session.plugins.on_command_invoked(session.context, command)
     begun = time.monotonic()
     exit_code, result = int(ExitCode.OK), Result.OK
     try:
+        session.plugins.on_command_invoked(session.context, command)
+        begun = time.monotonic()
         return body()
     except BaseException as error:
         exit_code, result = ending(error)

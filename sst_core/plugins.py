@@ -10,11 +10,16 @@ import pluggy
 
 from sst_core import hookspecs
 from sst_core.ci import is_set
+from sst_core.consent import Collecting
 from sst_core.entry_points import Entry, Installed
 from sst_core.errors import PluginError
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult
+
+
+class _RefusedError(PluginError):
+    """The core does not take the plugin, and says why."""
 
 
 class Plugins:
@@ -45,9 +50,10 @@ class Plugins:
         return self._telemetry_is_blocked
 
     @property
-    def other_collectors(self) -> tuple[str, ...]:
+    def other_collectors(self) -> tuple[Collecting, ...]:
         """The distributions, other than the product's own, whose plugins collect something."""
-        return tuple(dict.fromkeys(entry.distribution for entry in self._collectors if not entry.first_party))
+        others = (entry for entry in self._collectors if not entry.first_party)
+        return tuple(dict.fromkeys(Collecting(entry.distribution, entry.sends_to) for entry in others))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,10 +62,11 @@ class Plugins:
 
     def load(self, *, collecting: bool) -> None:
         """Import and register the plugins; where something collects and may not, the null plugin takes its place."""
-        for entry in self._entries:
-            self._register(entry, entry.load)
-        for entry in self._collectors:
-            self._register(entry, entry.load if collecting else self._null_plugin)
+        loaders = [(entry, entry.load) for entry in self._entries]
+        loaders += [(entry, entry.load if collecting else self._null_plugin) for entry in self._collectors]
+        # The product's own first, whatever they do: nobody else's plugin takes the name of one.
+        for entry, load in sorted(loaders, key=lambda loader: not loader[0].first_party):
+            self._register(entry, load)
 
     def on_command_invoked(self, context: Context, command: Command) -> None:
         """Tell every plugin, each guarded."""
@@ -98,11 +105,12 @@ class Plugins:
     def _register(self, entry: Entry, load: Callable[[], object]) -> None:
         name = entry.name
         try:
+            if name in self._owners:
+                raise _RefusedError(f"{self._owners[name]} has that name already")
             plugin = load()
-            if self._manager.has_plugin(name):
-                raise PluginError(f"plugin {entry} is ignored: {self._owners[name]} has that name already")
-            self._manager.register(plugin, name=name)
+            # Before it is registered: pluggy adds hooks one by one, and leaves those that came before a bad one.
             self._owners[name] = entry
+            self._manager.register(plugin, name=name)
             self._check(plugin)
         except KeyboardInterrupt:
             raise
@@ -118,7 +126,7 @@ class Plugins:
             for implementation in caller.get_hookimpls():
                 wraps = implementation.wrapper or implementation.hookwrapper
                 if implementation.plugin is plugin and wraps and caller.name in hookspecs.OBSERVERS:
-                    raise PluginError(f"{caller.name} is a notification and can't be wrapped")
+                    raise _RefusedError(f"{caller.name} is a notification and can't be wrapped")
 
     def _notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
@@ -132,14 +140,19 @@ class Plugins:
 
     def _report(self, entry: Entry, where: str, error: BaseException) -> None:
         if self._strict:
-            raise error
+            if isinstance(error, Exception):
+                raise error
+            # SystemExit(0) out of a plugin must not end a strict run as a success.
+            raise PluginError(f"plugin {entry} failed in {where}: {type(error).__name__}") from error
         if entry in self._collectors and entry.first_party and not self._show_traceback:
             return  # a user's build is never the place to read about telemetry's own failures
         cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
-        what = str(error) if cause is error and isinstance(error, PluginError) else type(cause).__name__
+        # Only the core's own words: the text of a plugin's exception may hold anything.
+        what = str(error) if isinstance(error, _RefusedError) else type(cause).__name__
+        switch = entry.distribution if entry.name in self._owners and self._owners[entry.name] != entry else entry.name
         say(
             f"{self._product.name}: plugin {entry} failed in {where}: {what}; "
-            f"{self._product.variable('DISABLE_PLUGINS')}={entry.name} switches it off"
+            f"{self._product.variable('DISABLE_PLUGINS')}={switch} switches it off"
         )
         if self._show_traceback:
             say("".join(traceback.format_exception(cause)).rstrip())

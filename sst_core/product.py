@@ -26,7 +26,7 @@ class Product:
     target: str
     """Where this object can be imported from, as `module:attribute`: the detached sender is a process of its own."""
     null_plugin: str
-    """The module that stands in for a collecting plugin while consent is off."""
+    """The class, as `module:Class`, that stands in for each collecting plugin while consent is off."""
     telemetry_command: str = "telemetry"
     """The command through which users see and control telemetry: never recorded, and it shows no notice of its own."""
     default_collector: str | None = None

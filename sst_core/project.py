@@ -52,8 +52,18 @@ def settings_files(product: Product, folder: Path) -> Iterator[Path]:
     """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
     for parent in (folder, *folder.parents):
         candidate = parent / f"{product.name}.toml"
-        if candidate.exists() or candidate.is_symlink():
+        if _is_there(candidate):
             yield candidate
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # a folder that can't be searched may hold one: whoever reads it is told why that fails
+    return True
 
 
 def read_settings(product: Product, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:

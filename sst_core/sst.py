@@ -26,7 +26,7 @@ SST = Product(
     summary="Serverless Stack: build, start and deploy serverless apps.",
     command_help=COMMAND_HELP,
     target="sst_core.sst:SST",
-    null_plugin="sst_null",
+    null_plugin="sst_null:NullPlugin",
 )
 
 

@@ -2,10 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from loopback import Loopback
 from machine import PATIENCE, Machine
 
 
@@ -17,6 +19,14 @@ def machine(tmp_path: Path) -> Machine:
     folder.mkdir()
     environ = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm"}
     return Machine(home=home, folder=folder, environ=environ, plugins=tmp_path / "plugins")
+
+
+@pytest.fixture
+def loopback() -> Iterator[Loopback]:
+    """A collector on loopback that answers as a test tells it to."""
+    server = Loopback()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from sst_core import CatalogueError, Locations, Moment, Product
@@ -34,11 +35,18 @@ class Composed:
     """Files that are torn, or are no recorded run of this catalogue."""
 
 
-def compose(product: Product, locations: Locations, paths: Iterable[Path], now: datetime) -> Composed:
-    """The lines for `paths`, in order. Raises OSError when the machine's secret can neither be read nor kept."""
+def compose(
+    product: Product,
+    locations: Locations,
+    paths: Iterable[Path],
+    now: datetime,
+    secret_of: Callable[[Path], bytes] = machine_secret,
+) -> Composed:
+    """The lines for `paths`, in order. Raises what `secret_of` raises: it is called once, where a line needs it."""
     week = iso_week(now)
     machine = machine_facts(product.catalogue)
     queue = Queue(locations.queue)
+    this_week = cache(lambda: weekly_id(secret_of(locations.telemetry), week))
     lines: list[Line] = []
     unusable: list[Path] = []
     for path in paths:
@@ -46,14 +54,14 @@ def compose(product: Product, locations: Locations, paths: Iterable[Path], now: 
         if run is None:
             unusable.append(path)
             continue
-        anonymous = random_id() if run["isCI"] else weekly_id(machine_secret(locations.telemetry), week)
+        anonymous = random_id() if run["isCI"] else this_week()
         lines.append(Line(path, _encode(product, run, machine, anonymous)))
     return Composed(tuple(lines), tuple(unusable))
 
 
-def preview(product: Product, run: Mapping[str, object], make_id: Callable[[], str] = random_id) -> str:
-    """The line that this run would be, with an id that is made for the occasion."""
-    return _encode(product, run, machine_facts(product.catalogue), make_id()).decode()
+def preview(product: Product, run: Mapping[str, object]) -> str:
+    """The line that this run would be, with an id that is made up for the occasion."""
+    return _encode(product, run, machine_facts(product.catalogue), random_id()).decode()
 
 
 def utc_now() -> datetime:

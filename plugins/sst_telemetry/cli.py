@@ -1,14 +1,20 @@
 """`sst telemetry …`: see and control what is recorded. Works with no terminal, and offline."""
 
 import json as json_format
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from sst_core import Session, SstError
 from sst_telemetry import control
+from sst_telemetry import forget as forgetting
+from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
 from sst_telemetry.status import read_status
-from sst_telemetry.view import view_of
+from sst_telemetry.view import preview_of, view_of
 
 app = typer.Typer(
     help="See and control what is recorded.",
@@ -16,6 +22,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+Project = Annotated[bool, typer.Option("--project", help="For everybody: in the project's sst.toml, to be committed.")]
+FLUSH_SECONDS = 60.0
+"""What `flush` takes at most, whatever the network does: `disable` waits for it."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -40,31 +50,78 @@ def status(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def enable(ctx: typer.Context, json: Json = False) -> None:
+def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
     """Switch telemetry on for you. Nothing overrides another off: what still holds is named.
 
     Example: sst telemetry enable
     """
-    _print_change(control.enable(ctx.obj.consent), json)
+    consent = ctx.obj.consent
+    _print_change(control.choose_for_project(consent, True) if project else control.enable(consent), json)
 
 
 @app.command()
-def disable(ctx: typer.Context, json: Json = False) -> None:
+def disable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
     """Switch telemetry off for you, and delete what was recorded and every id.
 
     Example: sst telemetry disable
     """
-    _print_change(control.disable(ctx.obj.consent), json)
+    consent = ctx.obj.consent
+    _print_change(control.choose_for_project(consent, False) if project else control.disable(consent), json)
 
 
 @app.command()
-def show(ctx: typer.Context, json: Json = False) -> None:
+def show(
+    ctx: typer.Context,
+    preview: Annotated[str | None, typer.Option(metavar="COMMAND", help="Show what this command would send.")] = None,
+    json: Json = False,
+) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
-    Example: sst telemetry show
+    Example: sst telemetry show --preview build
     """
+    if preview is not None:
+        _print_preview(ctx.obj, preview, json)
+        return
     view = view_of(ctx.obj.consent)
     typer.echo(json_format.dumps(view.as_json(), indent=2) if json else view.as_text())
+
+
+@app.command()
+def catalog(ctx: typer.Context, json: Json = False) -> None:
+    """Show everything that may be recorded: its values, why it is collected, and what allows it.
+
+    Example: sst telemetry catalog
+    """
+    catalogue = ctx.obj.context.product.catalogue
+    typer.echo(json_format.dumps(catalogue_as_json(catalogue), indent=2) if json else catalogue_as_text(catalogue))
+
+
+@app.command()
+def purge(ctx: typer.Context, json: Json = False) -> None:
+    """Delete what is queued and the last batch, unsent. Telemetry stays as it is.
+
+    Example: sst telemetry purge
+    """
+    purged = control.purge(ctx.obj.consent)
+    typer.echo(json_format.dumps({"purged": purged}) if json else f"Deleted from the queue: {purged}.")
+
+
+@app.command()
+def forget(ctx: typer.Context, json: Json = False) -> None:
+    """Ask the collector to delete what it still keeps of this machine. Exits with 0 when nothing is left to ask.
+
+    Example: sst telemetry forget
+    """
+    _print_forgotten(forgetting.forget(ctx.obj.consent), json)
+
+
+@app.command()
+def reset(ctx: typer.Context, json: Json = False) -> None:
+    """Forget, and be another machine to the collector from now on.
+
+    Example: sst telemetry reset
+    """
+    _print_forgotten(forgetting.reset(ctx.obj.consent), json)
 
 
 @app.command()
@@ -76,7 +133,8 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     from sst_telemetry.delivery import Delivery
 
     try:
-        report = Delivery(ctx.obj.context.product, ctx.obj.consent.environ).run(now_please=True)
+        with _at_most(FLUSH_SECONDS):
+            report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
     if json:
@@ -84,6 +142,40 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     else:
         typer.echo(f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send.")
     raise typer.Exit(1 if report.left else 0)
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Have whatever takes longer fail with TimeoutError, as a network's timeout does."""
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError("it took too long")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _print_preview(session: Session, name: str, json: bool) -> None:
+    if name == session.context.product.telemetry_command:
+        raise typer.BadParameter("telemetry's own commands are never recorded", param_hint="--preview")
+    if name not in (entry.name for entry in session.plugins.commands):
+        raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
+    line = preview_of(session, name)
+    typer.echo(
+        line if json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}"
+    )
+
+
+def _print_forgotten(forgotten: forgetting.Forgotten, json: bool) -> None:
+    typer.echo(json_format.dumps(forgotten.as_json()) if json else forgotten.what)
+    raise typer.Exit(1 if forgotten.pending else 0)
 
 
 def _print_status(session: Session, json: bool) -> None:

@@ -4,11 +4,15 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sst_core import Consent, Locations, Source, SstError, held_if_free, notice_text, say
+from sst_telemetry.forget import pending_ids
+from sst_telemetry.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,38 @@ def disable(consent: Consent) -> Change:
         ) from None
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
+    pending = len(pending_ids(locations))
+    if pending:
+        what += f" Kept are {pending} ids for which `{consent.product.name} telemetry forget` has still to ask."
     return Change(changed, False, off, what)
+
+
+def choose_for_project(consent: Consent, enabled: bool) -> Change:
+    """Write the team's choice into `sst.toml`. Raises SstError."""
+    try:
+        path, changed = consent.write_project_choice(enabled)
+    except OSError as error:
+        raise SstError(f"The project's choice can't be saved: {error}.") from None
+    decision = consent.decide()
+    off = tuple(source for source in decision.sources if source.off and source.where != str(path))
+    holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
+    what = f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
+    return Change(changed, decision.enabled, off, what)
+
+
+def purge(consent: Consent) -> int:
+    """Delete what is queued, what was set aside and the last batch; return how many runs that were. Raises SstError."""
+    try:
+        locations = consent.locations
+        with consent.changing():
+            waiting = Queue(locations.queue).waiting()
+            for path in waiting:
+                path.unlink(missing_ok=True)
+            (locations.telemetry / "last-batch.ndjson").unlink(missing_ok=True)
+            shutil.rmtree(locations.telemetry / "set-aside", ignore_errors=True)
+    except OSError as error:
+        raise SstError(f"What is queued can't be deleted: {error}.") from None
+    return len(waiting)
 
 
 def _end_sender(locations: Locations) -> None:
@@ -85,8 +120,8 @@ def _end_sender(locations: Locations) -> None:
     with held_if_free(locations.lock) as free:
         if free:
             return
-        content = locations.lock.read_text()
-    if content.isdecimal() and _is_sender(int(content)):
+        content = locations.lock.read_bytes()
+    if content.isdigit() and _is_sender(int(content)):
         try:
             os.kill(int(content), signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
@@ -106,10 +141,14 @@ def _is_sender(process: int) -> bool:
 
 def _delete(folder: Path) -> bool:
     """Delete `folder`, and return whether it was there. It is gone under its name at once, then piece by piece."""
-    doomed = folder.with_name(f".{folder.name}-deleted-{os.getpid()}")
-    try:
-        folder.rename(doomed)
-    except FileNotFoundError:
-        return False
-    shutil.rmtree(doomed)
-    return True
+    doomed = f".{folder.name}-deleted-"
+    with suppress(FileNotFoundError):
+        folder.rename(folder.with_name(f"{doomed}{os.getpid()}-{time.time_ns()}"))
+    # All of them: whoever renamed one may have been killed before it was gone.
+    leftovers = list(folder.parent.glob(f"{doomed}*"))
+    for leftover in leftovers:
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    return bool(leftovers)

@@ -2,12 +2,12 @@
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sst_core import Consent, Destination, Locations, Product, ci_name, find_destination, held_if_free
+from sst_core import Consent, Destination, find_destination, held_if_free
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
@@ -36,13 +36,11 @@ class Delivery:
     """One pass over the queue. The caller is a process that may be killed at any point: nothing is lost, and whatever
     is sent twice for it counts once."""
 
-    def __init__(self, product: Product, environ: Mapping[str, str], clock: Callable[[], datetime] = utc_now) -> None:
-        self._product = product
-        self._environ = environ
+    def __init__(self, consent: Consent, clock: Callable[[], datetime] = utc_now) -> None:
+        self._consent = consent
+        self._product = consent.product
         self._clock = clock
-        # A sender has no project to ask: each queued run was recorded under its own project's consent.
-        self._consent = Consent(product, environ, folder=None, ci=ci_name(environ))
-        self._locations = Locations.of(product, environ)
+        self._locations = consent.locations
         self._queue = Queue(self._locations.queue)
         self._requests = 0
 
@@ -67,7 +65,7 @@ class Delivery:
             return Report(self._left(), "telemetry is off")
         now = self._clock().timestamp()
         self._remember(self._state().counting(dropped=self._queue.trim(now)))
-        target = find_destination(self._product, self._environ)
+        target = find_destination(self._product, self._consent.environ)
         if target.url is None:
             return Report(self._left(), target.where)
         not_before = self._state().not_before
@@ -100,15 +98,18 @@ class Delivery:
         self._requests += 1
         contents = [line.content for line in lines]
         write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
+        before = self._state()
+        now = self._clock()
+        # Before the request, so that one which never returns is seen by the user too, and puts off the next.
+        last = LastDelivery(now.astimezone(UTC).isoformat("T", "seconds"), url, "none yet", len(lines), 0)
+        self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
         answer = collector.post(contents)
         accepted = answer.accepted if isinstance(answer, Accounted) else 0
-        last = LastDelivery(
-            self._clock().astimezone(UTC).isoformat("T", "seconds"), url, answer.outcome, len(lines), accepted
-        )
-        self._remember(replace(self._state(), last=last))
+        after = replace(before, last=replace(last, outcome=answer.outcome, accepted=accepted))
         if isinstance(answer, Failed):
-            self._remember(_put_off(self._state(), self._clock().timestamp(), answer.retry_after))
+            self._remember(_put_off(after, self._clock().timestamp(), answer.retry_after))
             return answer.outcome
+        self._remember(after)
         if isinstance(answer, Accounted):
             self._account(lines, rejected=answer.rejected)
             return None

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sst_core import RandomId, read_own, write_private
+from sst_core import ConfigurationError, RandomId, read_own, write_private
 
 _SECRET_BYTES = 32
 
@@ -32,11 +32,24 @@ def machine_secret(telemetry: Path) -> bytes:
 
     `telemetry` has to be there: without consent there is none, and then no secret either.
     """
-    path = telemetry / "secret"
-    secret = read_own(path)
-    if secret is None or len(secret) != _SECRET_BYTES:
+    secret = stored_secret(telemetry)
+    if secret is None:
         if not telemetry.is_dir():
             raise FileNotFoundError(telemetry)
         secret = os.urandom(_SECRET_BYTES)
-        write_private(path, secret)
+        write_private(telemetry / "secret", secret)
     return secret
+
+
+def secret_for_looking(telemetry: Path) -> bytes:
+    """The stored secret, or one for this once: to look at what is queued leaves no id on the disk."""
+    try:
+        return stored_secret(telemetry) or os.urandom(_SECRET_BYTES)
+    except ConfigurationError:
+        return os.urandom(_SECRET_BYTES)
+
+
+def stored_secret(telemetry: Path) -> bytes | None:
+    """The secret if this machine has one. Raises ConfigurationError for one that can't be trusted."""
+    secret = read_own(telemetry / "secret")
+    return secret if secret is not None and len(secret) == _SECRET_BYTES else None

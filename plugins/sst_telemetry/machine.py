@@ -19,16 +19,18 @@ def machine_facts(catalogue: Catalogue) -> dict[str, object]:
     return {
         "systemPlatform": _listed(catalogue, "systemPlatform", sys.platform),
         "systemArchitecture": _ARCHITECTURES.get(platform.machine().lower(), OTHER),
-        "distro": _listed(catalogue, "distro", _distro()) if sys.platform == "linux" else None,
+        "distro": _listed(catalogue, "distro", *_distro()) if sys.platform == "linux" else None,
         "cpuCount": cpus.of(os.cpu_count() or 1),
     }
 
 
-def _listed(catalogue: Catalogue, key: str, value: str) -> str:
-    return value if catalogue[key].kind.accepts(value) else OTHER
+def _listed(catalogue: Catalogue, key: str, *names: str) -> str:
+    """The first of `names` that the catalogue has."""
+    return next((name for name in names if catalogue[key].kind.accepts(name)), OTHER)
 
 
-def _distro() -> str:
+def _distro() -> tuple[str, str]:
+    """With its major version, and without."""
     # os-release alone: the library would otherwise run lsb_release and uname.
     system = distro.LinuxDistribution(include_lsb=False, include_uname=False)
-    return "-".join(part for part in (system.id(), system.major_version()) if part)
+    return f"{system.id()}-{system.major_version()}", system.id()

@@ -3,9 +3,10 @@
 import gzip
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 
 import httpx
@@ -52,9 +53,17 @@ class Collector:
         self._url = url
         headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         try:
-            # Proxies and certificates come from the usual variables. A redirect is never followed.
-            self._client = httpx.Client(headers=headers, timeout=_TIMEOUT, transport=transport)
-        except (OSError, ValueError, ImportError) as error:
+            self._client = httpx.Client(
+                headers=headers,
+                timeout=_TIMEOUT,
+                transport=transport,
+                # A redirect is never followed, and a cookie never kept: it would name this machine from then on.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                # Proxies and certificates come from the usual variables. Plain HTTP is for loopback alone, and through
+                # a proxy it would leave the machine.
+                trust_env=httpx.URL(url).scheme == "https",
+            )
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigurationError(f"The proxy or certificate settings can't be used: {error}.") from None
 
     def __enter__(self) -> "Collector":
@@ -73,6 +82,16 @@ class Collector:
                 return _meaning(response, len(lines))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
             return Failed(type(error).__name__)
+
+    def forget(self, ids: Sequence[str]) -> str | None:
+        """Ask for the rows of these ids to be deleted. None once that is confirmed, else what came instead."""
+        url = httpx.URL(self._url).join("forget")
+        try:
+            with self._client.stream("POST", url, json={"anonymousIds": list(ids)}) as response:
+                confirmed = response.status_code == 200 and isinstance(_json(response).get("forgotten"), int)
+                return None if confirmed else str(response.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            return type(error).__name__
 
 
 def body(lines: Sequence[bytes]) -> bytes:
@@ -94,19 +113,26 @@ def _meaning(response: httpx.Response, sent: int) -> Answer:
 
 
 def _read_answer(response: httpx.Response) -> Accounted | None:
-    content = b""
-    for chunk in response.iter_bytes(MAX_ANSWER):
-        content += chunk
-        if len(content) > MAX_ANSWER:
-            return None
-    try:
-        values = json.loads(content)
-        accepted, rejected = values["accepted"], values["rejected"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+    values = _json(response)
+    accepted, rejected = values.get("accepted"), values.get("rejected")
     if type(accepted) is not int or accepted < 0 or not isinstance(rejected, list):
         return None
     return Accounted(accepted, len(rejected))
+
+
+def _json(response: httpx.Response) -> Mapping[str, object]:
+    """The answer's JSON object; an empty one for anything else, and for more than `MAX_ANSWER` bytes."""
+    content = b""
+    # As it comes: decompressed, a few bytes could become any number.
+    for chunk in response.iter_raw():
+        content += chunk
+        if len(content) > MAX_ANSWER:
+            return {}
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -114,7 +140,7 @@ def _retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value[:9])
+        return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):

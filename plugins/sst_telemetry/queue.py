@@ -4,6 +4,7 @@ No lock and no shared file: a command that is killed leaves a whole file or none
 """
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ class Queue:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
-            self.folder.mkdir(mode=0o700)  # its parent is made by consent alone
+            # Its parent is made by consent alone. Another command may be making it at this moment.
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
+            # Buffered, since a bare write to a disk that is almost full writes a part, and says so only by its result.
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
             temporary.rename(self.folder / name)
         except OSError:
@@ -42,7 +45,7 @@ class Queue:
             raise
 
     def waiting(self) -> list[Path]:
-        """The files of all waiting runs, the oldest first. Empty if there is no folder."""
+        """Everything that waits, the oldest run first. Empty if there is no folder."""
         try:
             return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
@@ -52,29 +55,41 @@ class Queue:
         """A run's content; None for what is no whole, regular file of ours."""
         try:
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-            with os.fdopen(descriptor, "rb") as file:
-                content = file.read(MAX_BYTES + 1)
         except OSError:
             return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            content = os.read(descriptor, MAX_BYTES + 1)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         return content if len(content) <= MAX_BYTES else None
 
     def set_aside(self, path: Path) -> None:
         """Move what is not a recorded run out of the way, and keep it: somebody may want to know what it was."""
         aside = self.folder.parent / "set-aside"
         aside.mkdir(mode=0o700, exist_ok=True)
-        path.rename(aside / path.name)
+        target = aside / path.name
+        if target.is_symlink() or target.exists():
+            target = aside / f"{path.name}.{time.time_ns()}"
+        try:
+            path.rename(target)
+        except FileNotFoundError:
+            return  # somebody has tidied up
 
     def trim(self, now: float) -> int:
-        """Remove what is over the bounds, the oldest first, and return how many runs that were."""
-        waiting = self.waiting()
-        surplus = len(waiting) - MAX_RUNS
+        """Remove the runs that are over the bounds, the oldest first, and return how many that were."""
+        # By their names: what is none of ours is set aside when it is read, and takes no run's place here.
+        recorded = [(moment, path) for path in self.waiting() if (moment := _recorded_at(path)) is not None]
+        surplus = len(recorded) - MAX_RUNS
         dropped = 0
-        for position, path in enumerate(waiting):
-            if position < surplus or not now - MAX_AGE <= _recorded_at(path) <= now + MAX_AGE:
-                path.unlink(missing_ok=True)
-                dropped += 1
+        for position, (moment, path) in enumerate(recorded):
+            if position < surplus or not now - MAX_AGE <= moment <= now + MAX_AGE:
+                dropped += _remove(path)
         for path in self._abandoned(now):
-            path.unlink(missing_ok=True)
+            _remove(path)
         return dropped
 
     def _abandoned(self, now: float) -> Iterator[Path]:
@@ -88,7 +103,16 @@ class Queue:
             return
 
 
-def _recorded_at(path: Path) -> float:
+def _recorded_at(path: Path) -> float | None:
+    """Seconds since the epoch, from the name; None for a name that is none of ours."""
     stamp = path.name.partition("-")[0]
-    # What has no time in its name is not ours: it is set aside when it is read, not dropped as too old.
-    return int(stamp) / 1e9 if stamp.isdecimal() and len(stamp) == 20 else time.time()
+    return int(stamp) / 1e9 if stamp.isascii() and stamp.isdecimal() and len(stamp) == 20 else None
+
+
+def _remove(path: Path) -> bool:
+    """Whether there was a file to remove. A folder, whatever its name, is not one."""
+    try:
+        path.unlink()
+    except (FileNotFoundError, IsADirectoryError, PermissionError):  # macOS says the last of a folder
+        return False
+    return True

@@ -6,7 +6,7 @@ import sys
 import threading
 from importlib import import_module
 
-from sst_core import Product, SstError
+from sst_core import Consent, Product, SstError, ci_name
 from sst_telemetry.delivery import Delivery
 
 LIFETIME = 10.0
@@ -15,13 +15,16 @@ LIFETIME = 10.0
 
 def main(target: str) -> None:
     """Deliver what is queued for the Product at `target`, and say nothing: nobody is there to read it."""
-    os.chdir("/")  # the folder that the command ran in may be unmounted or deleted while this runs
     _bound_lifetime()
+    os.chdir("/")  # the folder that the command ran in may be unmounted or deleted while this runs
+    # Beside the standard streams a command may have been handed a pipe, and whoever reads it waits for all its ends.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 256)
     module, _, attribute = target.partition(":")
     product = getattr(import_module(module), attribute)
     assert isinstance(product, Product)
     try:
-        Delivery(product, os.environ).run()
+        # A sender has no project to ask: each queued run was recorded under its own project's consent.
+        Delivery(Consent(product, os.environ, folder=None, ci=ci_name(os.environ))).run()
     except (OSError, SstError):
         return  # what could not be sent is still queued
 

@@ -63,6 +63,11 @@ def write_state(telemetry: Path, state: DeliveryState) -> None:
     write_private(telemetry / "delivery.json", json.dumps(asdict(state)).encode())
 
 
+def was_anything_sent(telemetry: Path) -> bool:
+    """Whether a request may have been made: there is no state before the first."""
+    return (telemetry / "delivery.json").exists() or (telemetry / "last-batch.ndjson").exists()
+
+
 def write_last_batch(telemetry: Path, body: bytes) -> None:
     """Keep the body of the last request, before compression. Raises OSError."""
     write_private(telemetry / "last-batch.ndjson", body)
@@ -71,6 +76,6 @@ def write_last_batch(telemetry: Path, body: bytes) -> None:
 def read_last_batch(telemetry: Path) -> bytes:
     """The body of the last request, byte for byte; empty if none was made."""
     try:
-        return (telemetry / "last-batch.ndjson").read_bytes()
-    except OSError:
+        return read_own(telemetry / "last-batch.ndjson") or b""
+    except ConfigurationError:
         return b""

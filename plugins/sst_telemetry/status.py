@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sst_core import ConfigurationError, Consent, Decision, Destination, find_destination
+from sst_telemetry.forget import pending_ids
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
 
@@ -17,6 +18,8 @@ class Status:
     destination: Destination
     queued: int
     delivery: DeliveryState
+    pending_forget: int
+    """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
@@ -30,6 +33,7 @@ class Status:
             "dropped": self.delivery.dropped,
             "rejected": self.delivery.rejected,
             "set_aside": self.delivery.set_aside,
+            "pending_forget": self.pending_forget,
         }
 
     def as_text(self) -> str:
@@ -40,13 +44,19 @@ class Status:
             lines.append(
                 f"  {'off' if source.off else 'ok ':<3}  {source.name:<{width}}  {source.value} ({source.where})"
             )
-        collector = f"{self.destination.url} ({self.destination.where})"
+        target = self.destination
+        to = f"{target.url} ({target.where})" if target.url else f"nobody, it stays on this machine: {target.where}"
         lines += [
             "",
-            f"Sent to    {collector if self.destination.url else f'nobody, it stays on this machine: {self.destination.where}'}",
+            f"Sent to    {to}",
             f"Queued     {_runs(self.queued)}",
             f"Last sent  {self._last()}",
             *self._losses(),
+            *(
+                [f"Forget     {self.pending_forget} ids are still to be asked for: `{self.program} telemetry forget`"]
+                if self.pending_forget
+                else []
+            ),
             "",
             self._next(),
         ]
@@ -78,11 +88,12 @@ class Status:
 
 def read_status(consent: Consent) -> Status:
     """Look, and change nothing. Never raises."""
-    queued, delivery = 0, DeliveryState()
+    queued, delivery, pending_forget = 0, DeliveryState(), 0
     try:
         locations = consent.locations
         queued = len(Queue(locations.queue).waiting())
         delivery = read_state(locations.telemetry)
+        pending_forget = len(pending_ids(locations))
     except (ConfigurationError, OSError):
         pass  # the sources say what is wrong with the home folder
     return Status(
@@ -91,6 +102,7 @@ def read_status(consent: Consent) -> Status:
         destination=find_destination(consent.product, consent.environ),
         queued=queued,
         delivery=delivery,
+        pending_forget=pending_forget,
     )
 
 

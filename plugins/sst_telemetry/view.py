@@ -1,11 +1,14 @@
 """`sst telemetry show`: what is queued, as it would be sent now, and the last batch, byte for byte as it was sent."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sst_core import ConfigurationError, Consent
-from sst_telemetry.batch import compose, utc_now
+from sst_core import ConfigurationError, Consent, Locations, Session
+from sst_telemetry.batch import Composed, compose, preview, utc_now
+from sst_telemetry.identity import secret_for_looking
 from sst_telemetry.queue import Queue
+from sst_telemetry.record import run_facts
 from sst_telemetry.state import LastDelivery, read_last_batch, read_state
 
 
@@ -39,16 +42,32 @@ class View:
         return "\n".join([*lines, "", title, self.last_batch.rstrip("\n")])
 
 
+def preview_of(session: Session, name: str) -> str:
+    """What the installed command `name` would send now."""
+    first_party = any(entry.name == name and entry.first_party for entry in session.plugins.commands)
+    product = session.context.product
+    return preview(product, run_facts(product, name if first_party else "", session.context.ci))
+
+
 def view_of(consent: Consent) -> View:
-    """Look, and change nothing but for the machine's secret, which is made where a queued run needs it."""
+    """Look, and change nothing but for the machine's secret, which is made where a run that may be sent needs it."""
     try:
         locations = consent.locations
-        composed = compose(consent.product, locations, Queue(locations.queue).waiting(), utc_now())
+        composed = _composed(consent, locations)
     except (ConfigurationError, OSError):
         return View((), (), None, "")
     return View(
         queued=tuple(line.content.decode() for line in composed.lines),
         unusable=tuple(path.name for path in composed.unusable),
         last=read_state(locations.telemetry).last,
-        last_batch=read_last_batch(locations.telemetry).decode(),
+        last_batch=read_last_batch(locations.telemetry).decode(errors="replace"),
     )
+
+
+def _composed(consent: Consent, locations: Locations) -> Composed:
+    waiting, now = Queue(locations.queue).waiting(), utc_now()
+    if consent.decide().enabled:
+        with suppress(ConfigurationError, OSError):
+            return compose(consent.product, locations, waiting, now)
+    # Nothing would be sent, or the machine's id can't be kept: what is queued can be looked at all the same.
+    return compose(consent.product, locations, waiting, now, secret_for_looking)
