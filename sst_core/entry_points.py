@@ -1,17 +1,24 @@
 """What is installed: the entry points of the product's three groups, read once and imported by nobody here."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from functools import reduce
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from sst_core.errors import PluginError
+from sst_core.installation import Point, entry_points, normalized
 from sst_core.product import Product
+
+if TYPE_CHECKING:
+    from importlib.metadata import PackageMetadata
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One installed command or plugin."""
 
-    point: EntryPoint
+    point: Point
     first_party: bool
 
     @property
@@ -37,37 +44,39 @@ class Entry:
     @property
     def sends_to(self) -> str:
         """Where a collecting plugin says it sends: the address labelled `Telemetry` in its metadata. Reads a file."""
-        for url in (self.point.dist.metadata.get_all("Project-URL") or []) if self.point.dist else []:
+        for url in self._metadata().get_all("Project-URL") or []:
             label, _, address = str(url).partition(",")
             if label.strip().lower() == "telemetry":
-                # It is printed: a stranger's metadata must not steer the terminal.
-                return "".join(letter for letter in address.strip() if letter.isprintable())
+                return _printable(address.strip())
         return "an address that it does not tell"
 
     def __str__(self) -> str:
         return f"'{self.name}' ({self.distribution} {self.version})"
 
-    def _said(self, field: str) -> str:
-        if self.point.dist is None or field not in self.point.dist.metadata:
-            return ""
-        return str(self.point.dist.metadata[field])
-
     def load(self) -> object:
         """Import it. Raises :class:`PluginError` whatever the import raises, but for KeyboardInterrupt."""
+        target, _, extras = self.point.value.partition("[")
+        module, _, attributes = target.partition(":")
         try:
-            return self.point.load()
+            return reduce(getattr, filter(None, attributes.strip().split(".")), import_module(module.strip()))
         except KeyboardInterrupt:
             raise
         except ModuleNotFoundError as error:
-            if self.point.extras:
-                extras = ",".join(self.point.extras)
+            if extras:
                 raise PluginError(
                     f"{self.name} needs packages that are not installed ({error.name}). "
-                    f"Run: pip install '{self.distribution}[{extras}]'"
+                    f"Run: pip install '{self.distribution}[{extras}'"
                 ) from error
             raise PluginError(f"plugin {self} can't be imported: {type(error).__name__}: {error}") from error
         except BaseException as error:
             raise PluginError(f"plugin {self} can't be imported: {type(error).__name__}") from error
+
+    def _said(self, field: str) -> str:
+        metadata = self._metadata()
+        return _printable(str(metadata[field])) if field in metadata else ""
+
+    def _metadata(self) -> "PackageMetadata":
+        return self.point.distribution().metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +91,24 @@ class Installed:
 
 def installed(product: Product) -> Installed:
     """Read the entry points, the product's own first, then by name; an entry found twice counts once."""
-    every = entry_points()
-    try:
-        own = {(point.group, point.name, point.value) for point in distribution(product.distribution).entry_points}
-    except PackageNotFoundError:
-        own = set()
+    kinds = ("commands", "plugins", "telemetry")
+    points = entry_points(frozenset(map(product.group, kinds)))
+    own = normalized(product.distribution)
 
-    def group(kind: str) -> tuple[Entry, ...]:
-        points = {(point.name, point.value): point for point in every.select(group=product.group(kind))}.values()
-        entries = [Entry(point, (point.group, point.name, point.value) in own) for point in points]
-        return tuple(sorted(entries, key=lambda entry: (not entry.first_party, entry.name, entry.point.value)))
+    def group(kind: str) -> Iterator[Entry]:
+        # The product's own last, so that it stays its own when somebody repeats it.
+        ordered = sorted(points, key=lambda point: point.distribution_name == own)
+        found = {(point.name, point.value): point for point in ordered if point.group == product.group(kind)}
+        return (Entry(point, point.distribution_name == own) for point in found.values())
 
-    return Installed(commands=group("commands"), plugins=group("plugins"), collectors=group("telemetry"))
+    commands, plugins, collectors = (tuple(sorted(group(kind), key=_order)) for kind in kinds)
+    return Installed(commands, plugins, collectors)
+
+
+def _order(entry: Entry) -> tuple[bool, str, str]:
+    return (not entry.first_party, entry.name, entry.point.value)
+
+
+def _printable(text: str) -> str:
+    """Without what could steer the terminal: this is a stranger's text, and it is printed."""
+    return "".join(letter for letter in text if letter.isprintable())

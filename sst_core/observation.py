@@ -9,7 +9,6 @@ import typer
 from sst_core.consent import Consent
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Command, Outcome, Result, Session
-from sst_core.notice import show_notice_if_due
 
 T = TypeVar("T")
 
@@ -55,6 +54,8 @@ def _exit_code(error: BaseException) -> int:
 def _consent_to(consent: Consent, command: Command) -> bool:
     decision = consent.decide()
     # Telemetry's own commands say all of this themselves, and are never recorded.
-    if command.path[0] != consent.product.telemetry_command:
+    if decision.unseen and command.path[0] != consent.product.telemetry_command:
+        from sst_core.notice import show_notice_if_due  # most runs have nothing to show
+
         show_notice_if_due(consent, decision)
     return decision.enabled

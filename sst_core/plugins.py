@@ -108,7 +108,7 @@ class Plugins:
             if name in self._owners:
                 raise _RefusedError(f"{self._owners[name]} has that name already")
             plugin = load()
-            # Before it is registered: pluggy adds hooks one by one, and leaves those that came before a bad one.
+            # Before it is registered: pluggy before 1.7 leaves the hooks that came before a bad one.
             self._owners[name] = entry
             self._manager.register(plugin, name=name)
             self._check(plugin)

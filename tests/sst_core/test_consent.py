@@ -1,0 +1,593 @@
+"""Any off wins, what can't be read is an off, and the user is told of every source."""
+
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machine import SST as PROGRAM
+from machine import Machine
+from sst_core import SST, Consent, Decision
+from sst_core.files import MAX_BYTES
+
+OFF_VALUES = ("1", "true", "TRUE", "yes", "Yes", "on", " 1 ", "anything", "-1")
+NO_VALUES = (None, "", "  ", "0", "false", "FALSE", "False ", "no", "off", " Off\t")
+
+# What may stand at a path, and whether that is an off.
+NOT_OFF_FILES: dict[str, str | bytes | None] = {
+    "absent": None,
+    "empty": "",
+    "comment": "# nothing\n",
+    "other": "[tasks]\nbuild = ['a']\n",
+    "table": "[telemetry]\ncollector = 'x'\n",
+    "true": "[telemetry]\nenabled = true\n",
+}
+OFF_FILES: dict[str, str | bytes | None] = {
+    "false": "[telemetry]\nenabled = false\n",
+    "word": "[telemetry]\nenabled = 'true'\n",
+    "number": "[telemetry]\nenabled = 1\n",
+    "no table": "telemetry = true\n",
+    "torn": "[telemetry\n",
+    "binary": b"\xff\xfe[telemetry]\n",
+    "too large": "#" * (MAX_BYTES + 1),
+}
+
+
+def put(path: Path, content: str | bytes | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.chmod(0o600)
+
+
+def consent_at(root: Path, environ: Mapping[str, str] | None = None, **options: Any) -> Consent:
+    """The consent of a user whose HOME, and whose project, are below `root`."""
+    folder = root / "project" / "below"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"folder": folder, "ci": None, **options}
+    return Consent(SST, {"HOME": str(root / "home"), **(environ or {})}, **options)
+
+
+def decide(consent: Consent, policy: Path) -> Decision:
+    with patch("sst_core.consent.policy_file", lambda product: policy):
+        return consent.decide()
+
+
+files = st.sampled_from([*NOT_OFF_FILES, *OFF_FILES])
+values = st.sampled_from([*OFF_VALUES, *NO_VALUES])
+
+
+@settings(max_examples=300)
+@given(
+    disabled=values,
+    do_not_track=values,
+    project=files,
+    above=files,
+    user=files,
+    machine=files,
+    seen=st.booleans(),
+    ci=st.sampled_from([None, "other"]),
+    blocked=st.booleans(),
+)
+def test_any_off_wins_over_every_combination_of_sources(
+    disabled: str | None,
+    do_not_track: str | None,
+    project: str,
+    above: str,
+    user: str,
+    machine: str,
+    seen: bool,
+    ci: str | None,
+    blocked: bool,
+) -> None:
+    contents = {**NOT_OFF_FILES, **OFF_FILES}
+    environ = {"SST_TELEMETRY_DISABLED": disabled, "DO_NOT_TRACK": do_not_track}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        consent = consent_at(
+            root, {name: value for name, value in environ.items() if value is not None}, ci=ci, blocked=blocked
+        )
+        put(root / "project" / "below" / "sst.toml", contents[project])
+        put(root / "project" / "sst.toml", contents[above])
+        put(root / "home" / ".config" / "sst" / "config.toml", contents[user])
+        put(root / "policy.toml", contents[machine])
+        if seen:
+            consent.grant()
+
+        decision = decide(consent, root / "policy.toml")
+
+    expected = {
+        "SST_TELEMETRY_DISABLED": disabled in OFF_VALUES,
+        "DO_NOT_TRACK": do_not_track in OFF_VALUES,
+        "project": project in OFF_FILES or above in OFF_FILES,
+        "user": user in OFF_FILES,
+        "machine": machine in OFF_FILES,
+        "plugins": blocked,
+        "notice": not seen and ci is None,
+    }
+    found: dict[str, bool] = {}
+    for source in decision.sources:
+        name = source.where if source.name == "environment" else source.name
+        found[name] = found.get(name, False) or source.off
+        assert source.value
+        assert source.where
+    assert found == expected
+    assert decision.enabled is not any(expected.values())
+    assert decision.only_notice_missing is ([name for name, off in expected.items() if off] == ["notice"])
+
+
+def test_a_variables_value_is_never_shown(tmp_path: Path) -> None:
+    decision = consent_at(tmp_path, {"DO_NOT_TRACK": "correct-horse"}).decide()
+
+    assert not decision.enabled
+    assert "correct-horse" not in str(decision)
+
+
+# --- files that are no plain files of one's own
+
+
+def as_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def as_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def as_link(path: Path) -> None:
+    target = path.with_name("target")
+    target.write_text("")
+    target.chmod(0o600)
+    path.symlink_to(target)
+
+
+def as_dangling_link(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def as_writable_by_group(path: Path) -> None:
+    path.write_text("")
+    path.chmod(0o660)
+
+
+def as_writable_by_all(path: Path) -> None:
+    path.write_text("")
+    path.chmod(0o602)
+
+
+Shape = Callable[[Path], None]
+SHAPES: dict[Shape, str] = {
+    as_folder: "not a regular file",
+    as_pipe: "not a regular file",
+    as_link: "symbolic link",
+    as_dangling_link: "symbolic link",
+    as_writable_by_group: "can be written by others",
+    as_writable_by_all: "can be written by others",
+}
+SOURCES = ("user", "project", "machine", "notice")
+
+
+def place_of(source: str, root: Path) -> Path:
+    places = {
+        "user": root / "home" / ".config" / "sst" / "config.toml",
+        "project": root / "project" / "sst.toml",
+        "machine": root / "policy.toml",
+        "notice": root / "home" / ".local" / "state" / "sst" / "telemetry" / "notice",
+    }
+    return places[source]
+
+
+def shaped(root: Path, source: str, shape: Shape) -> Decision:
+    """The decision of a user who consents, but for this file."""
+    consent = consent_at(root)
+    consent.grant()
+    assert decide(consent, root / "policy.toml").enabled
+    place = place_of(source, root)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    shape(place)
+    return decide(consent, root / "policy.toml")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("shape", "words"), SHAPES.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_file_that_cannot_be_trusted_is_an_off_and_says_so(
+    tmp_path: Path, source: str, shape: Shape, words: str
+) -> None:
+    decision = shaped(tmp_path, source, shape)
+
+    assert not decision.enabled
+    (told,) = [each for each in decision.sources if each.off]
+    assert told.name == source
+    assert told.where == str(place_of(source, tmp_path))
+    assert words in told.value
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_somebody_elses_file_has_no_say_in_a_project_and_is_an_off_elsewhere(
+    tmp_path: Path, source: str, give_away: Shape
+) -> None:
+    def foreign(path: Path) -> None:
+        put(path, "[telemetry]\nenabled = false\n")
+        give_away(path)
+
+    decision = shaped(tmp_path, source, foreign)
+
+    (told,) = [each for each in decision.sources if "belongs to somebody else" in each.value]
+    assert told.name == source
+    assert told.off is (source != "project")
+    assert decision.enabled is (source == "project")
+
+
+def test_somebody_elses_consent_is_none(tmp_path: Path, give_away: Shape) -> None:
+    """Somebody else's `enabled = true`, or notice, counts no more than their no."""
+    consent = consent_at(tmp_path)
+    consent.grant()
+    give_away(place_of("notice", tmp_path))
+
+    decision = decide(consent, tmp_path / "none")
+
+    assert not decision.enabled
+    assert decision.unseen == consent.items
+
+
+def test_every_project_above_is_asked_whoever_owns_those_between(tmp_path: Path, give_away: Shape) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    put(tmp_path / "project" / "below" / "sst.toml", "[telemetry]\nenabled = true\n")
+    put(tmp_path / "project" / "sst.toml", "[telemetry]\nenabled = false\n")
+    give_away(tmp_path / "project" / "sst.toml")
+    assert decide(consent, tmp_path / "none").enabled
+
+    put(tmp_path / "sst.toml", "[telemetry]\nenabled = false\n")
+    assert not decide(consent, tmp_path / "none").enabled
+
+
+def test_root_decides_for_everybody(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    put(tmp_path / "project" / "sst.toml", "[telemetry]\nenabled = false\n")
+    with patch("os.geteuid", lambda: 12345):
+        root_owned = decide(consent, tmp_path / "none")
+    if os.geteuid() == 0:
+        assert {source.name for source in root_owned.sources if source.off} == {"project"}
+
+
+def test_nothing_is_asked_of_a_project_where_there_is_none(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path, folder=None)
+    consent.grant()
+    assert decide(consent, tmp_path / "none").enabled
+    assert "project" not in {source.name for source in consent.decide().sources}
+
+
+# --- the notice
+
+
+def test_consent_is_to_every_item_and_to_no_others(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    seen = place_of("notice", tmp_path)
+    every = seen.read_text().splitlines()
+    assert tuple(every) == consent.items
+
+    for missing in every:
+        seen.write_text("".join(f"{item}\n" for item in every if item != missing))
+        decision = consent.decide()
+        assert decision.unseen == (missing,)
+        assert decision.only_notice_missing
+
+    seen.write_text("".join(f"{item}\n" for item in [*every, "a field that is gone/1"]))
+    assert consent.decide().unseen == ()
+
+
+def test_a_field_that_comes_to_hold_more_is_asked_for_again(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    consent_at(tmp_path).grant()
+    fields = SST.catalogue.fields
+    grown = replace(SST.catalogue, fields=(replace(fields[0], revision=fields[0].revision + 1), *fields[1:]))
+
+    decision = replace(consent_at(tmp_path), product=replace(SST, catalogue=grown)).decide()
+
+    assert decision.unseen == (f"{fields[0].key}/{fields[0].revision + 1}",)
+    assert not decision.enabled
+
+
+def test_consent_is_kept_for_the_user_alone(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    old = os.umask(0)
+    try:
+        consent.grant()
+        consent.write_user_choice(False)
+        with consent.changing():
+            pass
+    finally:
+        os.umask(old)
+
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in (tmp_path / "home").rglob("*")
+        if path.name not in (".local", ".config")
+    }
+    files = {"notice", "config.toml", "telemetry.lock"}
+    assert {name for name, mode in modes.items() if mode == 0o600} == files
+    assert {mode for name, mode in modes.items() if name not in files} == {0o700}
+
+
+# --- the user's choice, written
+
+
+def test_off_is_written_over_a_choice_that_cannot_be_read_and_that_is_kept_aside(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    path = place_of("user", tmp_path)
+    put(path, "# mine\n[telemetry\n")
+
+    assert consent.write_user_choice(False) is True
+
+    assert path.read_text() == "[telemetry]\nenabled = false\n"
+    assert path.with_name("config.toml.unreadable").read_text() == "# mine\n[telemetry\n"
+    assert consent.write_user_choice(False) is False
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_off_is_written_whatever_stands_there(tmp_path: Path, shape: Shape) -> None:
+    path = place_of("user", tmp_path)
+    path.parent.mkdir(parents=True)
+    shape(path)
+
+    assert consent_at(tmp_path).write_user_choice(False) is True
+
+    assert path.read_text() == "[telemetry]\nenabled = false\n"
+    assert not path.is_symlink()
+
+
+# --- in real processes
+
+
+def sources(machine: Machine, env: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, Any]:
+    run = machine.sst("telemetry", "--json", env=env, folder=folder)
+    assert run.returncode == 0, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+@pytest.mark.parametrize("content", ["[telemetry", b"\xff", "telemetry = 1", "[telemetry]\nenabled = 0"], ids=repr)
+def test_status_says_what_is_wrong_with_a_file(consenting: Machine, content: str | bytes) -> None:
+    assert sources(consenting)["enabled"] is True
+    put(consenting.config_file, content)
+
+    found = sources(consenting)
+
+    assert found["enabled"] is False
+    (off,) = [source for source in found["sources"] if source["off"]]
+    assert off["where"] == str(consenting.config_file)
+    text = consenting.sst("telemetry").stdout
+    assert text.startswith("Telemetry is off.")
+    assert off["value"] in text
+
+
+def test_status_says_what_is_wrong_with_the_noted_notice(consenting: Machine) -> None:
+    notice = consenting.telemetry / "notice"
+    notice.unlink()
+    notice.mkdir()
+
+    assert "not a regular file" in consenting.sst("telemetry").stdout
+
+
+def test_a_project_that_does_not_parse_is_a_no_and_an_error_that_says_how_to_mend_it(consenting: Machine) -> None:
+    file = consenting.project("build = [")
+
+    run = consenting.sst("build")
+
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.startswith(f"sst: error: {file} is not valid TOML: ")
+    assert "line" in run.stderr
+    assert "Mend that line." in run.stderr
+    assert consenting.queued() == []
+    assert sources(consenting)["enabled"] is False
+
+
+def test_a_project_of_somebody_else_neither_runs_nor_decides(consenting: Machine, give_away: Shape) -> None:
+    file = consenting.project('build = ["touch", "ran"]', extra="[telemetry]\nenabled = false")
+    give_away(file)
+
+    run = consenting.sst("build")
+
+    assert run.returncode == 2
+    assert f"{file} belongs to somebody else" in run.stderr
+    assert not (consenting.folder / "ran").exists()
+    assert sources(consenting)["enabled"] is True
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_project_that_others_can_write_neither_runs_nor_records(consenting: Machine, mode: int) -> None:
+    file = consenting.project('build = ["touch", "ran"]')
+    file.chmod(mode)
+
+    run = consenting.sst("build")
+
+    assert run.returncode == 2
+    assert f"chmod go-w {file}" in run.stderr
+    assert not (consenting.folder / "ran").exists()
+    assert consenting.queued() == []
+    assert sources(consenting)["enabled"] is False
+
+
+def test_a_no_above_the_working_directory_counts(consenting: Machine) -> None:
+    consenting.project('build = ["true"]', extra="[telemetry]\nenabled = false")
+    below = consenting.folder / "a" / "b"
+    below.mkdir(parents=True)
+
+    assert sources(consenting, folder=below)["enabled"] is False
+    assert consenting.sst("build", folder=below).returncode == 0
+    assert consenting.queued() == []
+
+
+@pytest.mark.parametrize("home", ["", "relative/home", "/dev/null", "/dev/null/below", "/proc/nowhere"])
+def test_a_home_that_is_none_is_an_off_and_breaks_nothing(machine: Machine, home: str) -> None:
+    machine.project('build = ["sh", "-c", "echo built"]')
+    # An empty HOME is looked up; where that leads is not this machine's to touch.
+    extra = {"XDG_STATE_HOME": str(machine.home), "XDG_CONFIG_HOME": str(machine.home)} if not home else {}
+    env = {"HOME": home, **extra}
+
+    assert sources(machine, env)["enabled"] is False
+    screen = machine.on_terminal("build", env=env)
+    assert screen.exit_code == 0
+    assert screen.text.endswith("built\n")
+    if home:
+        assert screen.text == "built\n", "what can't be noted is not shown"
+        disable = machine.sst("telemetry", "disable", env=env)
+        assert disable.returncode != 0
+        assert disable.stderr.startswith("sst: error: ")
+        assert "Traceback" not in disable.stderr
+        assert "bug" not in disable.stderr
+
+
+def test_a_home_that_is_not_there_yet_is_made_when_there_is_something_to_keep(machine: Machine) -> None:
+    home = machine.home / "new"
+    env = {"HOME": str(home)}
+    machine.project('build = ["true"]')
+
+    machine.sst("build", env=env)
+    assert not home.exists()
+
+    assert machine.sst("telemetry", "enable", env=env).returncode == 0
+    assert sources(machine, env)["enabled"] is True
+
+
+def modest_status(machine: Machine, program: tuple[str, ...], folder: Path | None = None) -> dict[str, Any]:
+    run = machine.sst("telemetry", "--json", program=program, folder=folder)
+    assert run.stderr == ""
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def test_a_choice_that_may_not_be_read_is_an_off(consenting: Machine, modest: tuple[str, ...]) -> None:
+    assert modest_status(consenting, modest)["enabled"] is True
+    put(consenting.config_file, "")
+    consenting.config_file.chmod(0o000)
+
+    found = modest_status(consenting, modest)
+
+    assert found["enabled"] is False
+    (off,) = [source for source in found["sources"] if source["off"]]
+    assert off["value"] == f"{consenting.config_file} can't be read: Permission denied."
+
+
+@pytest.mark.parametrize("which", ["config", "state"])
+def test_a_folder_that_may_not_be_searched_is_an_off(consenting: Machine, modest: tuple[str, ...], which: str) -> None:
+    folder = consenting.home / {"config": ".config", "state": ".local"}[which]
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o000)
+    try:
+        found = modest_status(consenting, modest)
+        run = consenting.sst("build", program=modest)
+    finally:
+        folder.chmod(0o700)
+
+    assert found["enabled"] is False
+    assert any("Permission denied" in source["value"] for source in found["sources"] if source["off"])
+    assert (run.returncode, run.stderr) == (0, "")
+    assert consenting.queued() == []
+
+
+def test_a_project_that_may_not_be_searched_is_an_off(consenting: Machine, modest: tuple[str, ...]) -> None:
+    below = consenting.folder / "below"
+    below.mkdir()
+    # A process stays where it is, also when the way there is closed behind it.
+    close = (sys.executable, "-c", "import os, sys; os.chmod('..', 0); os.execv(sys.argv[1], sys.argv[1:])", *modest)
+    try:
+        found = modest_status(consenting, close, folder=below)
+        consenting.folder.chmod(0o700)
+        run = consenting.sst("build", program=close, folder=below)
+    finally:
+        consenting.folder.chmod(0o700)
+
+    assert found["enabled"] is False
+    offs = [source for source in found["sources"] if source["off"]]
+    assert {source["name"] for source in offs} == {"project"}
+    assert all("Permission denied" in source["value"] for source in offs)
+    assert run.returncode == 2
+    assert "Permission denied" in run.stderr
+
+
+def test_a_home_that_cannot_be_written_shows_nothing_and_records_nothing(
+    machine: Machine, modest: tuple[str, ...]
+) -> None:
+    machine.project('build = ["sh", "-c", "echo built"]')
+    machine.home.chmod(0o500)
+
+    runs = [machine.sst("build", env=env, program=modest) for env in ({}, {"CI": "1"})]
+    disable = machine.sst("telemetry", "disable", program=modest)
+
+    assert [(run.returncode, run.stdout, run.stderr) for run in runs] == [(0, "built\n", "")] * 2
+    assert disable.returncode == 1
+    assert "SST_TELEMETRY_DISABLED=1" in disable.stderr
+    assert list(machine.home.iterdir()) == []
+
+
+def test_enable_and_disable_at_once_end_in_one_of_the_two(machine: Machine) -> None:
+    for _ in range(3):
+        commands = ["enable", "disable"] * 3
+        random.shuffle(commands)
+        running = [
+            subprocess.Popen(
+                [str(PROGRAM), "telemetry", command],
+                env=machine.environ,
+                cwd=machine.folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for command in commands
+        ]
+        for process in running:
+            _, stderr = process.communicate(timeout=60)
+            assert process.returncode == 0, stderr
+
+        on = sources(machine)["enabled"]
+        assert on is not machine.config_file.exists()
+        assert machine.telemetry.exists() is on
+        assert machine.queue.exists() is on
+        left = {path.name for path in machine.state.iterdir()} | {
+            path.name for path in machine.config_file.parent.iterdir()
+        }
+        assert left <= {"telemetry.lock", "telemetry", "config.toml"}
+
+
+def test_enable_and_disable_keep_what_a_person_wrote(machine: Machine) -> None:
+    text = "# mine\n[telemetry] # here\n# to our own\ncollector = 'https://a.example/events' # for now\n"
+    put(machine.config_file, text)
+
+    assert machine.sst("telemetry", "disable").returncode == 0
+    assert sources(machine)["enabled"] is False
+    assert machine.sst("telemetry", "enable").returncode == 0
+
+    assert machine.config_file.read_text() == text
+    assert sources(machine)["enabled"] is True
+    assert stat.S_IMODE(machine.config_file.stat().st_mode) == 0o600
+
+
+def test_disable_works_on_a_configuration_that_does_not_parse(consenting: Machine) -> None:
+    put(consenting.config_file, "[telemetry")
+    enable = consenting.sst("telemetry", "enable")
+    assert enable.returncode == 2
+    assert str(consenting.config_file) in enable.stderr
+
+    assert consenting.sst("telemetry", "disable").returncode == 0
+
+    assert not consenting.telemetry.exists()
+    assert sources(consenting)["enabled"] is False
+    assert consenting.config_file.read_text() == "[telemetry]\nenabled = false\n"

@@ -1,0 +1,268 @@
+"""The notice: once, on a terminal, on stderr, in eight lines; and nothing of the run that shows it is recorded."""
+
+import os
+import pty
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machine import SST as PROGRAM
+from machine import Machine
+from probing import tree
+from sst_core import SST, Consent, notice_text
+from sst_core.consent import Collecting
+
+SIGN = "sst telemetry disable"
+"""What every notice says."""
+
+ITEMS = Consent(SST, {}, None, None).items
+
+
+def consent(*others: Collecting, ci: str | None = None, **environ: str) -> Consent:
+    return Consent(SST, {"HOME": "/nowhere", **environ}, None, ci, collectors=others)
+
+
+@given(
+    st.sets(st.sampled_from(ITEMS)),
+    st.lists(
+        st.builds(Collecting, st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.just("https://a.example")), max_size=9
+    ),
+    st.sampled_from([None, "other"]),
+)
+def test_whatever_is_new_it_has_at_most_eight_lines(unseen: set[str], others: list[Collecting], ci: str | None) -> None:
+    asked = consent(*others, ci=ci)
+    items = tuple(item for item in asked.items if item in unseen or item.startswith("plugin "))
+
+    text = notice_text(asked, items or asked.items)
+
+    assert 4 <= len(text.splitlines()) <= 8
+    assert SIGN in text
+    assert "SST_TELEMETRY_DISABLED=1" in text
+    assert "sst telemetry show" in text
+
+
+def test_the_first_says_what_why_and_where_to() -> None:
+    asked = consent(SST_TELEMETRY_URL="https://a.example/events")
+
+    text = notice_text(asked, asked.items)
+
+    assert text.startswith("sst records which command is run, its version and general machine information.")
+    assert "Why " in text
+    assert "https://a.example/events" in text
+    assert text.endswith("This run is not recorded; the next ones are.")
+    assert "stays on this machine" in notice_text(consent(), ITEMS)
+
+
+def test_in_ci_it_says_that_the_run_counts() -> None:
+    assert notice_text(consent(ci="github-actions"), ITEMS).endswith("This run in CI is recorded.")
+
+
+def test_of_a_grown_catalogue_only_what_is_new_is_shown() -> None:
+    text = notice_text(consent(), ("cpuCount/1", "distro/1"))
+
+    assert "cpuCount" in text
+    assert "distro" in text
+    for field in SST.catalogue:
+        if field.key not in ("cpuCount", "distro", "command"):
+            assert field.key not in text
+    assert "records which command" not in text
+
+
+def test_a_new_plugin_that_collects_is_named_with_where_it_sends() -> None:
+    other = Collecting("nosy", "https://nosy.example")
+
+    first = notice_text(consent(other), consent(other).items)
+    later = notice_text(consent(other), (other.notice_item,))
+
+    for text in (first, later):
+        assert "nosy" in text
+        assert "https://nosy.example" in text
+
+
+# --- on a real terminal
+
+
+def test_it_is_shown_once_and_what_is_recorded_begins_with_the_next_run(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    first = machine.on_terminal("build")
+    assert SIGN in first.text
+    assert len(first.text.split("built")[0].splitlines()) <= 8
+    assert machine.queued() == []
+
+    second = machine.on_terminal("build")
+    assert second.text == "built\n"
+    assert len(machine.queued()) == 1
+
+
+def run_with_streams(machine: Machine, *, stdout_is_terminal: bool) -> tuple[str, str]:
+    """Run a build with one of stdout and stderr on a terminal; what came on the terminal, and what through the pipe."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(PROGRAM), "build"],
+        cwd=machine.folder,
+        env=machine.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs if stdout_is_terminal else subprocess.PIPE,
+        stderr=subprocess.PIPE if stdout_is_terminal else theirs,
+        text=True,
+    )
+    os.close(theirs)
+    out, err = process.communicate(timeout=30)
+    seen = b""
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+    except OSError:
+        pass  # Linux: the other end is closed
+    finally:
+        os.close(ours)
+    assert process.returncode == 0
+    return seen.decode().replace("\r\n", "\n"), (out or "") + (err or "")
+
+
+def test_it_is_on_stderr_and_never_on_stdout(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    terminal, piped = run_with_streams(machine, stdout_is_terminal=False)
+
+    assert SIGN in terminal
+    assert piped == "built\n"
+
+
+def test_a_pipe_on_stderr_is_nobody_looking(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    terminal, piped = run_with_streams(machine, stdout_is_terminal=True)
+
+    assert terminal == "built\n"
+    assert piped == ""
+    assert tree(machine.home) == {}
+
+
+def test_a_run_with_no_terminal_never_counts_as_having_seen_it(machine: Machine) -> None:
+    machine.project('build = ["true"]')
+
+    for _ in range(2):
+        run = machine.sst("build")
+        assert (run.returncode, run.stderr) == (0, "")
+
+    assert tree(machine.home) == {}
+    assert SIGN in machine.on_terminal("build").text
+
+
+QUIET = {
+    "help": (("--help",), {}),
+    "version": (("--version",), {}),
+    "a command's help": (("build", "--help"), {}),
+    "a usage error": (("build", "--nope"), {}),
+    "a typo": (("bulid",), {}),
+    "completion": ((), {"_SST_COMPLETE": "complete_bash", "COMP_WORDS": "sst b", "COMP_CWORD": "1"}),
+    "status": (("telemetry",), {}),
+    "show": (("telemetry", "show"), {}),
+    "off by a variable": (("build",), {"SST_TELEMETRY_DISABLED": "1"}),
+    "do not track": (("build",), {"DO_NOT_TRACK": "1"}),
+    "blocked": (("build",), {"SST_DISABLE_PLUGINS": "telemetry"}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ"), QUIET.values(), ids=QUIET)
+def test_it_is_not_shown_where_it_is_not_due(
+    machine: Machine, arguments: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    machine.project('build = ["true"]')
+
+    screen = machine.on_terminal(*arguments, env=environ)
+
+    assert "is not recorded; the next ones are" not in screen.text
+    assert tree(machine.home) == {}
+
+
+def test_a_project_that_says_no_is_shown_none(machine: Machine) -> None:
+    machine.project('build = ["true"]', extra="[telemetry]\nenabled = false")
+
+    assert machine.on_terminal("build").text == ""
+    assert tree(machine.home) == {}
+
+
+def test_when_the_catalogue_grows_recording_pauses_until_it_is_seen(consenting: Machine) -> None:
+    seen = consenting.telemetry / "notice"
+    every = seen.read_text()
+    seen.write_text("".join(line for line in every.splitlines(keepends=True) if not line.startswith("cpuCount/")))
+
+    assert consenting.sst("build").stderr == ""
+    assert consenting.queued() == []
+
+    screen = consenting.on_terminal("build")
+    assert "cpuCount" in screen.text
+    assert "pythonVersion" not in screen.text
+    assert consenting.queued() == []
+    assert seen.read_text() == every
+
+    assert consenting.on_terminal("build").text == ""
+    assert len(consenting.queued()) == 1
+
+
+def test_a_newly_installed_plugin_that_collects_is_new_in_the_same_sense(consenting: Machine) -> None:
+    consenting.install("nosy", "", {"sst.telemetry": {"nosy": "nosy"}})
+
+    screen = consenting.on_terminal("build")
+
+    assert "nosy" in screen.text
+    assert "cpuCount" not in screen.text
+    assert consenting.queued() == []
+    assert consenting.on_terminal("build").text == ""
+    assert len(consenting.queued()) == 1
+
+
+@pytest.mark.parametrize("blocking", [".local", ".local/state", ".local/state/sst", ".local/state/sst/telemetry"])
+def test_what_cannot_be_noted_is_not_shown(machine: Machine, blocking: str) -> None:
+    machine.project('build = ["echo", "built"]')
+    path = machine.home / blocking
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a file in the way")
+
+    for _ in range(2):
+        screen = machine.on_terminal("build")
+        assert (screen.exit_code, screen.text) == (0, "built\n")
+
+    assert path.read_text() == "a file in the way"
+
+
+def test_in_ci_each_run_shows_it_in_the_log_and_counts(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    env = {"GITHUB_ACTIONS": "true"}
+
+    for count in (1, 2):
+        run = machine.sst("build", env=env)
+        assert run.returncode == 0
+        assert run.stdout == "built\n"
+        assert "This run in CI is recorded." in run.stderr
+        assert len(machine.queued()) == count
+    assert not (machine.telemetry / "notice").exists()
+
+    off = machine.sst("build", env={**env, "SST_TELEMETRY_DISABLED": "1"})
+    assert off.stderr == ""
+    assert len(machine.queued()) == 2
+
+
+def test_a_closed_stderr_is_nobody_looking(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    run = machine.sst("build", program=("sh", "-c", 'exec "$0" "$@" 2>&-', str(PROGRAM)))
+
+    assert (run.returncode, run.stdout) == (0, "built\n")
+    assert tree(machine.home) == {}
+
+
+def test_items_are_stable_names_of_what_was_agreed_to(tmp_path: Path) -> None:
+    fields = SST.catalogue.fields
+    shuffled = replace(SST, catalogue=replace(SST.catalogue, fields=fields[::-1]))
+    environ = {"HOME": str(tmp_path)}
+    Consent(SST, environ, None, None).grant()
+
+    assert Consent(shuffled, environ, None, None).decide().unseen == ()

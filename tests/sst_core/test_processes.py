@@ -1,0 +1,204 @@
+"""Running a tool: its exit code is ours, and each signal reaches it exactly once."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from machine import SST as PROGRAM
+from machine import Machine
+from sst_core import run_tool
+from sst_core.processes import ToolNotFoundError
+from watching import Watcher
+
+# Says what it gets and goes on, until SIGTERM: then it says how often, and ends with 7.
+_COUNTER = """
+import os, signal, sys
+got = []
+def say(*words):
+    os.write(1, (" ".join(words) + "\\n").encode())
+def on(number, frame):
+    got.append(signal.Signals(number).name)
+    say("got", got[-1])
+    if number == signal.SIGTERM:
+        say("all:", *got)
+        sys.exit(7)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, on)
+say("ready")
+while True:
+    signal.pause()
+"""
+
+_DISPOSITIONS = "import signal; print(*(signal.getsignal(n) == signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)))"
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", code, *arguments]
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 255])
+def test_the_exit_code_is_the_tools_own(tmp_path: Path, code: int) -> None:
+    assert run_tool(python(f"raise SystemExit({code})"), tmp_path) == code
+
+
+@pytest.mark.parametrize("number", [9, 15, 2, 11])
+def test_a_signal_that_ended_it_is_128_and_its_number(tmp_path: Path, number: int) -> None:
+    code = "import os, resource, signal, sys; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); "
+    code += "signal.signal(signal.SIGINT, signal.SIG_DFL); os.kill(os.getpid(), int(sys.argv[1]))"
+
+    assert run_tool(python(code, str(number)), tmp_path) == 128 + number
+
+
+def test_it_runs_in_the_folder_with_the_environment_it_is_given(tmp_path: Path) -> None:
+    code = "import os, pathlib; pathlib.Path('there').write_text(os.environ['GIVEN'])"
+
+    assert run_tool(python(code), tmp_path, {**os.environ, "GIVEN": "yes"}) == 0
+    assert (tmp_path / "there").read_text() == "yes"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["no-such-tool-anywhere"], "No such file"),
+        (["./not-executable"], "Permission denied"),
+        (["."], "Permission denied"),
+        (["tool\0"], "null byte"),
+    ],
+)
+def test_a_tool_that_cannot_be_run_is_127_in_words(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "not-executable").write_text("")
+
+    with pytest.raises(ToolNotFoundError, match=words) as caught:
+        run_tool(arguments, tmp_path)
+
+    assert caught.value.exit_code == 127
+    assert str(caught.value).startswith(arguments[0])
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_signals_are_handled_as_before_when_it_has_ended(tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+
+    run_tool(python(""), tmp_path)
+    with pytest.raises(ToolNotFoundError):
+        run_tool(["no-such-tool-anywhere"], tmp_path)
+
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def project(machine: Machine, code: str) -> None:
+    machine.project(f"start = [{shlex.quote(sys.executable)!r}, '-c', '''{code}''']")
+
+
+def test_control_c_reaches_the_tool_once_and_its_exit_code_comes_back(machine: Machine, watcher: Watcher) -> None:
+    project(machine, _COUNTER)
+    terminal = machine.terminal("start")
+    terminal.wait_for("ready")
+
+    terminal.type("\x03")
+    terminal.wait_for("got SIGINT")
+    # Whatever was handed on because of the first signal arrives before what is handed on because of this one.
+    terminal.process.send_signal(signal.SIGTERM)
+    screen = terminal.end()
+
+    assert "all: SIGINT SIGTERM\n" in screen.text
+    assert screen.exit_code == 7
+    assert watcher.ending() == (("start",), 7, "error")
+
+
+def test_an_interrupt_of_this_process_alone_is_not_handed_on(machine: Machine) -> None:
+    """The terminal gives Ctrl-C to both: one that were handed on as well would reach the tool twice."""
+    project(machine, _COUNTER)
+    terminal = machine.terminal("start")
+    terminal.wait_for("ready")
+
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.process.send_signal(signal.SIGTERM)
+
+    assert "all: SIGTERM\n" in terminal.end().text
+
+
+def test_control_c_that_the_tool_does_not_handle_ends_both_with_130(machine: Machine, watcher: Watcher) -> None:
+    machine.project("start = ['sh', '-c', 'echo ready; exec sleep 1000']")
+    terminal = machine.terminal("start")
+    terminal.wait_for("ready")
+
+    terminal.type("\x03")
+
+    assert terminal.end().exit_code == 130
+    assert watcher.ending() == (("start",), 130, "interrupt")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_this_process_is_handed_on(machine: Machine, watcher: Watcher, number: signal.Signals) -> None:
+    project(machine, _COUNTER)
+    terminal = machine.terminal("start")
+    terminal.wait_for("ready")
+
+    terminal.process.send_signal(number)
+    terminal.wait_for(f"got {number.name}")
+    if number != signal.SIGTERM:
+        terminal.process.send_signal(signal.SIGTERM)
+    screen = terminal.end()
+
+    assert screen.text.count(f"got {number.name}") == 1
+    assert screen.exit_code == 7
+    assert watcher.ending() == (("start",), 7, "error")
+
+
+def test_what_was_ignored_from_the_start_stays_ignored_for_both(machine: Machine) -> None:
+    project(machine, _DISPOSITIONS)
+    ignoring = ("sh", "-c", 'trap "" INT HUP; exec "$0" "$@"', str(PROGRAM))
+
+    assert machine.sst("start", program=ignoring).stdout == "True True\n"
+    assert machine.sst("start").stdout == "False False\n"
+
+
+def test_an_ignored_control_c_ends_nothing(machine: Machine) -> None:
+    project(machine, _COUNTER.replace("signal.SIGINT, ", ""))
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$0" start', str(PROGRAM)],
+        cwd=machine.folder,
+        env=machine.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.communicate(timeout=30)[0] == "got SIGTERM\nall: SIGTERM\n"
+    assert process.returncode == 7
+
+
+def test_a_tool_that_is_not_there_is_127_with_words(machine: Machine) -> None:
+    machine.project('build = ["no-such-tool-anywhere"]')
+
+    run = machine.sst("build")
+
+    assert run.returncode == 127
+    assert (
+        run.stderr
+        == f"sst: error: no-such-tool-anywhere can't be run in {machine.folder}: No such file or directory.\n"
+    )
+
+
+def test_output_is_streamed_and_input_is_the_users(machine: Machine) -> None:
+    project(machine, 'print("name?", flush=True); print("hello", input())')
+    terminal = machine.terminal("start")
+    terminal.wait_for("name?")
+    terminal.type("you\n")
+
+    screen = terminal.end()
+
+    assert screen.text.endswith("hello you\n")
+    assert screen.exit_code == 0
