@@ -179,7 +179,7 @@ class Catalogue:
         return iter(self.fields)
 
     def __getitem__(self, key: str) -> Field:
-        return next(field for field in self.fields if field.key == key)
+        return {field.key: field for field in self.fields}[key]
 
     def taken_at(self, moment: Moment) -> tuple[Field, ...]:
         """The fields whose values are taken at `moment`."""

@@ -166,7 +166,7 @@ class Consent:
             "plugins",
             self.blocked,
             "the telemetry plugin is switched off" if self.blocked else "not switched off",
-            f"{self.product.variable('NO_PLUGINS')}, {self.product.variable('DISABLE_PLUGINS')}",
+            self.product.variable("DISABLE_PLUGINS"),
         )
 
     def _projects(self) -> Iterator[Source]:

@@ -65,7 +65,9 @@ def _entry(path: Path) -> os.stat_result | None:
 
 def _refuse_foreign(path: Path, owner: int | None) -> None:
     if os.name == "posix" and owner not in (None, 0, os.geteuid()):
-        raise ForeignFileError(f"{path} belongs to somebody else (user id {owner}), so it is not used.")
+        raise ForeignFileError(
+            f"{path} belongs to somebody else (user id {owner}), so it is not used. If it is yours, run: chown $USER {path}"
+        )
 
 
 def make_private_folder(path: Path) -> None:

@@ -73,6 +73,11 @@ def _project(session: Session) -> Project:
     file, settings = found or (folder / f"{session.context.product.name}.toml", {})
     root = file.parent
     claims = session.plugins.detect_provider(session.context, root, settings)
+    wanted = settings.get("provider")
+    if wanted is not None:
+        claims = [claim for claim in claims if claim.provider == wanted]
+        if not claims:
+            raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
     claim = _only(claims, session, root, file if found else None)
     return Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
 
@@ -83,7 +88,8 @@ def _only(claims: list[Detected], session: Session, root: Path, file: Path | Non
         return claims[0]
     if claims:
         each = ", ".join(f"{claim.provider} ({claim.because})" for claim in claims)
-        raise NoProviderError(f"More than one provider claims {root}: {each}. Leave one of them.")
+        line = f'provider = "{claims[0].provider}"'
+        raise NoProviderError(f"More than one provider claims {root}: {each}. Say which in {root / name}: {line}")
     looked = f"{file} names none" if file else f"there is no {name} in {root} or above it"
     raise NoProviderError(
         f"Nothing here says how to build the app: {looked}, "

@@ -75,6 +75,20 @@ def test_two_claims_are_an_error_that_names_both(machine: Machine) -> None:
     assert machine.sst("build", env={"SST_DISABLE_PLUGINS": "other"}).returncode == 0
 
 
+def test_of_two_claims_the_settings_decide(machine: Machine) -> None:
+    provider(machine, "other")
+    for name, exit_code in (("tasks", 0), ("other", 11), ("third", 2)):
+        file = machine.folder / "sst.toml"
+        file.write_text(f'provider = "{name}"\n[tasks]\nbuild = ["touch", "ran"]\n')
+        file.chmod(0o644)
+
+        run = machine.sst("build")
+
+        assert run.returncode == exit_code
+        assert (machine.folder / "ran").exists()  # made by the first
+    assert f"{file} says provider = 'third'" in run.stderr
+
+
 def test_a_claim_alone_is_the_provider(machine: Machine) -> None:
     provider(machine, "other")
 
