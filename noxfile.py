@@ -41,6 +41,22 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def canary(session: nox.Session) -> None:
+    """Plant secrets everywhere and search every byte for them: the campaign, of which the tests fly a few rounds."""
+    install(session, "test", project=".[collector]")
+    rounds = session.posargs[0] if session.posargs else "600"
+    session.run(
+        "pytest",
+        "tests/e2e/test_canary.py",
+        "-k",
+        "gets_through",
+        "--numprocesses",
+        "2",
+        env={"SST_CANARY_ROUNDS": rounds},
+    )
+
+
+@nox.session
 def newest_typer(session: nox.Session) -> None:
     """Run the tests with the newest Typer, beyond our cap: the day they pass at its old speed, the cap can go."""
     install(session, "test", project=".[collector]")

@@ -3,11 +3,13 @@
 A plugin is one file and two lines of TOML:
 
     # hello.py
+    import sys
+
     from sst_core import hookimpl
 
     @hookimpl
     def on_command_finished(command, outcome):
-        print(" ".join(command.path), outcome.result.value)
+        print(" ".join(command.path), outcome.result.value, file=sys.stderr)
 
     # pyproject.toml
     [project.entry-points."sst.plugins"]
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         Kind,
         Moment,
         RandomId,
+        Run,
         Section,
         Version,
     )
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
     from sst_core.locations import Locations
     from sst_core.locks import held, held_if_free
-    from sst_core.notice import notice_text
+    from sst_core.notice import is_terminal, notice_text
     from sst_core.plugins import say
     from sst_core.processes import run_tool
     from sst_core.product import Product
@@ -80,6 +83,7 @@ _HOME = {
     "Project": "project",
     "ProviderResult": "project",
     "RandomId": "catalogue",
+    "Run": "catalogue",
     "Result": "invocation",
     "SST": "sst",
     "Section": "catalogue",
@@ -93,6 +97,7 @@ _HOME = {
     "held_if_free": "locks",
     "hookimpl": "hookspecs",
     "is_set": "ci",
+    "is_terminal": "notice",
     "notice_text": "notice",
     "read_own": "files",
     "run_tool": "processes",
@@ -130,6 +135,7 @@ __all__ = [
     "ProviderResult",
     "RandomId",
     "Result",
+    "Run",
     "Section",
     "Session",
     "Source",
@@ -141,6 +147,7 @@ __all__ = [
     "held_if_free",
     "hookimpl",
     "is_set",
+    "is_terminal",
     "notice_text",
     "read_own",
     "run_tool",

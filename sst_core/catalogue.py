@@ -5,7 +5,7 @@ decoder, the notice, the docs and the dashboards are all derived from one :class
 represented: every kind below is closed, bucketed, shaped or random.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -54,9 +54,15 @@ class Choice:
     """One of a closed set of words."""
 
     values: tuple[str, ...]
+    otherwise: str | None = None
+    """The member that stands for everything outside."""
 
     def accepts(self, value: object) -> bool:
         return isinstance(value, str) and value in self.values
+
+    def nearest(self, *names: str) -> str | None:
+        """The first of `names` that is a member, or the member that stands for everything else."""
+        return next((name for name in names if name in self.values), self.otherwise)
 
     def describe(self) -> str:
         return "one of " + ", ".join(self.values)
@@ -127,6 +133,18 @@ class Moment(Enum):
     SENDING = "sending"
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a field's value may be taken from, beside the machine itself: nothing that a user typed."""
+
+    version: str
+    """The product's."""
+    command: str
+    """A registered name, or empty for a command that a plugin registered."""
+    ci: str | None
+    """The CI service, from the closed list; None outside CI."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One thing that is recorded, and why that is allowed."""
@@ -136,10 +154,15 @@ class Field:
     section: Section
     moment: Moment
     kind: Kind
+    measure: Callable[[Run], object] | None
+    """How the value is taken. None for the one that the sender makes from the machine's secret."""
     optional: bool = False
-    """Whether the value may be null."""
+    """Whether the value may be null. What was recorded before the field came has none, so a field that is added to a
+    released catalogue has to be optional."""
     dimension: str | None = None
     """The dashboards' name for it; None for what is never published."""
+    label: str
+    """What it is, in a few words, for the notice."""
     purpose: str
     """Why it is collected, in a sentence for the user."""
     sentence: str | None
@@ -185,9 +208,9 @@ class Catalogue:
         """The fields whose values are taken at `moment`."""
         return tuple(field for field in self.fields if field.moment is moment)
 
-    def command_value(self, name: str) -> str:
-        """The recorded value for the registered command `name`: itself if listed, else :data:`PLUGIN_COMMAND`."""
-        return name if self["command"].kind.accepts(name) else PLUGIN_COMMAND
+    def measure(self, moment: Moment, run: Run) -> dict[str, object]:
+        """Take the values of all fields that are measured at `moment`."""
+        return {field.key: field.measure(run) for field in self.taken_at(moment) if field.measure is not None}
 
     def check(self, values: Mapping[str, object], moment: Moment) -> dict[str, type_of_value]:
         """`values` if they are exactly the fields of `moment`, each allowed; :class:`CatalogueError` otherwise."""
@@ -210,8 +233,9 @@ class Catalogue:
 
 
 def _checked(fields: tuple[Field, ...], values: Mapping[str, object]) -> dict[str, type_of_value]:
-    keys = {field.key for field in fields}
-    if values.keys() != keys:
-        missing = sorted(keys - values.keys())
-        raise CatalogueError(f"missing: {', '.join(missing)}" if missing else "a field the catalogue does not have")
-    return {field.key: field.check(values[field.key]) for field in fields}
+    missing = [field.key for field in fields if field.key not in values and not field.optional]
+    if missing:
+        raise CatalogueError(f"missing: {', '.join(missing)}")
+    if values.keys() - {field.key for field in fields}:
+        raise CatalogueError("a field the catalogue does not have")
+    return {field.key: field.check(values.get(field.key)) for field in fields}

@@ -12,7 +12,7 @@ from typer.main import get_command
 from sst_core.ci import ci_name, is_set
 from sst_core.commands import CommandTable
 from sst_core.consent import Consent, working_folder
-from sst_core.entry_points import installed
+from sst_core.entry_points import Entry, installed
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins, say
@@ -21,6 +21,7 @@ from sst_core.product import Product
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
+    table: CommandTable | None = None
     try:
         table = command_table(product)
         table.main(args=arguments, prog_name=product.name, obj=table.session)
@@ -32,7 +33,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
     except Exception as error:  # noqa: BLE001 - the last door: a user never sees a traceback that nobody asked for
-        _report_crash(product, error)
+        _report_crash(product, error, table.running if table else None)
         sys.exit(ExitCode.FAILURE)
     sys.exit(ExitCode.OK)
 
@@ -86,13 +87,17 @@ def _root_options(product: Product):  # type: ignore[no-untyped-def]
     return root
 
 
-def _report_crash(product: Product, error: Exception) -> None:
-    say(f"{product.name}: error: {type(error).__name__}: {error}")
+def _report_crash(product: Product, error: Exception, running: Entry | None) -> None:
+    what = f"{type(error).__name__}: {error}"
+    more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
+    if running is not None and not running.first_party:
+        say(f"{product.name}: error: the command of plugin {running} failed: {what}. {more}")
+    elif isinstance(error, OSError):  # a full disk behind stdout, say
+        say(f"{product.name}: error: {error}. {more}")
+    else:
+        say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}")
     if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
-    else:
-        variable = product.variable("DEBUG_PLUGINS")
-        say(f"This is a bug, not something you did. {variable}=1 shows where it happened.")
 
 
 def _debugging(product: Product) -> bool:

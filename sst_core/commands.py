@@ -25,6 +25,8 @@ class CommandTable(TyperGroup):
 
     session: Session
     entries: dict[str, Entry]
+    running: Entry | None = None
+    """Whose command was imported to be run."""
     _clashes: list[Entry]
     _listing = False
 
@@ -54,12 +56,18 @@ class CommandTable(TyperGroup):
             )
         return super().invoke(ctx)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]  # noqa: ARG002
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]
         """The command itself, imported; or its stand-in while names are only being listed."""
         entry = self.entries.get(cmd_name)
         if entry is None or self._listing:
             return self.commands.get(cmd_name)
-        command = _as_command(entry)
+        try:
+            command = _as_command(entry)
+        except PluginError:
+            if ctx.resilient_parsing:  # completion: a line on stderr would stand in the middle of the prompt
+                return None
+            raise
+        self.running = entry
         command.name = cmd_name
         origin = Origin.CORE if entry.first_party else Origin.PLUGIN
         _observe(command, self.session, (cmd_name,), origin)

@@ -3,7 +3,6 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,14 @@ from sst_core.configuration import telemetry_table, write_telemetry_enabled
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, read_own, write_private
 from sst_core.locations import Locations, policy_file
+from sst_core.locks import held
 from sst_core.product import Product
 from sst_core.project import settings_files
+
+NOTICE_SECONDS = 0.2
+"""How long a command that is about to show the notice waits for the lock, at most: others may be showing it too."""
+LOCK_SECONDS = 90.0
+"""How long a change of consent waits for the lock: longer than whoever may hold it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,10 @@ class Consent:
     @property
     def items(self) -> tuple[str, ...]:
         """All that the notice has to name."""
+        default = self.product.default_collector
         return (
             *(field.notice_item for field in self.product.catalogue),
+            *([f"to {default}"] if default else []),
             *(other.notice_item for other in self.collectors),
         )
 
@@ -109,9 +116,24 @@ class Consent:
         self._make_queue()
         write_private(self.locations.seen, "".join(f"{item}\n" for item in self.items).encode())
 
-    def grant_in_ci(self) -> None:
-        """Make the folder for this run's event; nobody has seen anything, so nothing is noted. Raises OSError."""
-        self._make_queue()
+    def grant_on_notice(self) -> bool:
+        """Grant for a run that is about to show the notice, or that is in CI, and return whether that could be done.
+
+        In CI nobody has seen anything, so nothing is noted. Hardly waits: whoever holds the lock for longer may be
+        withdrawing consent, and a command is not the place to find out. Raises OSError.
+        """
+        if self.ci is not None and self.locations.queue.is_dir():
+            return True
+        make_private_folder(self.locations.state)
+        with held(self.locations.lock, NOTICE_SECONDS):
+            decision = self.decide()
+            if self.ci is not None and decision.enabled:
+                self._make_queue()
+                return True
+            if self.ci is None and decision.only_notice_missing:
+                self.grant()
+                return True
+        return False
 
     def write_user_choice(self, enabled: bool) -> bool:
         """Write the user's choice, and return whether that changed it.
@@ -144,14 +166,14 @@ class Consent:
         return path, changed
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the lock that keeps senders, and other changes of consent, out. Waits for it; raises OSError."""
-        from sst_core.locks import held
+    def changing(self) -> Iterator[int]:
+        """Hold the lock that keeps senders, and other changes of consent, out; gives its open file.
 
+        Waits for it, for longer than a sender lives. Raises OSError.
+        """
         make_private_folder(self.locations.state)
-        with held(self.locations.lock):
-            os.truncate(self.locations.lock, 0)  # the number of a sender that is gone now
-            yield
+        with held(self.locations.lock, LOCK_SECONDS) as descriptor:
+            yield descriptor
 
     def _make_queue(self) -> None:
         make_private_folder(self.locations.queue)

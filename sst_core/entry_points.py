@@ -44,7 +44,8 @@ class Entry:
     @property
     def sends_to(self) -> str:
         """Where a collecting plugin says it sends: the address labelled `Telemetry` in its metadata. Reads a file."""
-        for url in self._metadata().get_all("Project-URL") or []:
+        metadata = self._metadata()
+        for url in (metadata.get_all("Project-URL") if metadata else None) or []:
             label, _, address = str(url).partition(",")
             if label.strip().lower() == "telemetry":
                 return _printable(address.strip())
@@ -73,10 +74,13 @@ class Entry:
 
     def _said(self, field: str) -> str:
         metadata = self._metadata()
-        return _printable(str(metadata[field])) if field in metadata else ""
+        return _printable(str(metadata[field])) if metadata and field in metadata else ""
 
-    def _metadata(self) -> "PackageMetadata":
-        return self.point.distribution().metadata
+    def _metadata(self) -> "PackageMetadata | None":
+        try:
+            return self.point.distribution().metadata
+        except (OSError, ValueError):  # not there any more, or not text: nothing is known of it then
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
 """The catalogue's entries. To record one thing more, add one :class:`Field` here; everything else follows from it."""
 
+import os
+import platform
+import sys
+
 from sst_core.catalogue import (
     PLUGIN_COMMAND,
     Bucket,
@@ -30,16 +34,41 @@ EXPIRES = "2027-11-23"
 
 # Few and coarse on purpose: with every release of twenty distributions, 5 % of 10,000 simulated machines were alone in
 # their combination of values, with these 2 % (benchmarks/anonymity.py). A rarer one would be withheld when published.
-DISTROS = ("amzn-2023", "debian-12", "debian-13", "fedora", "ubuntu-22", "ubuntu-24", "ubuntu-26", OTHER)
-CPU_BOUNDS = (1, 2, 4, 8, 16, 32)
+DISTROS = Choice(
+    ("amzn-2023", "debian-12", "debian-13", "fedora", "ubuntu-22", "ubuntu-24", "ubuntu-26", OTHER), otherwise=OTHER
+)
+CPUS = Bucket((1, 2, 4, 8, 16, 32))
+PLATFORMS = Choice(("linux", "darwin", "win32", OTHER), otherwise=OTHER)
+ARCHITECTURES = Choice(("x64", "arm64", OTHER), otherwise=OTHER)
+
+# As the systems call them, and as Node does, whose names the original client sent.
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
+
+
+def _architecture() -> str | None:
+    machine = platform.machine().lower()
+    return ARCHITECTURES.nearest(_MACHINES.get(machine, machine))
+
+
+def _distro() -> str | None:
+    if sys.platform != "linux":
+        return None
+    import distro  # the sender alone comes here
+
+    # os-release alone: the library would otherwise run lsb_release and uname.
+    system = distro.LinuxDistribution(include_lsb=False, include_uname=False)
+    return DISTROS.nearest(f"{system.id()}-{system.major_version()}", system.id())
 
 
 def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
     """What a product with these first-party commands records."""
+    listed = Choice((*commands, PLUGIN_COMMAND), otherwise=PLUGIN_COMMAND)
     return Catalogue(
         (
             Field(
                 key="anonymousId",
+                label="a random id that changes every week",
+                measure=None,
                 section=Section.CONTEXT,
                 moment=Moment.SENDING,
                 kind=RandomId(),
@@ -52,6 +81,8 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="sessionId",
+                label="a random id of the run",
+                measure=lambda _: os.urandom(RandomId.BYTES).hex(),
                 section=Section.CONTEXT,
                 moment=Moment.RUN,
                 kind=RandomId(),
@@ -64,6 +95,8 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="sstVersion",
+                label="version",
+                measure=lambda run: run.version,
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,
                 kind=Version(parts=3),
@@ -76,9 +109,11 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="systemPlatform",
+                label="system",
+                measure=lambda _: PLATFORMS.nearest(sys.platform),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
-                kind=Choice(("linux", "darwin", "win32", OTHER)),
+                kind=PLATFORMS,
                 dimension="platform",
                 purpose="Shows which systems have to work.",
                 sentence=MACHINE_SENTENCE,
@@ -88,9 +123,11 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="systemArchitecture",
+                label="architecture",
+                measure=lambda _: _architecture(),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
-                kind=Choice(("x64", "arm64", OTHER)),
+                kind=ARCHITECTURES,
                 dimension="architecture",
                 purpose="Shows which processors have to work.",
                 sentence=MACHINE_SENTENCE,
@@ -100,9 +137,11 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="distro",
+                label="Linux distribution",
+                measure=lambda _: _distro(),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
-                kind=Choice(DISTROS),
+                kind=DISTROS,
                 optional=True,
                 dimension="distro",
                 purpose="Shows which Linux distributions have to work.",
@@ -113,9 +152,11 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="cpuCount",
+                label="number of CPUs",
+                measure=lambda _: CPUS.of(os.cpu_count() or 1),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
-                kind=Bucket(CPU_BOUNDS),
+                kind=CPUS,
                 dimension="cpus",
                 purpose="Shows how much work may run in parallel.",
                 sentence=MACHINE_SENTENCE,
@@ -125,6 +166,8 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="isCI",
+                label="whether in CI",
+                measure=lambda run: run.ci is not None,
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,
                 kind=Flag(),
@@ -137,6 +180,8 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="ciName",
+                label="which CI",
+                measure=lambda run: run.ci,
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,
                 kind=Choice(CI_NAMES),
@@ -149,6 +194,8 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="pythonVersion",
+                label="Python version",
+                measure=lambda _: f"{sys.version_info.major}.{sys.version_info.minor}",
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,
                 kind=Version(parts=2),
@@ -161,9 +208,11 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="command",
+                label="command",
+                measure=lambda run: listed.nearest(run.command),
                 section=Section.PROPERTIES,
                 moment=Moment.RUN,
-                kind=Choice((*commands, PLUGIN_COMMAND)),
+                kind=listed,
                 dimension="command",
                 purpose="Shows which commands people use.",
                 sentence=COMMAND_SENTENCE,

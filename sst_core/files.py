@@ -49,11 +49,29 @@ def _read_checked(path: Path, descriptor: int) -> bytes:
     _refuse_foreign(path, status.st_uid)
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"{path} is not a regular file. Put a file there, or nothing.")
-    if os.name == "posix" and status.st_mode & 0o022:
+    if os.name == "posix" and _others_can_write(status):
         raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
     # Not before the checks: a folder can't even be wrapped in a file object.
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read(MAX_BYTES + 1)
+
+
+def _others_can_write(status: os.stat_result) -> bool:
+    if status.st_mode & 0o002:
+        return True
+    return bool(status.st_mode & 0o020) and not _is_private_group(status)
+
+
+def _is_private_group(status: os.stat_result) -> bool:
+    """Whether the file's group is its owner alone: under umask 002, the default of many systems, git writes 0664."""
+    import grp
+    import pwd
+
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    return owner.pw_gid == group.gr_gid and group.gr_name == owner.pw_name and not set(group.gr_mem) - {owner.pw_name}
 
 
 def _entry(path: Path) -> os.stat_result | None:
@@ -66,7 +84,7 @@ def _entry(path: Path) -> os.stat_result | None:
 def _refuse_foreign(path: Path, owner: int | None) -> None:
     if os.name == "posix" and owner not in (None, 0, os.geteuid()):
         raise ForeignFileError(
-            f"{path} belongs to somebody else (user id {owner}), so it is not used. If it is yours, run: chown $USER {path}"
+            f"{path} belongs to somebody else (user id {owner}), so it is not used. If it is yours: chown it."
         )
 
 

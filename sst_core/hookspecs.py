@@ -1,7 +1,8 @@
 """The hooks: the whole contract between the core and its plugins.
 
 All hooks are called in the main thread of the process that runs the command. Arguments are frozen data. A plugin takes
-the arguments that it names and no others, so that arguments can be added without breaking it.
+the arguments that it names and no others, so that arguments can be added without breaking it. What a plugin has to say
+goes to stderr: stdout is the command's, and may be JSON.
 
 Never passed to a notification: what the user typed, the environment, paths, and the text of exceptions. What a plugin
 is not handed, it cannot leak by accident.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int, wait: bool) -> bool:
+    def _take(descriptor: int) -> bool:
         try:
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond whatever is written there
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
@@ -19,28 +21,46 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(descriptor: int, wait: bool) -> bool:
+    def _take(descriptor: int) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Wait for the lock at `path` and hold it. The file is made if need be and never deleted. Raises OSError."""
-    with open(path, "ab", opener=_private) as file:
-        _take(file.fileno(), wait=True)
-        yield
+def held(path: Path, seconds: float) -> Iterator[int]:
+    """Hold the lock at `path`, and give its open file: empty, for the holder to say who it is.
+
+    Waits for it at most `seconds`. The file is made if need be and never deleted. Raises TimeoutError and OSError.
+    """
+    deadline = time.monotonic() + seconds
+    descriptor = _opened(path)
+    try:
+        while not _take(descriptor):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another process holds {path}")
+            time.sleep(0.02)
+        os.ftruncate(descriptor, 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def held_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock at `path` if nobody else does, and say whether. Raises OSError."""
-    with open(path, "ab", opener=_private) as file:
-        yield _take(file.fileno(), wait=False)
+def held_if_free(path: Path) -> Iterator[int | None]:
+    """Hold the lock at `path` if nobody else does, and give its open file as it is; None if somebody does.
+
+    Raises OSError.
+    """
+    descriptor = _opened(path)
+    try:
+        yield descriptor if _take(descriptor) else None
+    finally:
+        os.close(descriptor)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _opened(path: Path) -> int:
+    # Not through a link: somebody else's file would be emptied.
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)

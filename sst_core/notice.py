@@ -1,24 +1,37 @@
-"""The notice: what a person is told before anything is recorded."""
+"""The notice: what a person is told before anything is recorded. It is made of the catalogue's own words."""
 
 import sys
+import textwrap
 
+from sst_core.catalogue import Catalogue, Field, Section
 from sst_core.consent import Consent, Decision
 from sst_core.destination import find_destination
 from sst_core.plugins import say
 
-MAX_NEW = 3
-"""So many new things are named, each on a line; the notice has at most eight."""
+WIDTH = 110
+"""In characters. The text has at most eight lines of it."""
 
 
-def notice_text(consent: Consent, unseen: tuple[str, ...]) -> str:
+def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> str:
     """All of it the first time; only what is new when the catalogue, or what is installed, has grown."""
     product = consent.product
     first_time = len(unseen) == len(consent.items)
+    fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
+    others = [
+        f"{other.distribution}, to {other.sends_to}" for other in consent.collectors if other.notice_item in unseen
+    ]
+    target = find_destination(product, consent.environ)
+    command = f"{product.name} {product.telemetry_command}"
     lines = [
-        *(_all(consent) if first_time else _new(consent, unseen)),
-        f"  See    {product.name} {product.telemetry_command} show, and {product.telemetry_command} catalog",
-        f"  Stop   {product.name} {product.telemetry_command} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
-        "This run in CI is recorded." if consent.ci else "This run is not recorded; the next ones are.",
+        f"To show what is used and what can go, {product.name} records of each run, anonymously and nothing else:"
+        if first_time
+        else f"{product.name} would record more than you have seen before, and records nothing until now:",
+        *_labelled("What", ", ".join(fields)),
+        *_labelled("Also", f"plugins that collect too: {'; '.join(others)}" if others else "", lines=1),
+        f"  Where  {target.url or f'it stays on this machine: {target.where}'}",
+        f"  See    {command} show, {command} catalog",
+        f"  Stop   {command} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
+        *([ending] if ending else []),
     ]
     return "\n".join(lines)
 
@@ -30,34 +43,29 @@ def show_notice_if_due(consent: Consent, decision: Decision) -> None:
     """
     try:
         if consent.ci is not None:
-            if decision.enabled and decision.unseen:
-                consent.grant_in_ci()
-                say(notice_text(consent, decision.unseen))
-        elif decision.only_notice_missing and sys.stderr is not None and sys.stderr.isatty():
-            consent.grant()
-            say(notice_text(consent, decision.unseen))
+            if decision.enabled and decision.unseen and consent.grant_on_notice():
+                say(notice_text(consent, decision.unseen, "This run in CI is recorded."))
+        elif decision.only_notice_missing and is_terminal() and consent.grant_on_notice():
+            say(notice_text(consent, decision.unseen, "This run is not recorded; the next ones are."))
     except (OSError, ValueError):
         return
 
 
-def _all(consent: Consent) -> list[str]:
-    target = find_destination(consent.product, consent.environ)
-    others = "; ".join(f"{other.distribution}, to {other.sends_to}" for other in consent.collectors)
-    return [
-        f"{consent.product.name} records which command is run, its version and general machine information. "
-        "Nothing else, anonymously.",
-        "  Why    it shows the maintainers what is used, and what can be improved or retired",
-        f"  Where  {target.url or f'it stays on this machine: {target.where}'}",
-        *([f"  Also   these plugins collect something of their own: {others}"] if others else []),
-    ]
+def is_terminal() -> bool:
+    """Whether a person is reading stderr."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False
 
 
-def _new(consent: Consent, unseen: tuple[str, ...]) -> list[str]:
-    fields = {field.notice_item: f"  New    {field.key}: {field.purpose}" for field in consent.product.catalogue}
-    others = {
-        other.notice_item: f"  New    plugin {other.distribution} collects something of its own, to {other.sends_to}"
-        for other in consent.collectors
-    }
-    news = [line for item, line in {**fields, **others}.items() if item in unseen]
-    more = [f"  New    and {len(news) - MAX_NEW} more"] if len(news) > MAX_NEW else []
-    return [f"{consent.product.name} would record more than you have seen before.", *news[:MAX_NEW], *more]
+def _by_interest(catalogue: Catalogue) -> list[Field]:
+    """The command first, then the machine, then the ids."""
+    sections = (Section.PROPERTIES, Section.ENVIRONMENT, Section.CONTEXT)
+    return sorted(catalogue, key=lambda field: sections.index(field.section))
+
+
+def _labelled(label: str, text: str, lines: int = 2) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=f"  {label:<7}", subsequent_indent=" " * 9, max_lines=lines, placeholder=" …"
+    )

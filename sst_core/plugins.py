@@ -2,7 +2,8 @@
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sst_core import hookspecs
 from sst_core.ci import is_set
 from sst_core.consent import Collecting
 from sst_core.entry_points import Entry, Installed
-from sst_core.errors import PluginError
+from sst_core.errors import PluginError, SstError
+from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult
@@ -32,7 +34,8 @@ class Plugins:
     def __init__(self, product: Product, installed: Installed, environ: Mapping[str, str]) -> None:
         self._product = product
         self._only_own = is_set(environ.get(product.variable("NO_PLUGINS")))
-        self._disabled = {name.strip() for name in environ.get(product.variable("DISABLE_PLUGINS"), "").split(",")}
+        names = environ.get(product.variable("DISABLE_PLUGINS"), "").split(",")
+        self._disabled = {normalized(name.strip()) for name in names if name.strip()}
         self._show_traceback = is_set(environ.get(product.variable("DEBUG_PLUGINS")))
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
         self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
@@ -78,23 +81,24 @@ class Plugins:
 
     def detect_provider(self, context: Context, root: Path, settings: Mapping[str, Any]) -> list[Detected]:
         """Every claim to the project."""
-        claims: list[Detected] = self._manager.hook.detect_provider(context=context, root=root, settings=settings)
+        with _failing("a provider failed in detect_provider"):
+            claims: list[Detected] = self._manager.hook.detect_provider(context=context, root=root, settings=settings)
         return claims
 
     def provide(self, action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Have `project`'s provider do `action`, the name of a first-result hook; None if none answers to it."""
-        result: ProviderResult | None = getattr(self._manager.hook, action)(
-            context=context, project=project, options=options
-        )
+        with _failing(f"the provider {project.provider} failed in {action}"):
+            result: ProviderResult | None = getattr(self._manager.hook, action)(
+                context=context, project=project, options=options
+            )
         return result
 
     def _blocked(self, entry: Entry) -> bool:
         if self._only_own and not entry.first_party:
             return True
-        if entry.name in self._disabled:
+        if normalized(entry.name) in self._disabled:
             return True
-        # Its distribution's name costs a file to read: only where somebody is switched off, and not for our own.
-        return self._disabled != {""} and not entry.first_party and entry.distribution in self._disabled
+        return not entry.first_party and entry.point.distribution_name in self._disabled
 
     def _null_plugin(self) -> object:
         module, _, attribute = self._product.null_plugin.partition(":")
@@ -158,8 +162,21 @@ class Plugins:
             say("".join(traceback.format_exception(cause)).rstrip())
 
 
+@contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """A provider's failure is the command's own, and is told as the provider's. Raises :class:`PluginError`."""
+    try:
+        yield
+    except SstError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: {type(error).__name__}: {error}") from error
+
+
 def say(message: str) -> None:
     """Print a line on stderr, if there is one to print it on."""
+    if sys.stderr is None:  # closed by whoever started us; print would take stdout instead
+        return
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):

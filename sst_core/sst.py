@@ -1,5 +1,6 @@
 """`sst` itself: the one Product of this repository, and its entry point."""
 
+import sys
 from typing import NoReturn
 
 from sst_core import __version__
@@ -32,6 +33,8 @@ SST = Product(
 
 def main() -> NoReturn:
     """The `sst` command. Exits with a code of :class:`sst_core.errors.ExitCode` or the provider's own."""
-    from sst_core.cli import run
-
+    try:
+        from sst_core.cli import run
+    except KeyboardInterrupt:  # importing takes most of a short command's time
+        sys.exit(130)
     run(SST)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError
+from sst_core import Session, SstError, say
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -45,6 +45,10 @@ def serve(  # noqa: PLR0917 - Typer passes by name
 
     Example: sst collector serve --data ./events --port 8777
     """
+    if not host:
+        raise typer.BadParameter("name an address; 0.0.0.0 is every one of this machine", param_hint="--host")
+    if min_machines == 1 and host not in ("127.0.0.1", "::1", "localhost"):
+        say(f"Whoever reaches {host} will see numbers about single machines: --min-machines 1 is for private use.")
     session: Session = ctx.obj
     product = session.context.product
     try:

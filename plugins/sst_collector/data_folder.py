@@ -12,15 +12,26 @@ def claimed(folder: Path) -> Iterator[None]:
     """Hold `folder`, made if need be, for this process. Raises :class:`ConfigurationError`."""
     with ExitStack() as stack:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            _make_or_recognise(folder)
             mine = stack.enter_context(held_if_free(folder / "lock"))
         except OSError as error:
             raise ConfigurationError(
                 f"The data folder {folder} can't be used: {error.strerror}. Name another with --data."
             ) from None
-        if not mine:
+        if mine is None:
             raise ConfigurationError(
                 f"The data folder {folder} is in use by another collector. Stop that one, or name another with --data."
             )
         yield
+
+
+def _make_or_recognise(folder: Path) -> None:
+    """Make the folder, or take an empty one or one that a collector made: nobody else's is changed."""
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / "lock").is_file():
+            raise ConfigurationError(
+                f"The folder {folder} holds something else than a collector's data. Name an empty one with --data."
+            )
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)

@@ -68,9 +68,7 @@ def _values(keys: list[str], struct: msgspec.Struct) -> Row:
 # A type that is made at run time has no static type: hence `Any`, and only from here on.
 def _envelope_type(catalogue: Catalogue) -> Any:
     sections = {
-        section: _struct(
-            section.value, [(field.key, _type_of(field)) for field in catalogue if field.section is section]
-        )
+        section: _struct(section.value, [_member(field) for field in catalogue if field.section is section])
         for section in Section
     }
     event = _struct("event", [("name", Literal[EVENT_NAME]), ("properties", sections[Section.PROPERTIES])])
@@ -85,7 +83,12 @@ def _envelope_type(catalogue: Catalogue) -> Any:
 
 
 def _struct(name: str, fields: list[tuple[str, Any]]) -> Any:
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True)
+
+
+def _member(field: Field) -> Any:
+    # What an older client sends lacks the fields that came after it, which are all optional.
+    return (field.key, _type_of(field), None) if field.optional else (field.key, _type_of(field))
 
 
 def _type_of(field: Field) -> Any:

@@ -7,11 +7,6 @@ from typing import Protocol
 
 from sst_core import SstError
 
-# The three fields that have a part of their own in the numbers; of the others only the dimensions count.
-SESSION = "sessionId"
-MACHINE = "anonymousId"
-CI = "isCI"
-
 CI_DIMENSION = "ci"
 
 

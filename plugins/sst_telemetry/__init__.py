@@ -7,7 +7,9 @@
 On a command's way lie `record`, `queue` and `spawn`, and nothing else of this package.
 """
 
-from sst_core import Command, Context, hookimpl
+import os
+
+from sst_core import Command, Context, hookimpl, is_set
 
 
 class Telemetry:
@@ -24,8 +26,8 @@ class Telemetry:
 
     @hookimpl
     def on_command_finished(self, context: Context, command: Command) -> None:
-        """Start the sender if it is time."""
-        if _is_own(context, command):
+        """Start the sender if it is time. Printing instead of recording is no time."""
+        if _is_own(context, command) or is_set(os.environ.get(context.product.variable("TELEMETRY_DEBUG"))):
             return
         from sst_telemetry.spawn import start_sender_if_due
 

@@ -2,7 +2,7 @@
 
 import json as json_format
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
@@ -38,6 +38,8 @@ def telemetry(ctx: typer.Context, json: Json = False) -> None:
     """
     if ctx.invoked_subcommand is None:
         _print_status(ctx.obj, json)
+    elif json:
+        raise typer.BadParameter("put it after the command", param_hint="--json")
 
 
 @app.command()
@@ -112,7 +114,7 @@ def forget(ctx: typer.Context, json: Json = False) -> None:
 
     Example: sst telemetry forget
     """
-    _print_forgotten(forgetting.forget(ctx.obj.consent), json)
+    _print_forgotten(_bounded(lambda: forgetting.forget(ctx.obj.consent)), json)
 
 
 @app.command()
@@ -121,7 +123,7 @@ def reset(ctx: typer.Context, json: Json = False) -> None:
 
     Example: sst telemetry reset
     """
-    _print_forgotten(forgetting.reset(ctx.obj.consent), json)
+    _print_forgotten(_bounded(lambda: forgetting.reset(ctx.obj.consent)), json)
 
 
 @app.command()
@@ -144,6 +146,14 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     raise typer.Exit(1 if report.left else 0)
 
 
+def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
+    try:
+        with _at_most(FLUSH_SECONDS):
+            return ask()
+    except OSError as error:
+        raise SstError(f"The collector could not be asked: {error}. `forget` asks again.") from None
+
+
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
     """Have whatever takes longer fail with TimeoutError, as a network's timeout does."""
@@ -155,7 +165,7 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: one request may take it for its own failure
     try:
         yield
     finally:

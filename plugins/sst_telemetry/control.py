@@ -3,15 +3,14 @@
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_core import Consent, Locations, Source, SstError, held_if_free, notice_text, say
-from sst_telemetry.forget import pending_ids
+from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, say
+from sst_telemetry.forget import pending_count
 from sst_telemetry.queue import Queue
 
 
@@ -39,7 +38,7 @@ class Change:
     def as_text(self) -> str:
         """For people."""
         lines = [self.what]
-        lines += [f"It is also off by {source.name}: {source.value} ({source.where})" for source in self.still_off]
+        lines += [f"Off by {source.name}: {source.value} ({source.where})" for source in self.still_off]
         return "\n".join(lines)
 
 
@@ -48,41 +47,62 @@ def enable(consent: Consent) -> Change:
     unseen = consent.decide().unseen
     try:
         with consent.changing():
-            changed = consent.write_user_choice(True)
+            changed = consent.write_user_choice(True) or bool(unseen)
             consent.grant()
     except OSError as error:
         raise SstError(f"Your choice can't be saved: {error}. Telemetry stays as it was.") from None
     if unseen:
-        if not sys.stderr.isatty():
+        if not is_terminal():
             say("Nobody has seen this notice yet; enabling counts as having seen it.")
         say(notice_text(consent, unseen))
     decision = consent.decide()
-    off = tuple(source for source in decision.sources if source.off)
-    what = "Telemetry is on." if decision.enabled else "Your choice is saved, but telemetry stays off."
-    return Change(changed or bool(unseen), decision.enabled, off, what)
+    if decision.enabled:
+        what = "Telemetry is on." if changed else "Telemetry was on already."
+    else:
+        what = "Your choice is saved, but telemetry stays off." if changed else "Telemetry stays off, and not by you."
+    return Change(changed, decision.enabled, tuple(source for source in decision.sources if source.off), what)
 
 
 def disable(consent: Consent) -> Change:
-    """Write the user's *off*, end a running sender, and delete all that was kept. Raises SstError."""
+    """Write the user's *off*, end a running sender, and delete all that was kept. Raises SstError.
+
+    What can't be saved does not keep the rest from being deleted.
+    """
+    unsaved: OSError | None = None
+    changed = False
     try:
-        locations = consent.locations
         changed = consent.write_user_choice(False)
-        _end_sender(locations)
-        with consent.changing():
-            # Again, now that nobody else is at it: whoever takes the lock last decides.
-            changed = consent.write_user_choice(False) or changed
-            changed = _delete(locations.telemetry) or changed
     except OSError as error:
+        unsaved = error
+    try:
+        changed = _withdraw(consent, saved=unsaved is None) or changed
+    except OSError as error:
+        saved = "Your choice is saved" if unsaved is None else f"Your choice can't be saved ({unsaved})"
+        raise SstError(f"{saved}, but what was recorded can't be deleted: {error}. Delete it by hand.") from None
+    if unsaved is not None:
+        variable = consent.product.variable("TELEMETRY_DISABLED")
         raise SstError(
-            f"Your choice can't be saved: {error}. "
-            f"{consent.product.variable('TELEMETRY_DISABLED')}=1 in the environment switches telemetry off too."
-        ) from None
+            f"Your choice can't be saved: {unsaved}. What was recorded is deleted; {variable}=1 in the environment "
+            "keeps telemetry off."
+        )
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
-    pending = len(pending_ids(locations))
+    pending = pending_count(consent.locations)
     if pending:
         what += f" Kept are {pending} ids for which `{consent.product.name} telemetry forget` has still to ask."
     return Change(changed, False, off, what)
+
+
+def _withdraw(consent: Consent, *, saved: bool) -> bool:
+    """End a running sender and delete all that consent allowed to be kept; return whether there was something."""
+    locations = consent.locations
+    if not locations.state.exists():
+        return False
+    _end_sender(locations)
+    with consent.changing():
+        # Again, now that nobody else is at it: whoever takes the lock last decides.
+        again = consent.write_user_choice(False) if saved else False
+        return _delete(locations.telemetry) or again
 
 
 def choose_for_project(consent: Consent, enabled: bool) -> Change:
@@ -95,6 +115,7 @@ def choose_for_project(consent: Consent, enabled: bool) -> Change:
     off = tuple(source for source in decision.sources if source.off and source.where != str(path))
     holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
     what = f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
+    what += f" Here, telemetry is {'on' if decision.enabled else 'off'}."
     return Change(changed, decision.enabled, off, what)
 
 
@@ -103,38 +124,34 @@ def purge(consent: Consent) -> int:
     try:
         locations = consent.locations
         with consent.changing():
-            waiting = Queue(locations.queue).waiting()
-            for path in waiting:
-                path.unlink(missing_ok=True)
-            (locations.telemetry / "last-batch.ndjson").unlink(missing_ok=True)
-            shutil.rmtree(locations.telemetry / "set-aside", ignore_errors=True)
+            waiting = len(Queue(locations.queue).waiting())
+            for path in (locations.queue, locations.telemetry / "set-aside", locations.telemetry / "last-batch.ndjson"):
+                _delete(path)
+            if locations.telemetry.is_dir():
+                locations.queue.mkdir(mode=0o700)
     except OSError as error:
         raise SstError(f"What is queued can't be deleted: {error}.") from None
-    return len(waiting)
+    return waiting
 
 
 def _end_sender(locations: Locations) -> None:
-    """End the sender that holds the lock, if one does. It is safe at any point: nothing is queued any more."""
+    """End the process that holds the lock, if it sends. It is safe at any point: nothing is queued any more."""
     if not locations.lock.exists() or not hasattr(signal, "SIGKILL"):
         return
     with held_if_free(locations.lock) as free:
-        if free:
-            return
-        content = locations.lock.read_bytes()
-    if content.isdigit() and _is_sender(int(content)):
-        try:
+        content = b"" if free is not None else locations.lock.read_bytes()
+    if content.isdigit() and _has_open(int(content), locations.lock):
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(int(content), signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
 
 
-def _is_sender(process: int) -> bool:
-    """Whether that process is a sender, and not one that was given the number of a sender long gone.
+def _has_open(process: int, lock: Path) -> bool:
+    """Whether that process has the lock open, and is not one that was given the number of a sender long gone.
 
-    Where the system doesn't say what a process runs, it is left to its own end: a sender lives for seconds.
+    Where the system doesn't say, it is left to its own end: whoever holds the lock lives for seconds.
     """
     try:
-        return b"sst_telemetry.sender" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        return any(entry.samefile(lock) for entry in Path(f"/proc/{process}/fd").iterdir())
     except OSError:
         return False
 

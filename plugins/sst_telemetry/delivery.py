@@ -3,11 +3,12 @@
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sst_core import Consent, Destination, find_destination, held_if_free
+from sst_core import Consent, Destination, find_destination, held
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
@@ -19,6 +20,8 @@ MAX_REQUESTS = 32
 """The most that one sender makes."""
 MAX_WAIT = timedelta(days=1).total_seconds()
 """No failure, and no collector, puts delivery off for longer, in seconds."""
+PATIENCE = 60.0
+"""How long a delivery that a person asked for waits for a sender that is at work, in seconds."""
 _FIRST_WAIT = 60.0
 
 
@@ -51,10 +54,13 @@ class Delivery:
         """
         if not self._locations.telemetry.is_dir():
             return Report(0, "nothing is queued")
-        with held_if_free(self._locations.lock) as mine:
-            if not mine:
+        with ExitStack() as stack:
+            try:
+                # A sender leaves at once when another is at work; a person who asks waits for it.
+                lock = stack.enter_context(held(self._locations.lock, PATIENCE if now_please else 0.0))
+            except TimeoutError:
                 return Report(self._left(), "another sender is at work")
-            self._locations.lock.write_text(str(os.getpid()))  # for `disable`, which ends a sender
+            os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends a sender
             return self._deliver(now_please)
 
     def _left(self) -> int:
@@ -102,6 +108,7 @@ class Delivery:
         now = self._clock()
         # Before the request, so that one which never returns is seen by the user too, and puts off the next.
         last = LastDelivery(now.astimezone(UTC).isoformat("T", "seconds"), url, "none yet", len(lines), 0)
+        before = replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, url))))
         self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
         answer = collector.post(contents)
         accepted = answer.accepted if isinstance(answer, Accounted) else 0

@@ -33,11 +33,29 @@ def machine_secret(telemetry: Path) -> bytes:
     `telemetry` has to be there: without consent there is none, and then no secret either.
     """
     secret = stored_secret(telemetry)
-    if secret is None:
-        if not telemetry.is_dir():
-            raise FileNotFoundError(telemetry)
-        secret = os.urandom(_SECRET_BYTES)
-        write_private(telemetry / "secret", secret)
+    if secret is not None:
+        return secret
+    if not telemetry.is_dir():
+        raise FileNotFoundError(telemetry)
+    return _make_secret(telemetry)
+
+
+def _make_secret(telemetry: Path) -> bytes:
+    """Of several that make one at the same moment, all get the same: two would be two machines."""
+    path, secret = telemetry / "secret", os.urandom(_SECRET_BYTES)
+    own = path.with_name(f".{path.name}-{random_id()}")
+    write_private(own, secret)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        made = stored_secret(telemetry)
+        if made is not None:
+            return made
+        own.replace(path)  # what was there is torn
+    except OSError:  # a file system that has no links
+        own.replace(path)
+    finally:
+        own.unlink(missing_ok=True)
     return secret
 
 

@@ -41,7 +41,7 @@ def _claim(stamp: Path) -> bool:
         return False
     with held_if_free(stamp) as mine:
         # A new stamp is empty and a used one is not: the time alone can't tell a file that was just made.
-        if not mine or (stamp.stat().st_size and not _is_due(stamp)):
+        if mine is None or (stamp.stat().st_size and not _is_due(stamp)):
             return False
         stamp.write_bytes(b"1")
         return True

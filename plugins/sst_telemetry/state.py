@@ -1,7 +1,7 @@
 """What delivery remembers from one sender to the next: when to try again, what became of the last try, the counts."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sst_core import ConfigurationError, read_own, write_private
@@ -34,6 +34,8 @@ class DeliveryState:
     """Runs that the collector refused for good."""
     set_aside: int = 0
     """Files in the queue that were no recorded run."""
+    sent_to: tuple[str, ...] = ()
+    """Every collector that a request was made to: `forget` asks them all."""
     last: LastDelivery | None = None
 
     def counting(self, *, dropped: int = 0, rejected: int = 0, set_aside: int = 0) -> "DeliveryState":
@@ -50,22 +52,18 @@ def read_state(telemetry: Path) -> DeliveryState:
     """The state; a new one if there is none, or if it can't be read: it only ever saves requests."""
     try:
         values = json.loads(read_own(telemetry / "delivery.json") or b"{}")
-        last = values.pop("last", None)
-        state = DeliveryState(**values, last=None if last is None else LastDelivery(**last))
+        last, sent_to = values.pop("last", None), tuple(values.pop("sent_to", ()))
+        state = DeliveryState(**values, sent_to=sent_to, last=None if last is None else LastDelivery(**last))
     except (ConfigurationError, ValueError, TypeError, AttributeError, RecursionError):
         return DeliveryState()
-    numbers = (getattr(state, field.name) for field in fields(state) if field.name != "last")
-    return state if all(isinstance(number, int | float) for number in numbers) else DeliveryState()
+    numbers = (state.failures, state.not_before, state.dropped, state.rejected, state.set_aside)
+    sound = all(isinstance(number, int | float) for number in numbers) and all(isinstance(u, str) for u in sent_to)
+    return state if sound else DeliveryState()
 
 
 def write_state(telemetry: Path, state: DeliveryState) -> None:
     """Keep the state. Raises OSError."""
     write_private(telemetry / "delivery.json", json.dumps(asdict(state)).encode())
-
-
-def was_anything_sent(telemetry: Path) -> bool:
-    """Whether a request may have been made: there is no state before the first."""
-    return (telemetry / "delivery.json").exists() or (telemetry / "last-batch.ndjson").exists()
 
 
 def write_last_batch(telemetry: Path, body: bytes) -> None:

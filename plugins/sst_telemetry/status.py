@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sst_core import ConfigurationError, Consent, Decision, Destination, find_destination
-from sst_telemetry.forget import pending_ids
+from sst_telemetry.forget import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
 
@@ -83,7 +83,16 @@ class Status:
             return (
                 f"Next: the first command on a terminal shows the notice. `{self.program} telemetry enable` is a yes."
             )
-        return f"Next: `{self.program} telemetry enable` takes your own off back; every other off stays."
+        ways = {
+            "environment": "unset {where}",
+            "plugins": "take telemetry out of {where}",
+            "project": "`{program} telemetry enable --project`, for everybody in it",
+            "user": "`{program} telemetry enable`",
+            "machine": "ask whoever administers this machine about {where}",
+        }
+        off = [source for source in self.decision.sources if source.off and source.name in ways]
+        each = [ways[source.name].format(where=source.where, program=self.program) for source in off]
+        return f"Next: to switch it on, {'; '.join(each)}."
 
 
 def read_status(consent: Consent) -> Status:
@@ -93,7 +102,7 @@ def read_status(consent: Consent) -> Status:
         locations = consent.locations
         queued = len(Queue(locations.queue).waiting())
         delivery = read_state(locations.telemetry)
-        pending_forget = len(pending_ids(locations))
+        pending_forget = pending_count(locations)
     except (ConfigurationError, OSError):
         pass  # the sources say what is wrong with the home folder
     return Status(

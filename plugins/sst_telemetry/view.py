@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sst_core import ConfigurationError, Consent, Locations, Session
+from sst_core import ConfigurationError, Consent, Locations, Session, held_if_free
 from sst_telemetry.batch import Composed, compose, preview, utc_now
 from sst_telemetry.identity import secret_for_looking
 from sst_telemetry.queue import Queue
@@ -66,8 +66,9 @@ def view_of(consent: Consent) -> View:
 
 def _composed(consent: Consent, locations: Locations) -> Composed:
     waiting, now = Queue(locations.queue).waiting(), utc_now()
-    if consent.decide().enabled:
-        with suppress(ConfigurationError, OSError):
+    with suppress(ConfigurationError, OSError), held_if_free(locations.lock) as mine:
+        # Under the lock, so that a `disable` at this moment is not followed by a new id on the disk.
+        if mine is not None and consent.decide().enabled:
             return compose(consent.product, locations, waiting, now)
     # Nothing would be sent, or the machine's id can't be kept: what is queued can be looked at all the same.
     return compose(consent.product, locations, waiting, now, secret_for_looking)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sst_core import SST, Bucket, Catalogue, CatalogueError, Choice, Field, Flag, Kind, Moment, RandomId, Version
+from sst_core import SST, Bucket, Catalogue, CatalogueError, Choice, Field, Flag, Kind, Moment, RandomId, Run, Version
 from sst_core.catalogue import EVENT_NAME, type_of_value
 
 KINDS = (Flag, Choice, Bucket, Version, RandomId)
@@ -82,7 +82,16 @@ def test_the_message_never_repeats_the_value(values: dict[str, object], field: F
         assert MARK not in str(caught.value)
 
 
-@given(ALLOWED, st.sampled_from(SST.catalogue.fields))
+@given(ALLOWED, st.sampled_from([field for field in SST.catalogue if field.optional]))
+def test_what_was_recorded_before_an_optional_field_came_has_none_of_it(
+    values: dict[str, object], field: Field
+) -> None:
+    without = {key: value for key, value in values.items() if key != field.key}
+
+    assert SST.catalogue.envelope(without) == SST.catalogue.envelope({**values, field.key: None})
+
+
+@given(ALLOWED, st.sampled_from([field for field in SST.catalogue if not field.optional]))
 def test_a_missing_field_is_named(values: dict[str, object], field: Field) -> None:
     del values[field.key]
 
@@ -176,7 +185,9 @@ def test_a_command_that_is_not_listed_is_recorded_as_plugin(name: str) -> None:
     command = SST.catalogue["command"].kind
     assert isinstance(command, Choice)
 
-    assert SST.catalogue.command_value(name) == (name if name in command.values else "plugin")
+    assert SST.catalogue.measure(Moment.RUN, Run("0.1.0", name, None))["command"] == (
+        name if name in command.values else "plugin"
+    )
 
 
 def test_a_field_cannot_be_changed_in_place() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machine import SST as PROGRAM
-from machine import Machine
+from machine import Machine, share_with_a_group
 from sst_core import SST, Consent, Decision
 from sst_core.files import MAX_BYTES
 
@@ -158,7 +158,7 @@ def as_dangling_link(path: Path) -> None:
 
 def as_writable_by_group(path: Path) -> None:
     path.write_text("")
-    path.chmod(0o660)
+    share_with_a_group(path)
 
 
 def as_writable_by_all(path: Path) -> None:
@@ -411,10 +411,20 @@ def test_a_project_of_somebody_else_neither_runs_nor_decides(consenting: Machine
     assert sources(consenting)["enabled"] is True
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646])
-def test_a_project_that_others_can_write_neither_runs_nor_records(consenting: Machine, mode: int) -> None:
+def test_a_project_that_was_checked_out_under_umask_002_is_the_users_own(consenting: Machine) -> None:
     file = consenting.project('build = ["touch", "ran"]')
-    file.chmod(mode)
+    file.chmod(0o664)
+
+    assert consenting.sst("build").returncode == 0
+    assert len(consenting.queued()) == 1
+
+
+@pytest.mark.parametrize("share", [share_with_a_group, lambda path: path.chmod(0o646)], ids=["group", "all"])
+def test_a_project_that_others_can_write_neither_runs_nor_records(
+    consenting: Machine, share: Callable[[Path], None]
+) -> None:
+    file = consenting.project('build = ["touch", "ran"]')
+    share(file)
 
     run = consenting.sst("build")
 

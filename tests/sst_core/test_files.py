@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machine import share_with_a_group
 from sst_core import ConfigurationError, read_own, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder
 
@@ -41,7 +42,7 @@ def link_to_itself(path: Path) -> None:
 
 def writable_by_group(path: Path) -> None:
     path.write_text("")
-    path.chmod(0o660)
+    share_with_a_group(path)
 
 
 def writable_by_all(path: Path) -> None:

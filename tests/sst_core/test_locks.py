@@ -11,7 +11,7 @@ from sst_core import held, held_if_free
 
 _HOLD = (
     "import sys; from pathlib import Path; from sst_core import held\n"
-    "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    "with held(Path(sys.argv[1]), 30.0): print('held', flush=True); sys.stdin.read()"
 )
 
 
@@ -43,10 +43,10 @@ def test_a_lock_goes_with_a_process_that_is_killed(tmp_path: Path) -> None:
         process.kill()
         process.communicate()
 
-    with held(path), held_if_free(path) as mine:
+    with held(path, 30.0), held_if_free(path) as mine:
         assert not mine
 
 
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), held(tmp_path / "no" / "lock"):
+    with pytest.raises(FileNotFoundError), held(tmp_path / "no" / "lock", 30.0):
         raise AssertionError("held")

@@ -107,7 +107,11 @@ def test_a_provider_that_cannot_do_it_is_an_error_that_names_both(machine: Machi
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
-        ("raise ValueError('what went wrong')", 1, "sst: error: ValueError: what went wrong"),
+        (
+            "raise ValueError('what went wrong')",
+            1,
+            "sst: error: the provider other failed in build: ValueError: what went wrong\n",
+        ),
         ("raise SystemExit(9)", 9, ""),
         ("import sst_core; raise sst_core.SstError('in words')", 1, "sst: error: in words\n"),
         ("import sst_core; raise sst_core.ConfigurationError('in words')", 2, "sst: error: in words\n"),

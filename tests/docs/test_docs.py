@@ -1,0 +1,240 @@
+"""The docs are what the program does: generated blocks are fresh, the promise is quoted, and the commands work."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from machine import PATIENCE
+from sst_core import SST
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The docs, to be changed. The simulation that one of them quotes takes seconds, and here its result will do."""
+    copied = Path(shutil.copytree(DOCS, tmp_path / "docs"))
+    table = re.search(
+        r"generated: anonymity -->\n(.*?)<!-- end", (DOCS / "what-is-collected.md").read_text(), re.DOTALL
+    )
+    assert table
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "anonymity.py").write_text(f"print({table[1]!r})")
+    return copied
+
+
+def generate(docs: Path, *options: str, catalogue: str = "sst_core.SST.catalogue") -> subprocess.CompletedProcess[str]:
+    """Run the generator of `docs`, with another catalogue if one is given as an expression."""
+    code = (
+        "import dataclasses, runpy, sys, sst_core\n"
+        f"sst_core.SST = dataclasses.replace(sst_core.SST, catalogue={catalogue})\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    starting = f"import sys; del sys.argv[0]; exec({code!r})"
+    return subprocess.run(
+        [sys.executable, "-c", starting, docs / "generate.py", *options],
+        cwd=docs,
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+
+
+def test_the_generated_blocks_are_fresh() -> None:
+    run = subprocess.run(
+        [sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True, check=False, cwd="/"
+    )
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_there_is_something_to_be_fresh() -> None:
+    found = re.findall(r"<!-- generated: (\w+) -->", (DOCS / "what-is-collected.md").read_text())
+
+    assert sorted(found) == ["allowed_by", "anonymity", "catalogue_table", "notice", "reviews"]
+
+
+CHANGES = {
+    "a field less": "sst_core.Catalogue(sst_core.SST.catalogue.fields[:-1])",
+    "another purpose": "sst_core.Catalogue((*sst_core.SST.catalogue.fields[:-1], "
+    "dataclasses.replace(sst_core.SST.catalogue.fields[-1], purpose='Another.')))",
+    "another review": "sst_core.Catalogue((*sst_core.SST.catalogue.fields[:-1], "
+    "dataclasses.replace(sst_core.SST.catalogue.fields[-1], expires='2099-01-01')))",
+}
+
+
+@pytest.mark.parametrize("catalogue", CHANGES.values(), ids=CHANGES)
+def test_the_check_fails_when_the_catalogue_changes(copied: Path, catalogue: str) -> None:
+    page = copied / "what-is-collected.md"
+    before = page.read_text()
+
+    run = generate(copied, "--check", catalogue=catalogue)
+
+    assert run.returncode == 1
+    assert run.stdout.startswith("what-is-collected.md is stale")
+    assert page.read_text() == before, "a check changes nothing"
+    assert generate(copied, catalogue=catalogue).returncode == 0
+    assert page.read_text() != before
+    assert generate(copied, "--check", catalogue=catalogue).returncode == 0
+    assert generate(copied, "--check").returncode == 1
+
+
+@pytest.mark.parametrize("name", ["allowed_by", "anonymity", "catalogue_table", "notice", "reviews"])
+def test_the_check_fails_when_a_block_is_edited_by_hand(copied: Path, name: str) -> None:
+    page = copied / "what-is-collected.md"
+    fresh = page.read_text()
+    opening = f"<!-- generated: {name} -->\n"
+    page.write_text(fresh.replace(opening, f"{opening}edited by hand\n"))
+
+    assert generate(copied, "--check").returncode == 1
+
+    assert generate(copied).returncode == 0
+    assert page.read_text() == fresh
+
+
+def test_the_page_says_every_sentence_that_the_catalogue_quotes() -> None:
+    page = (DOCS / "telemetry-page.md").read_text()
+    sentences = {field.sentence for field in SST.catalogue if field.sentence}
+
+    assert sentences
+    for sentence in sentences:
+        assert re.search(rf"^- {re.escape(sentence)}$", page, re.MULTILINE), sentence
+
+
+def test_only_the_two_ids_stand_without_a_sentence() -> None:
+    without = {field.key for field in SST.catalogue if not field.sentence}
+
+    assert without == {"anonymousId", "sessionId"}
+    assert all(field.exception for field in SST.catalogue if not field.sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What somebody saw who pasted the blocks of a page into a terminal, one after the other."""
+
+    blocks: tuple[str, ...]
+    outputs: tuple[str, ...]
+    home: Path
+
+    def after(self, line: str) -> str:
+        """What the one block with `line` printed."""
+        (output,) = [
+            output for block, output in zip(self.blocks, self.outputs, strict=True) if line in block.splitlines()
+        ]
+        return output
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
+    """The page "Verify it yourself", read once, at another port than the page's."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed, and the page is about it")
+    folder = tmp_path_factory.mktemp("reading")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    page = (DOCS / "verify-it-yourself.md").read_text()
+    assert "8099" in page
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page.replace("8099", port), re.MULTILINE | re.DOTALL)
+    end = "--- end of a block ---"
+    script = "".join(f"{block}\necho '{end}'\n" for block in blocks)
+    (folder / "script").write_text(script)
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    # A terminal of the reader's own: what is left running in it ends with it.
+    process = subprocess.Popen(
+        ["bash", folder / "script"],
+        cwd=folder,
+        env={
+            "HOME": str(folder),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "TMPDIR": str(temporary),
+            "LANG": "C.UTF-8",
+            # These the page takes back.
+            "CI": "true",
+            "SST_TELEMETRY_DISABLED": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=3 * PATIENCE)
+    finally:
+        _end(process)
+    *outputs, rest = output.split(f"{end}\n")
+    assert (process.returncode, rest) == (0, ""), output
+    (home,) = temporary.iterdir()
+    yield Reading(tuple(blocks), tuple(outputs), home)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End whatever of its session is still there."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def test_before_the_notice_only_the_project_is_written(reading: Reading) -> None:
+    assert reading.after('find "$HOME" -type f    # only sst.toml') == f"{reading.home}/sst.toml\n"
+
+
+def test_off_is_seen_to_be_silent(reading: Reading) -> None:
+    silent, *executed = reading.after("grep -E 'execve\\(.*= 0$' trace.txt").splitlines()
+
+    assert silent == "silent"
+    program, task = executed
+    assert "/sst" in program
+    assert '["true"]' in task
+
+
+def test_off_is_seen_to_import_nothing_that_collects(reading: Reading) -> None:
+    (output,) = [output for block, output in zip(reading.blocks, reading.outputs, strict=True) if "importtime" in block]
+
+    assert output == "not imported\n"
+
+
+def test_what_would_be_sent_is_seen_before_it_is(reading: Reading) -> None:
+    preview, debug = reading.after("sst telemetry show --preview build").splitlines()[1::2]
+
+    assert '"events":[{"name":"CLI_COMMAND","properties":{"command":"build"}}]' in preview
+    words, _, printed = debug.partition(": ")
+    assert words == "sst telemetry, printed and not recorded"
+    ids = re.compile(r'"(anonymousId|sessionId)":"[0-9a-f]{32}"')
+    assert ids.sub("", printed) == ids.sub("", preview)
+    assert len(ids.findall(printed)) == 2
+
+
+def test_what_is_sent_is_what_show_shows_byte_for_byte(reading: Reading) -> None:
+    output = reading.after("sst telemetry flush")
+    received = (reading.home / "received.txt").read_text()
+
+    assert received.count("\n") == 1, "one run was recorded"
+    assert output.startswith("Nothing is left to send.\nPOST /events HTTP/1.1\n")
+    logged, _, shown = output.partition("Nothing is queued.")
+    assert received in logged
+    assert shown.splitlines()[-1] == received.rstrip("\n")
+
+
+def test_after_disable_an_empty_lock_is_all_that_is_left(reading: Reading) -> None:
+    said, *files = reading.after("sst telemetry disable").splitlines()
+
+    assert said.startswith("Telemetry is off.")
+    assert [file.split() for file in files] == [["0", f"{reading.home}/.local/state/sst/telemetry.lock"]]
+    everything = {str(path.relative_to(reading.home)) for path in reading.home.rglob("*") if path.is_file()}
+    made_by_the_page = {"listener.py", "listener.log", "received.txt", "sst.toml", "trace.txt"}
+    assert everything - made_by_the_page == {".local/state/sst/telemetry.lock", ".config/sst/config.toml"}

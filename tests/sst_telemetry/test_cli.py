@@ -1,0 +1,136 @@
+"""`sst telemetry flush`: what is queued goes now, and the exit code says whether anything is left."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, answer, dripping, hanging, refusing
+from machine import PATIENCE, SST, Machine
+
+
+def flush(machine: Machine, url: str | None, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return machine.sst("telemetry", "flush", *arguments, env={"SST_TELEMETRY_URL": url} if url else None)
+
+
+def test_flush_delivers_and_exits_with_zero(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+
+    ended = flush(machine, loopback.url)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "Nothing is left to send.\n", "")
+    assert loopback.commands == ["build"]
+    assert json.loads(flush(machine, loopback.url, "--json").stdout)["left"] == 0
+
+
+def test_flush_with_nothing_queued_exits_with_zero(machine: Machine, loopback: Loopback) -> None:
+    assert flush(machine, loopback.url).returncode == 0
+    assert loopback.requests == []
+    assert list(machine.home.iterdir()) == []
+
+
+def test_flush_does_not_wait_for_a_backoff(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.script = [answer(503, headers={"Retry-After": "86400"})]
+
+    assert flush(machine, loopback.url).returncode == 1
+    assert flush(machine, loopback.url).returncode == 0
+
+
+def test_flush_that_leaves_something_exits_with_one_and_says_why(machine: Machine, consenting: Consenting) -> None:
+    consenting.record("build")
+    consenting.record("deploy")
+    bound, url = refusing()
+    with bound:
+        ended = flush(machine, url)
+        as_json = flush(machine, url, "--json")
+
+    assert (ended.returncode, ended.stdout) == (1, "2 left: ConnectError from SST_TELEMETRY_URL\n")
+    assert as_json.returncode == 1
+    assert json.loads(as_json.stdout) == {"left": 2, "reason": "ConnectError from SST_TELEMETRY_URL"}
+
+
+def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consenting) -> None:
+    consenting.record("build")
+
+    ended = flush(machine, None)
+
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("1 left: no collector is configured")
+
+
+def test_flush_waits_for_a_sender_that_is_at_work(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.script = [hanging]
+    with subprocess.Popen(
+        [SST, "telemetry", "flush"],
+        cwd=machine.folder,
+        env={**machine.environ, "SST_TELEMETRY_URL": loopback.url},
+        stdout=subprocess.DEVNULL,
+    ) as first:
+        while not loopback.requests:
+            assert first.poll() is None
+
+        ended = flush(machine, loopback.url)
+
+        assert (ended.returncode, ended.stdout) == (0, "Nothing is left to send.\n")
+        assert loopback.requests[1].sessions == loopback.requests[0].sessions
+        assert first.wait(PATIENCE) == 1
+
+
+@pytest.mark.parametrize("off", ["environment", "project", "plugins"])
+def test_flush_while_off_sends_nothing(machine: Machine, consenting: Consenting, loopback: Loopback, off: str) -> None:
+    consenting.record("build")
+    if off == "environment":
+        machine.environ["SST_TELEMETRY_DISABLED"] = "1"
+    elif off == "project":
+        machine.project('build = ["true"]', extra="[telemetry]\nenabled = false")
+    else:
+        machine.environ["SST_DISABLE_PLUGINS"] = "telemetry"
+
+    ended = flush(machine, loopback.url)
+
+    assert (ended.returncode, ended.stdout) == (1, "1 left: telemetry is off\n")
+    assert loopback.requests == []
+
+
+def test_flush_ends_whatever_the_collector_does(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.otherwise = dripping
+    shorter = "import sst_telemetry.cli as c; c.FLUSH_SECONDS = 4.5; from sst_core.sst import main; main()"
+
+    ended = machine.sst(
+        "telemetry",
+        "flush",
+        env={"SST_TELEMETRY_URL": loopback.url},
+        program=(sys.executable, "-c", shorter),
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "1 left: ReadTimeout from SST_TELEMETRY_URL\n")
+    assert len(machine.queued()) == 1
+
+
+@pytest.mark.parametrize(("variable", "value"), [("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere.pem")])
+def test_settings_that_cannot_be_used_are_an_error_in_words(
+    machine: Machine, consenting: Consenting, variable: str, value: str
+) -> None:
+    consenting.record("build")
+    machine.environ[variable] = value
+
+    ended = flush(machine, "https://localhost:1/events")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("sst: error: The proxy or certificate settings can't be used: ")
+    assert len(machine.queued()) == 1
+
+
+def test_help_is_there_for_every_command(machine: Machine) -> None:
+    listed = machine.sst("telemetry", "--help")
+    assert listed.returncode == 0
+    for command in ("status", "enable", "disable", "show", "flush"):
+        assert command in listed.stdout
+        ended = machine.sst("telemetry", command, "--help")
+        assert ended.returncode == 0
+        assert f"Example: sst telemetry {command}" in ended.stdout

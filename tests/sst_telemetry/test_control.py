@@ -1,0 +1,338 @@
+"""Switching on and off: it says what changed and what still holds, and off is off from the moment it returns."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, hanging
+from machine import PATIENCE, SST, Machine
+
+Eventually = Callable[[Callable[[], bool], str], None]
+
+
+def answer(machine: Machine, *arguments: str, **options: Any) -> dict[str, Any]:
+    """What a switch says with --json."""
+    ended = machine.sst("telemetry", *arguments, "--json", **options)
+    assert ended.returncode == 0, ended.stderr
+    values: dict[str, Any] = json.loads(ended.stdout)
+    return values
+
+
+def everything(machine: Machine) -> list[str]:
+    """All that is kept in the state folder."""
+    return sorted(str(path.relative_to(machine.state)) for path in machine.state.rglob("*"))
+
+
+def start_sender(machine: Machine, url: str) -> "subprocess.Popen[bytes]":
+    """A sender as a command starts it."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "sst_telemetry.sender", "sst_core.sst:SST"],
+        env={**machine.environ, "SST_TELEMETRY_URL": url},
+    )
+
+
+def test_enabling_without_a_terminal_prints_the_notice_on_stderr_and_enables(machine: Machine) -> None:
+    ended = machine.sst("telemetry", "enable")
+
+    assert (ended.returncode, ended.stdout) == (0, "Telemetry is on.\n")
+    assert ended.stderr.startswith("Nobody has seen this notice yet")
+    assert "sst telemetry disable" in ended.stderr
+    assert answer(machine, "status")["enabled"] is True
+    machine.project('build = ["true"]')
+    Consenting(machine).hold_back_senders()
+    assert machine.sst("build").stderr == ""
+    assert len(machine.queued()) == 1
+
+
+def test_enabling_on_a_terminal_prints_the_notice_without_excuses(machine: Machine) -> None:
+    screen = machine.on_terminal("telemetry", "enable")
+
+    assert screen.exit_code == 0
+    assert "Nobody has seen" not in screen.text
+    assert "sst telemetry disable" in screen.text
+
+
+def test_enabling_twice_changes_nothing_and_says_so(machine: Machine) -> None:
+    assert answer(machine, "enable") == {"enabled": True, "changed": True, "still_off": []}
+    before = everything(machine)
+
+    again = machine.sst("telemetry", "enable", "--json")
+
+    assert json.loads(again.stdout) == {"enabled": True, "changed": False, "still_off": []}
+    assert again.stderr == ""
+    assert everything(machine) == before
+
+
+def test_enabling_names_every_other_off(machine: Machine) -> None:
+    machine.project('build = ["true"]', extra="[telemetry]\nenabled = false")
+
+    change = answer(machine, "enable", env={"DO_NOT_TRACK": "1"})
+
+    assert (change["enabled"], change["changed"]) == (False, True)
+    assert {source["name"]: source["where"] for source in change["still_off"]} == {
+        "environment": "DO_NOT_TRACK",
+        "project": str(machine.folder / "sst.toml"),
+    }
+    text = machine.sst("telemetry", "enable", env={"DO_NOT_TRACK": "1"}).stdout
+    assert "stays off" in text
+    assert "DO_NOT_TRACK" in text
+    assert str(machine.folder / "sst.toml") in text
+
+
+def test_disabling_deletes_everything_that_was_kept(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    consenting.deliver(loopback.url)
+    consenting.record()
+    (machine.queue / "foreign").mkdir()
+
+    ended = machine.sst("telemetry", "disable")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "Telemetry is off. What was recorded, and every id, is deleted.\n"
+    assert everything(machine) == ["telemetry.lock"]
+    assert machine.config_file.read_text() == "[telemetry]\nenabled = false\n"
+    assert machine.config_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_disabling_twice_changes_nothing_and_says_so(machine: Machine, consenting: Consenting) -> None:
+    assert answer(machine, "disable") == {"enabled": False, "changed": True, "still_off": []}
+    assert answer(machine, "disable") == {"enabled": False, "changed": False, "still_off": []}
+    assert machine.sst("telemetry", "disable").stdout == "Telemetry was off already.\n"
+
+
+def test_disabling_before_anybody_was_asked_holds(machine: Machine) -> None:
+    machine.sst("telemetry", "disable")
+    machine.project('build = ["echo", "built"]')
+
+    assert machine.on_terminal("build").text == "built\n"
+    assert machine.sst("build", env={"CI": "1"}).stderr == ""
+    assert not machine.telemetry.exists()
+
+
+def test_disabling_keeps_the_comments_of_a_person(machine: Machine, consenting: Consenting) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    mine = '# mine\n[telemetry] # and this\ncollector = "https://localhost/events" # too\n'
+    machine.config_file.write_text(mine)
+
+    machine.sst("telemetry", "disable")
+    off = machine.config_file.read_text()
+    machine.sst("telemetry", "enable")
+
+    assert "enabled = false" in off
+    assert all(line in off for line in mine.splitlines())
+    assert machine.config_file.read_text() == mine
+
+
+def test_disabling_ends_a_sender_that_hangs_and_no_request_starts_afterwards(
+    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    machine.project('build = ["true"]')
+    consenting.record()
+    loopback.otherwise = hanging
+    sender = start_sender(machine, loopback.url)
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+
+    ended = machine.sst("telemetry", "disable")
+
+    assert ended.returncode == 0
+    assert sender.wait(PATIENCE) == -signal.SIGKILL
+    assert everything(machine) == ["telemetry.lock"]
+    assert start_sender(machine, loopback.url).wait(PATIENCE) == 0
+    machine.sst("build", env={"CI": "1", "SST_TELEMETRY_URL": loopback.url})
+    machine.sst("telemetry", "flush", env={"SST_TELEMETRY_URL": loopback.url})
+    assert len(loopback.requests) == 1
+    assert everything(machine) == ["telemetry.lock"]
+
+
+def test_disabling_waits_for_a_flush_to_end(
+    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    consenting.record()
+    consenting.record()
+    loopback.otherwise = hanging
+    with subprocess.Popen(
+        [SST, "telemetry", "flush"],
+        cwd=machine.folder,
+        env={**machine.environ, "SST_TELEMETRY_URL": loopback.url},
+        stdout=subprocess.DEVNULL,
+    ):
+        eventually(lambda: len(loopback.requests) == 1, "a request")
+
+        assert machine.sst("telemetry", "disable").returncode == 0
+
+        assert everything(machine) == ["telemetry.lock"]
+    assert len(loopback.requests) == 1
+    assert everything(machine) == ["telemetry.lock"], "what ends later leaves nothing either"
+
+
+def test_disabling_ends_no_process_that_is_not_a_sender(
+    machine: Machine, consenting: Consenting, eventually: Eventually
+) -> None:
+    # Holds the lock, in which stands the number of a process that has nothing to do with it.
+    holding = (
+        "import fcntl, os, sys\n"
+        "lock = open(sys.argv[1], 'w')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "lock.write(sys.argv[2]), lock.flush()\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    lock = machine.state / "telemetry.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, lock, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == b"held\n"
+        disabling = subprocess.Popen(
+            [SST, "telemetry", "disable"], cwd=machine.folder, env=machine.environ, stdout=subprocess.DEVNULL
+        )
+        eventually(machine.config_file.exists, "the choice on disk")
+        with pytest.raises(subprocess.TimeoutExpired):
+            disabling.wait(0.5)
+        assert holder.poll() is None
+        holder.stdin.close()
+        assert holder.wait(PATIENCE) == 0
+    assert disabling.wait(PATIENCE) == 0
+    assert not machine.telemetry.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", b"99999999", b"-1", b"1"])
+def test_disabling_is_not_confused_by_what_is_in_the_lock(
+    machine: Machine, consenting: Consenting, content: bytes
+) -> None:
+    (machine.state / "telemetry.lock").write_bytes(content)
+
+    assert machine.sst("telemetry", "disable").returncode == 0
+
+
+def test_disabling_deletes_what_an_interrupted_disabling_left(machine: Machine, consenting: Consenting) -> None:
+    machine.sst("telemetry", "disable")
+    leftover = machine.state / ".telemetry-deleted-1"
+    leftover.mkdir()
+    (leftover / "secret").write_bytes(b"x" * 32)
+
+    machine.sst("telemetry", "disable")
+
+    assert everything(machine) == ["telemetry.lock"]
+
+
+def test_disabling_when_the_choice_cannot_be_saved_says_what_to_do(machine: Machine, consenting: Consenting) -> None:
+    (machine.home / ".config").touch()
+
+    ended = machine.sst("telemetry", "disable")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("sst: error: Your choice can't be saved: ")
+    assert "SST_TELEMETRY_DISABLED=1 in the environment keeps telemetry off." in ended.stderr
+    assert not machine.telemetry.exists()
+    assert "Traceback" not in ended.stderr
+
+
+def test_enabling_when_the_choice_cannot_be_saved_leaves_it_off(machine: Machine) -> None:
+    (machine.home / ".local").touch()
+
+    ended = machine.sst("telemetry", "enable")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("sst: error: Your choice can't be saved: ")
+    assert json.loads(machine.sst("telemetry", "--json").stdout)["enabled"] is False
+
+
+@pytest.mark.parametrize("switch", ["enable", "disable"])
+@pytest.mark.parametrize("home", ["nowhere", "/proc"])
+def test_without_a_home_to_write_to_a_switch_is_an_error_in_words(machine: Machine, switch: str, home: str) -> None:
+    ended = machine.sst("telemetry", switch, env={"HOME": home})
+
+    assert ended.returncode in (1, 2)
+    assert ended.stderr.startswith("sst: error: ")
+    assert "Traceback" not in ended.stderr
+    assert "This is a bug" not in ended.stderr
+
+
+def test_a_configuration_that_cannot_be_read_is_off_and_disabling_keeps_it_so(
+    machine: Machine, consenting: Consenting
+) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text("[telemetry\n")
+
+    assert answer(machine, "status")["enabled"] is False
+    assert answer(machine, "disable")["enabled"] is False
+
+    assert machine.config_file.read_text() == "[telemetry]\nenabled = false\n"
+    assert machine.config_file.with_name("config.toml.unreadable").read_text() == "[telemetry\n"
+
+
+def test_a_configuration_that_cannot_be_read_is_not_enabled_over(machine: Machine, consenting: Consenting) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text("[telemetry\n")
+
+    ended = machine.sst("telemetry", "enable")
+
+    assert ended.returncode == 2
+    assert str(machine.config_file) in ended.stderr
+    assert machine.config_file.read_text() == "[telemetry\n"
+
+
+def test_switches_at_the_same_moment_end_in_one_state_or_the_other(machine: Machine) -> None:
+    for _ in range(3):
+        switches = [
+            subprocess.Popen(
+                [SST, "telemetry", switch],
+                cwd=machine.folder,
+                env=machine.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for switch in ("enable", "disable", "enable", "disable")
+        ]
+        assert [switch.wait(PATIENCE) for switch in switches] == [0] * 4
+
+        on = answer(machine, "status")["enabled"]
+        assert on is machine.queue.is_dir()
+        assert on is machine.telemetry.exists()
+        assert Path(machine.config_file).exists() is not on
+
+
+def test_purging_deletes_what_is_queued_and_sent_and_leaves_the_rest(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    (machine.queue / "torn.json").touch()
+    consenting.deliver(loopback.url)
+    secret = (machine.telemetry / "secret").read_bytes()
+    consenting.record()
+    (machine.queue / "folder" / "inside").mkdir(parents=True)
+
+    ended = machine.sst("telemetry", "purge")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert machine.queued() == []
+    assert not (machine.telemetry / "set-aside").exists()
+    assert not (machine.telemetry / "last-batch.ndjson").exists()
+    assert (machine.telemetry / "secret").read_bytes() == secret
+    assert answer(machine, "status")["enabled"] is True
+    assert machine.sst("telemetry", "purge").returncode == 0
+
+
+def test_after_disabling_recording_begins_only_with_a_new_yes(machine: Machine, consenting: Consenting) -> None:
+    machine.project('build = ["true"]')
+    machine.sst("telemetry", "disable")
+    machine.sst("build")
+    assert not machine.telemetry.exists()
+
+    machine.sst("telemetry", "enable")
+    consenting.hold_back_senders()
+    machine.sst("build")
+
+    assert len(machine.queued()) == 1

@@ -1,0 +1,459 @@
+"""Delivering what is queued: nothing is lost, nothing is sent that may not be, and failures put off what comes next."""
+
+import gzip
+import itertools
+import json
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from consenting import Consenting
+from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
+from machine import Machine
+from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, Delivery
+from sst_telemetry.state import DeliveryState, write_state
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+HTML = answer(200, b"<html>You are online!</html>", {"Content-Type": "text/html"})
+
+
+def now() -> datetime:
+    return NOW
+
+
+def record(consenting: Consenting, *commands: str) -> list[Path]:
+    """Queue these, one after the other, a little before NOW."""
+    return [consenting.record(name, at=NOW.timestamp() - 60 + number) for number, name in enumerate(commands)]
+
+
+def refusing_lines(*commands: str, status: int = 400) -> Answer:
+    """A collector that can't read a request with one of these commands in it."""
+
+    def reply(connection: socket.socket, request: Request) -> bool:
+        good = not set(commands) & set(request.commands)
+        return (accounting() if good else answer(status))(connection, request)
+
+    return reply
+
+
+def test_what_arrives_is_byte_for_byte_what_show_then_shows(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build", "deploy", "plugin")
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    (request,) = loopback.requests
+    shown = json.loads(machine.sst("telemetry", "show", "--json").stdout)["last_batch"]
+    assert shown["body"].encode() == request.body
+    assert (shown["url"], shown["outcome"]) == (loopback.url, "200")
+    assert machine.sst("telemetry", "show").stdout.encode().endswith(b":\n" + request.body)
+    assert (
+        gzip.decompress(request.raw.partition(b"\r\n\r\n")[2]) == (machine.telemetry / "last-batch.ndjson").read_bytes()
+    )
+
+
+def test_what_show_shows_as_queued_is_what_then_arrives(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record("build")
+    consenting.record("deploy")
+
+    shown = json.loads(machine.sst("telemetry", "show", "--json").stdout)["queued"]
+    machine.sst("telemetry", "flush", env={"SST_TELEMETRY_URL": loopback.url})
+
+    assert [line.encode() for line in shown] == loopback.requests[0].lines
+
+
+def test_every_line_is_an_envelope_of_the_catalogue(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build")
+
+    consenting.deliver(loopback.url, clock=now)
+
+    (envelope,) = loopback.requests[0].envelopes
+    flat = {**envelope["context"], **envelope["environment"], **envelope["events"][0]["properties"]}
+    assert consenting.consent().product.catalogue.envelope(flat) == envelope
+
+
+def test_the_queue_goes_in_requests_of_a_thousand(
+    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sst_telemetry.delivery.MAX_LINES", 2)
+    record(consenting, "build", "start", "deploy", "remove", "diff")
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert [request.commands for request in loopback.requests] == [["build", "start"], ["deploy", "remove"], ["diff"]]
+
+
+def test_a_file_stays_until_it_is_accounted_for(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build", "deploy")
+    there: list[int] = []
+
+    def looking(connection: socket.socket, request: Request) -> bool:
+        there.append(len(machine.queued()))
+        return accounting()(connection, request)
+
+    loopback.otherwise = looking
+
+    consenting.deliver(loopback.url, clock=now)
+
+    assert there == [2]
+    assert machine.queued() == []
+
+
+BAD_ANSWERS: dict[str, Answer] = {
+    "500": answer(500),
+    "503": answer(503),
+    "429": answer(429),
+    "404": answer(404),
+    "401": answer(401),
+    "redirect": answer(308, headers={"Location": "/elsewhere"}),
+    "201": answer(201, b'{"accepted": 2, "rejected": []}'),
+    "a cheerful page": HTML,
+    "too few": answer(200, b'{"accepted": 1, "rejected": []}'),
+    "too many": answer(200, b'{"accepted": 3, "rejected": []}'),
+    "nothing": raw(b""),
+    "no HTTP": raw(b"220 mail.example ESMTP\r\n"),
+    "half an answer": raw(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"accepted": 2, "rejected": []}'),
+}
+
+
+@pytest.mark.parametrize("reply", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_a_bad_answer_keeps_the_queue_and_backs_off(
+    machine: Machine, consenting: Consenting, loopback: Loopback, reply: Answer
+) -> None:
+    runs = record(consenting, "build", "deploy")
+    loopback.otherwise = reply
+    for failures in range(1, 4):
+        report = consenting.deliver(loopback.url, clock=now)
+
+        assert report.left == 2
+        assert report.reason.endswith("from SST_TELEMETRY_URL")
+        longest = 60.0 * 2 ** (failures - 1)
+        assert longest / 2 <= consenting.state.not_before - NOW.timestamp() <= longest
+        assert consenting.state.failures == failures
+    assert machine.queued() == runs
+    assert consenting.status["dropped"] == consenting.status["rejected"] == consenting.status["set_aside"] == 0
+
+    loopback.otherwise = accounting()
+    assert consenting.deliver(loopback.url, now_please=False, clock=now).reason == "waiting after a failure"
+    later = datetime.fromtimestamp(consenting.state.not_before + 1, UTC)
+    before = len(loopback.requests)
+    assert consenting.deliver(loopback.url, now_please=False, clock=lambda: later).left == 0
+    assert loopback.requests[before].commands == ["build", "deploy"]
+    assert (consenting.state.failures, consenting.state.not_before) == (0, 0.0)
+
+
+@pytest.mark.parametrize("failures", [8, 10, 11, 12, 100, 10**6])
+def test_a_day_is_the_longest_wait(consenting: Consenting, loopback: Loopback, failures: int) -> None:
+    record(consenting, "build")
+    write_state(consenting.machine.telemetry, DeliveryState(failures=failures))
+    loopback.otherwise = answer(500)
+
+    consenting.deliver(loopback.url, clock=now)
+
+    longest = min(60.0 * 2 ** min(failures, 30), MAX_WAIT)
+    assert longest / 2 <= consenting.state.not_before - NOW.timestamp() <= longest
+    assert consenting.state.failures == failures + 1
+
+
+def test_machines_do_not_come_back_all_at_once(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build")
+    loopback.otherwise = answer(500)
+    waits = set()
+    for _ in range(10):
+        (consenting.machine.telemetry / "delivery.json").unlink(missing_ok=True)
+        consenting.deliver(loopback.url, clock=now)
+        waits.add(consenting.state.not_before)
+
+    assert len(waits) == 10
+
+
+def test_a_collector_that_refuses_connections_backs_off(machine: Machine, consenting: Consenting) -> None:
+    record(consenting, "build")
+    bound, url = refusing()
+    with bound:
+        assert consenting.deliver(url, clock=now).left == 1
+
+    assert consenting.state.failures == 1
+    assert consenting.status["last_delivery"]["outcome"] == "ConnectError"
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [(5000, 4990, 5000), (0, 30, 60), (10**7, MAX_WAIT, MAX_WAIT), (10**12, MAX_WAIT, MAX_WAIT)],
+)
+def test_retry_after_is_honoured_in_both_forms_up_to_a_day(
+    consenting: Consenting, loopback: Loopback, form: str, asked: int, least: float, most: float
+) -> None:
+    consenting.record()
+    if form == "date":
+        asked = min(asked, 10**8)
+        header = format_datetime(datetime.now(UTC) + timedelta(seconds=asked), usegmt=True)
+    else:
+        header = str(asked)
+    loopback.otherwise = answer(503, headers={"Retry-After": header})
+    moment = datetime.now(UTC)
+
+    consenting.deliver(loopback.url, clock=lambda: moment)
+
+    assert least <= consenting.state.not_before - moment.timestamp() <= most
+
+
+@pytest.mark.parametrize("clock", [NOW - timedelta(days=365), NOW + timedelta(days=2)])
+def test_a_clock_that_was_set_does_not_stop_delivery(
+    consenting: Consenting, loopback: Loopback, clock: datetime
+) -> None:
+    consenting.record(at=NOW.timestamp())
+    loopback.script = [answer(503, headers={"Retry-After": "86400"})]
+    consenting.deliver(loopback.url, clock=now)
+    (consenting.machine.queued()[0]).unlink()
+    consenting.record(at=clock.timestamp())
+
+    assert consenting.deliver(loopback.url, now_please=False, clock=lambda: clock).left == 0
+
+
+@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("bad", [("start",), ("build", "diff"), ("build", "start", "deploy", "remove", "diff")])
+def test_a_line_that_the_collector_cannot_read_is_dropped_and_its_neighbours_are_delivered(
+    machine: Machine, consenting: Consenting, loopback: Loopback, status: int, bad: tuple[str, ...]
+) -> None:
+    commands = ("build", "start", "deploy", "remove", "diff")
+    record(consenting, *commands)
+    loopback.otherwise = refusing_lines(*bad, status=status)
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    delivered = [
+        command for request in loopback.requests if not set(bad) & set(request.commands) for command in request.commands
+    ]
+    assert sorted(delivered) == sorted(set(commands) - set(bad))
+    assert consenting.state.rejected == len(bad)
+    assert machine.queued() == []
+    assert f"{len(bad)} run" in machine.sst("telemetry").stdout
+
+
+def test_what_the_answer_rejects_is_dropped_and_counted(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build", "deploy", "diff")
+    loopback.script = [accounting(reject=[2])]
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert len(loopback.requests) == 1
+    assert (consenting.state.rejected, consenting.status["last_delivery"]["accepted"]) == (1, 2)
+
+
+def test_a_failure_in_the_midst_of_bisecting_keeps_what_is_left(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    runs = record(consenting, "build", "start", "deploy", "remove")
+    loopback.script = [answer(413), accounting(), answer(500)]
+
+    assert consenting.deliver(loopback.url, clock=now).left == 2
+
+    assert machine.queued() == runs[2:]
+    assert consenting.state.failures == 1
+
+
+def test_one_sender_makes_so_many_requests_and_the_next_goes_on(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, *["build"] * 40)
+    loopback.otherwise = refusing_lines("build")
+    left = [40]
+    while left[-1]:
+        before = len(loopback.requests)
+        left.append(consenting.deliver(loopback.url, clock=now, now_please=False).left)
+
+        assert len(loopback.requests) - before <= MAX_REQUESTS
+        assert left[-1] < left[-2], "each gets on"
+    assert consenting.state.rejected == 40
+
+
+def test_without_a_collector_runs_stay_and_are_trimmed(machine: Machine, consenting: Consenting) -> None:
+    (kept,) = record(consenting, "build")
+    consenting.record("deploy", at=NOW.timestamp() - 31 * 86400)
+
+    report = consenting.deliver(None, clock=now)
+
+    assert (report.left, report.reason) == (1, "no collector is configured; SST_TELEMETRY_URL names one")
+    assert machine.queued() == [kept]
+    assert consenting.status["dropped"] == 1
+    assert not (machine.telemetry / "secret").exists()
+    assert not (machine.telemetry / "last-batch.ndjson").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://collector.example/events",
+        "http://127.0.0.1.example/events",
+        "http://[::2]/events",
+        "ftp://localhost/events",
+        "file:///etc/passwd",
+        "//localhost/events",
+        "localhost",
+        "https://",
+        "https://user:hunter2@localhost/events",
+        "http://[",
+        "http://localhost:99999/events",
+    ],
+)
+def test_nothing_goes_to_an_address_that_may_not_have_it(machine: Machine, consenting: Consenting, url: str) -> None:
+    (run,) = record(consenting, "build")
+
+    report = consenting.deliver(url, clock=now)
+
+    assert (report.left, consenting.state.last) == (1, None)
+    assert "SST_TELEMETRY_URL" in report.reason
+    assert "hunter2" not in report.reason
+    assert machine.queued() == [run]
+
+
+def test_the_users_configuration_names_the_collector(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build")
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text(f'[telemetry]\ncollector = "{loopback.url}"\n')
+
+    assert consenting.deliver(None, clock=now).left == 0
+    assert loopback.commands == ["build"]
+
+
+def withdraw_by_configuration(machine: Machine) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text("[telemetry]\nenabled = false\n")
+
+
+def withdraw_by_rubbish(machine: Machine) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text("[telemetry\n")
+
+
+def forget_the_notice(machine: Machine) -> None:
+    (machine.telemetry / "notice").unlink()
+
+
+@pytest.mark.parametrize("withdraw", [withdraw_by_configuration, withdraw_by_rubbish, forget_the_notice])
+@pytest.mark.parametrize("call", range(1, 4))
+def test_consent_that_is_withdrawn_before_a_request_stops_it(
+    machine: Machine, consenting: Consenting, loopback: Loopback, withdraw: Callable[[Machine], None], call: int
+) -> None:
+    runs = record(consenting, "build")
+    calls = itertools.count(1)
+
+    # The clock is asked before the queue is trimmed, before the lines are composed, and as the request is noted.
+    def clock() -> datetime:
+        if next(calls) == call:
+            withdraw(machine)
+        return NOW
+
+    report = consenting.deliver(loopback.url, clock=clock)
+
+    if call < 3:
+        assert (report.left, report.reason.partition(" from ")[0]) == (1, "telemetry was switched off")
+        assert loopback.requests == []
+        assert machine.queued() == runs
+    else:
+        assert len(loopback.requests) == 1
+
+
+def test_consent_that_is_withdrawn_between_two_requests_stops_the_second(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build", "deploy")
+
+    def withdrawing(connection: socket.socket, request: Request) -> bool:
+        withdraw_by_configuration(machine)
+        return answer(413)(connection, request)
+
+    loopback.otherwise = withdrawing
+
+    assert consenting.deliver(loopback.url, clock=now).left == 2
+    assert len(loopback.requests) == 1
+
+
+@pytest.mark.parametrize("change", [{"blocked": True}, {"environ": {}}])
+def test_whatever_turns_telemetry_off_keeps_everything_here(
+    machine: Machine, consenting: Consenting, loopback: Loopback, change: dict[str, object]
+) -> None:
+    runs = record(consenting, "build")
+    environ = {**machine.environ, "SST_TELEMETRY_URL": loopback.url}
+    if "environ" in change:
+        change = {"environ": {**environ, "DO_NOT_TRACK": "1"}}
+    consent = consenting.consent(**{"environ": environ, **change})
+
+    assert Delivery(consent, now).run(now_please=True).reason == "telemetry is off"
+
+    assert loopback.requests == []
+    assert machine.queued() == runs
+
+
+def test_a_disk_that_takes_no_note_of_the_request_makes_none(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    runs = record(consenting, "build")
+    (machine.telemetry / "last-batch.ndjson").mkdir()
+
+    with pytest.raises(OSError):
+        consenting.deliver(loopback.url, clock=now)
+
+    assert loopback.requests == []
+    assert machine.queued() == runs
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b'{"failures": "many"}',
+        b'{"not_before": NaN}',
+        b'{"unknown": 1}',
+        b'{"last": 3}',
+        b"\xff",
+    ],
+)
+def test_notes_that_cannot_be_read_do_not_stop_delivery(
+    machine: Machine, consenting: Consenting, loopback: Loopback, content: bytes
+) -> None:
+    record(consenting, "build")
+    (machine.telemetry / "delivery.json").write_bytes(content)
+
+    assert consenting.deliver(loopback.url, clock=now, now_please=False).left == 0
+    assert loopback.commands == ["build"]
+
+
+def test_nothing_queued_makes_no_request(consenting: Consenting, loopback: Loopback) -> None:
+    assert consenting.deliver(loopback.url).left == 0
+    assert loopback.requests == []
+
+
+def test_no_folder_is_made_where_there_is_none(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    machine.queue.rmdir()
+    (machine.telemetry / "notice").unlink()
+    machine.telemetry.rmdir()
+
+    assert consenting.deliver(loopback.url).left == 0
+
+    assert not machine.telemetry.exists()
+
+
+def test_the_lock_names_the_process_that_delivers(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build")
+
+    consenting.deliver(loopback.url, clock=now)
+
+    assert (machine.state / "telemetry.lock").read_text() == str(os.getpid())

@@ -1,0 +1,178 @@
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, answer, dripping
+from machine import Machine
+from sst_telemetry.forget import IDS_A_REQUEST, WEEKS, forget, pending_count, reset
+from sst_telemetry.identity import iso_week, machine_secret, weekly_id
+
+CONFIRMED = answer(200, b'{"forgotten": 14}')
+
+
+def a_delivered_run(there: Consenting, machine: Machine, server: Loopback) -> bytes:
+    """A machine that has sent something, and its secret."""
+    machine.environ["SST_TELEMETRY_URL"] = server.url
+    machine.project('build = ["true"]')
+    assert machine.sst("build").returncode == 0
+    assert machine.sst("telemetry", "flush").returncode in (0, 1)  # 1 while the detached sender is at it
+    return machine_secret(there.locations.telemetry)
+
+
+def asked(server: Loopback) -> list[str]:
+    """The ids of the last request to forget."""
+    request = server.requests[-1]
+    assert request.head[0] == "POST /forget HTTP/1.1"
+    ids: list[str] = json.loads(request.raw.partition(b"\r\n\r\n")[2])["anonymousIds"]
+    return ids
+
+
+def test_every_week_that_a_collector_may_still_keep_is_asked_for(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = CONFIRMED
+
+    forgotten = forget(consenting.consent())
+
+    now = datetime.now(UTC)
+    weeks = {iso_week(now - timedelta(days=days)) for days in range(91)}
+    assert {weekly_id(secret, week) for week in weeks} <= set(asked(loopback))
+    assert (forgotten.asked, forgotten.pending) == (WEEKS, 0)
+    assert pending_count(consenting.locations) == 0
+
+
+def test_the_machine_stays_the_same_after_forget_and_is_another_after_reset(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = CONFIRMED
+
+    forget(consenting.consent())
+    assert machine_secret(consenting.locations.telemetry) == secret
+
+    assert reset(consenting.consent()).asked == WEEKS
+    assert machine_secret(consenting.locations.telemetry) != secret
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [answer(500), answer(404), answer(200, b"<html>"), answer(200, b"[]"), answer(307, headers={"Location": "/"})],
+)
+def test_what_is_not_confirmed_stays_pending_and_is_asked_again(
+    consenting: Consenting, machine: Machine, loopback: Loopback, refusal: object
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = refusal  # type: ignore[assignment]
+
+    assert forget(consenting.consent()).pending == WEEKS
+    first = asked(loopback)
+    assert json.loads((machine.state / "forget.json").read_text()) == {loopback.url: first}
+
+    loopback.otherwise = CONFIRMED
+    assert forget(consenting.consent()).pending == 0
+    assert asked(loopback) == first
+
+
+def test_pending_is_the_only_id_that_disable_leaves_and_forget_alone_retries_it(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = answer(503)
+    assert machine.sst("telemetry", "forget").returncode == 1
+
+    disabled = machine.sst("telemetry", "disable")
+    assert "forget" in disabled.stdout
+    left = {path.name for path in machine.state.rglob("*") if path.is_file() and path.stat().st_size}
+    assert left == {"forget.json"}
+    assert "`sst telemetry forget`" in machine.sst("telemetry").stdout
+
+    before = len(loopback.requests)
+    machine.sst("build")
+    machine.sst("telemetry", "flush")
+    assert len(loopback.requests) == before
+
+    loopback.otherwise = CONFIRMED
+    assert machine.sst("telemetry", "forget").returncode == 0
+    assert asked(loopback)
+    assert not (machine.state / "forget.json").exists()
+
+
+def test_a_machine_that_never_sent_anything_has_nothing_to_ask_for(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    machine.environ["SST_TELEMETRY_URL"] = loopback.url
+    machine_secret(consenting.locations.telemetry)
+
+    result = machine.sst("telemetry", "forget", "--json")
+
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["asked"] == 0
+    assert loopback.requests == []
+
+
+def test_a_pending_file_that_is_torn_or_foreign_is_not_sent(consenting: Consenting) -> None:
+    file = consenting.locations.state / "forget.json"
+    for content in ("", "{", '{"a": 1}', '{"a": ["not an id"]}', "[[]]"):
+        file.write_text(content)
+        assert pending_count(consenting.locations) == 0
+
+
+def test_each_collector_is_asked_for_itself_and_no_other_learns_of_it(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    elsewhere = Loopback()
+    try:
+        machine.environ["SST_TELEMETRY_URL"] = elsewhere.url
+        loopback.otherwise = CONFIRMED
+
+        assert machine.sst("telemetry", "forget").returncode == 0
+
+        assert asked(loopback)
+        assert elsewhere.requests == []
+    finally:
+        elsewhere.close()
+
+
+def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    ids = [f"{number:032x}" for number in range(3 * IDS_A_REQUEST - 1)]
+    (machine.state / "forget.json").write_text(json.dumps({loopback.url: ids}))
+    loopback.script = [CONFIRMED, answer(500)]
+
+    assert forget(consenting.consent()).pending == len(ids) - IDS_A_REQUEST
+
+    loopback.otherwise = CONFIRMED
+    assert forget(consenting.consent()).pending == 0
+    assert all(
+        len(json.loads(r.raw.partition(b"\r\n\r\n")[2])["anonymousIds"]) <= IDS_A_REQUEST for r in loopback.requests
+    )
+
+
+def test_a_collector_that_drips_does_not_hold_forget_for_ever(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = dripping
+    shorter = "import sst_telemetry.cli as c; c.FLUSH_SECONDS = 1.0; from sst_core.sst import main; main()"
+
+    result = machine.sst("telemetry", "forget", program=(sys.executable, "-c", shorter))
+
+    assert result.returncode == 1
+    assert "did not confirm" in result.stdout
+    assert pending_count(consenting.locations) == WEEKS
+
+
+def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Machine, loopback: Loopback) -> None:
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = CONFIRMED
+
+    reset(consenting.consent())
+
+    old = weekly_id(secret, iso_week(datetime.now(UTC)))
+    assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())

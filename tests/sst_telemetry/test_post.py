@@ -1,0 +1,300 @@
+"""One request and what its answer means: only a collector's own account of every line removes one."""
+
+import gzip
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopback import Loopback, accounting, answer, hanging, raw, refusing
+from sst_core import ConfigurationError
+from sst_telemetry.post import MAX_ANSWER, Accounted, Collector, Failed, Refused
+
+LINES = [b'{"a":1}', b'{"b":2}', b'{"c":3}']
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Canned(httpx.BaseTransport):
+    """Answers at once, and counts what is read of its body."""
+
+    def __init__(self, status: int, body: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> None:
+        self.status, self.body, self.headers = status, body, headers
+        self.read = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        outer = self
+
+        class Stream(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                for piece in outer.body():
+                    outer.read += len(piece)
+                    yield piece
+
+        return httpx.Response(self.status, headers=self.headers, stream=Stream())
+
+
+def post(url: str) -> object:
+    with Collector(url, "sst") as collector:
+        return collector.post(LINES)
+
+
+def canned(transport: Canned) -> object:
+    with Collector("http://127.0.0.1/events", "sst", transport) as collector:
+        return collector.post(LINES)
+
+
+def test_the_body_is_one_line_a_run_compressed_and_holds_no_time(loopback: Loopback) -> None:
+    assert post(loopback.url) == Accounted(3, 0)
+
+    (request,) = loopback.requests
+    assert request.body == b'{"a":1}\n{"b":2}\n{"c":3}\n'
+    compressed = request.raw.partition(b"\r\n\r\n")[2]
+    assert compressed == gzip.compress(request.body, mtime=0)
+    assert compressed[4:8] == b"\0\0\0\0"
+
+
+def test_the_head_of_a_request_says_nothing_about_the_user(loopback: Loopback) -> None:
+    post(loopback.url)
+
+    (request,) = loopback.requests
+    assert request.head[0] == "POST /events HTTP/1.1"
+    length = len(request.raw.partition(b"\r\n\r\n")[2])
+    assert request.headers == {
+        "host": loopback.url.split("/")[2],
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "connection": "keep-alive",
+        "user-agent": "sst",
+        "content-type": "application/x-ndjson",
+        "content-encoding": "gzip",
+        "content-length": str(length),
+    }
+
+
+def test_a_password_that_is_kept_for_the_host_is_not_sent(
+    loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    post(loopback.url)
+
+    assert "authorization" not in loopback.requests[0].headers
+
+
+def test_a_cookie_is_never_sent_back(loopback: Loopback) -> None:
+    loopback.script = [answer(400, headers={"Set-Cookie": "id=you; Path=/"})]
+
+    with Collector(loopback.url, "sst") as collector:
+        collector.post(LINES)
+        collector.post(LINES)
+
+    assert "cookie" not in loopback.requests[1].headers
+
+
+def test_plain_http_never_leaves_the_machine_through_a_proxy(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Loopback()
+    try:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/events"))
+
+        assert post(loopback.url) == Accounted(3, 0)
+
+        assert proxy.requests == []
+    finally:
+        proxy.close()
+
+
+def test_https_goes_through_the_users_proxy(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", loopback.url.removesuffix("/events"))
+    loopback.otherwise = answer(502)
+
+    assert isinstance(post("https://collector.example/events"), Failed)
+
+    assert [request.head[0] for request in loopback.requests] == ["CONNECT collector.example:443 HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "nonsense://x"),
+        ("HTTPS_PROXY", "http://x:y"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+        ("SSL_CERT_FILE", __file__),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError, match="proxy or certificate settings can't be used"):
+        Collector("https://collector.example/events", "sst")
+
+
+def test_what_is_rejected_by_line_is_accounted_for(loopback: Loopback) -> None:
+    loopback.script = [accounting(reject=[2])]
+
+    assert post(loopback.url) == Accounted(2, 1)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_what_the_collector_cannot_read_is_refused(loopback: Loopback, status: int) -> None:
+    loopback.script = [answer(status)]
+
+    assert post(loopback.url) == Refused(str(status))
+
+
+@pytest.mark.parametrize("status", [201, 204, 401, 403, 404, 405, 408, 422, 429, 500, 502, 503])
+def test_any_other_status_is_a_failure(loopback: Loopback, status: int) -> None:
+    accounts = b'{"accepted": 3, "rejected": []}'
+    loopback.script = [answer(status, b"" if status == 204 else accounts, JSON)]
+
+    assert post(loopback.url) == Failed(str(status))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>You are online!</html>",
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"3",
+        b"\xff\xfe",
+        b"[" * 60000,
+        b'{"accepted": 3}',
+        b'{"rejected": []}',
+        b'{"accepted": 2, "rejected": []}',
+        b'{"accepted": 4, "rejected": []}',
+        b'{"accepted": true, "rejected": [1, 2]}',
+        b'{"accepted": 3.0, "rejected": []}',
+        b'{"accepted": "3", "rejected": []}',
+        b'{"accepted": -1, "rejected": [1, 2, 3, 4]}',
+        b'{"accepted": 3, "rejected": {}}',
+        b'{"accepted": 3, "rejected": 0}',
+        b'{"accepted": 3, "rejected": []}' + b" " * MAX_ANSWER,
+    ],
+)
+def test_a_200_that_does_not_account_for_every_line_is_a_failure(loopback: Loopback, body: bytes) -> None:
+    loopback.script = [answer(200, body, JSON)]
+
+    assert post(loopback.url) == Failed("200, but not a collector's answer")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(loopback: Loopback, status: int) -> None:
+    elsewhere = Loopback()
+    try:
+        loopback.script = [answer(status, headers={"Location": elsewhere.url})]
+
+        assert post(loopback.url) == Failed(str(status))
+
+        assert (len(loopback.requests), elsewhere.requests) == (1, [])
+    finally:
+        elsewhere.close()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"",
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"X: y\r\n" * 50000,
+    ],
+)
+def test_rubbish_is_a_failure(loopback: Loopback, response: bytes) -> None:
+    loopback.script = [raw(response)]
+
+    assert isinstance(post(loopback.url), Failed)
+
+
+def test_refusing_is_a_failure() -> None:
+    bound, url = refusing()
+    with bound:
+        assert post(url) == Failed("ConnectError")
+
+
+def test_a_name_that_does_not_exist_is_a_failure() -> None:
+    assert post("https://collector.invalid/events") == Failed("ConnectError")
+
+
+def test_hanging_is_a_failure(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sst_telemetry.post._TIMEOUT", httpx.Timeout(0.2))
+    loopback.script = [hanging]
+
+    assert post(loopback.url) == Failed("ReadTimeout")
+
+
+def test_an_endless_answer_is_not_read_past_its_bound() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * 1000
+
+    transport = Canned(200, endless, JSON)
+
+    assert isinstance(canned(transport), Failed)
+    assert transport.read <= MAX_ANSWER + 1000
+
+
+@pytest.mark.parametrize("padding", [0, 5_000_000])
+def test_a_compressed_answer_which_nobody_asked_for_is_never_blown_up(loopback: Loopback, padding: int) -> None:
+    bomb = gzip.compress(b" " * padding + b'{"accepted": 3, "rejected": []}')
+    loopback.script = [answer(200, bomb, {**JSON, "Content-Encoding": "gzip"})]
+
+    assert isinstance(post(loopback.url), Failed)
+
+
+@given(st.integers(min_value=0, max_value=10**8))
+@settings(max_examples=50, deadline=None)
+def test_retry_after_in_seconds(seconds: int) -> None:
+    asked = canned(Canned(503, lambda: iter([b""]), {"Retry-After": f" {seconds} "}))
+
+    assert asked == Failed("503", float(seconds))
+
+
+@given(st.integers(min_value=60, max_value=10**7))
+@settings(max_examples=50, deadline=None)
+def test_retry_after_as_a_date_means_the_same(seconds: int) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+    asked = canned(Canned(503, lambda: iter([b""]), {"Retry-After": date}))
+
+    assert isinstance(asked, Failed)
+    assert asked.retry_after is not None
+    assert seconds - 10 <= asked.retry_after <= seconds
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40) | st.from_regex(r"[0-9]{1,400}"))
+@settings(max_examples=200, deadline=None)
+def test_retry_after_that_is_rubbish_is_none_or_a_number(value: str) -> None:
+    headers = httpx.Headers([(b"Retry-After", value.encode("latin-1", "replace"))])
+
+    asked = canned(Canned(503, lambda: iter([b""]), headers))
+
+    assert isinstance(asked, Failed)
+    assert asked.retry_after is None or asked.retry_after >= 0
+
+
+def test_a_date_that_has_passed_is_no_wait() -> None:
+    asked = canned(Canned(503, lambda: iter([b""]), {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}))
+
+    assert asked == Failed("503", 0.0)

@@ -1,0 +1,127 @@
+"""The detached sender: it delivers, says nothing, ends in time, and loses nothing when it is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, dripping, hanging
+from machine import PATIENCE, Machine
+
+Eventually = Callable[[Callable[[], bool], str], None]
+
+
+def start(machine: Machine, url: str, *, lifetime: float | None = None) -> "subprocess.Popen[bytes]":
+    """A sender as a command starts it, but for its lifetime."""
+    shorter = f"import sst_telemetry.sender as s; s.LIFETIME = {lifetime}; s.main('sst_core.sst:SST')"
+    arguments = ["-c", shorter] if lifetime else ["-m", "sst_telemetry.sender", "sst_core.sst:SST"]
+    return subprocess.Popen(
+        [sys.executable, "-P", *arguments],
+        env={**machine.environ, "SST_TELEMETRY_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:
+    """Its exit code and all that it said."""
+    output, _ = process.communicate(timeout=PATIENCE)
+    return process.returncode, output
+
+
+def test_it_delivers_and_says_nothing(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    consenting.record("deploy")
+
+    assert ended(start(machine, loopback.url)) == (0, b"")
+
+    assert [request.commands for request in loopback.requests] == [["build", "deploy"]]
+    assert machine.queued() == []
+
+
+def test_a_second_one_leaves_the_work_to_the_first(
+    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    consenting.record()
+    loopback.otherwise = hanging
+    first = start(machine, loopback.url)
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+
+    assert ended(start(machine, loopback.url)) == (0, b"")
+
+    assert len(loopback.requests) == 1
+    first.kill()
+    ended(first)
+
+
+@pytest.mark.parametrize("answer", [hanging, dripping])
+def test_it_ends_whatever_the_collector_does_and_puts_off_the_next(
+    machine: Machine, consenting: Consenting, loopback: Loopback, answer: Callable[..., bool]
+) -> None:
+    consenting.record()
+    loopback.otherwise = answer
+
+    code, output = ended(start(machine, loopback.url, lifetime=4.5))
+
+    assert (code, output) == (-signal.SIGALRM, b"")
+    assert len(loopback.requests) == 1
+    assert len(machine.queued()) == 1
+    assert consenting.state.failures == 1
+    assert consenting.deliver(loopback.url, now_please=False).reason == "waiting after a failure"
+    assert len(loopback.requests) == 1
+
+
+def test_one_that_is_killed_in_the_midst_of_a_request_loses_nothing(
+    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    runs = [consenting.record(command) for command in ("build", "deploy")]
+    loopback.script = [hanging]
+    killed = start(machine, loopback.url)
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+
+    os.kill(killed.pid, signal.SIGKILL)
+    ended(killed)
+
+    assert machine.queued() == runs
+    assert consenting.deliver(loopback.url).left == 0
+    first, second = loopback.requests
+    assert first.sessions == second.sessions, "the collector counts them once"
+    assert machine.queued() == []
+
+
+def test_a_user_sees_what_one_that_was_killed_had_sent(
+    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    consenting.record()
+    loopback.script = [hanging]
+    killed = start(machine, loopback.url)
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+    killed.kill()
+    ended(killed)
+
+    text = machine.sst("telemetry", "show").stdout
+
+    assert "answer: none yet" in text
+    assert text.rstrip("\n").endswith(loopback.requests[0].lines[0].decode())
+
+
+@pytest.mark.parametrize("home", ["nowhere", "/proc"])
+def test_without_a_home_it_ends_without_a_word(machine: Machine, loopback: Loopback, home: str) -> None:
+    machine.environ["HOME"] = home
+
+    assert ended(start(machine, loopback.url)) == (0, b"")
+    assert loopback.requests == []
+
+
+def test_without_consent_it_sends_nothing(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record()
+    machine.environ["DO_NOT_TRACK"] = "1"
+
+    assert ended(start(machine, loopback.url)) == (0, b"")
+
+    assert loopback.requests == []
+    assert not (machine.telemetry / "secret").exists()

@@ -1,0 +1,249 @@
+"""Starting the sender: at most one an interval, detached, with a reduced environment, and never waited for."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consenting import Consenting, Spawned
+from loopback import Loopback, hanging
+from machine import PATIENCE, SST, Machine
+from sst_core import SST as PRODUCT
+from sst_core import Context
+from sst_telemetry.spawn import INTERVAL, start_sender_if_due
+
+Eventually = Callable[[Callable[[], bool], str], None]
+
+
+@pytest.fixture
+def building(machine: Machine, consenting: Consenting) -> Machine:
+    """A machine with a project, on which runs are recorded."""
+    machine.project('build = ["/bin/echo", "built"]')
+    return machine
+
+
+def sender(machine: Machine) -> int:
+    """The process that holds the sender's lock."""
+    return int((machine.state / "telemetry.lock").read_text())
+
+
+def lives(process: int) -> bool:
+    """Whether it does, and is a sender."""
+    try:
+        return b"sst_telemetry.sender" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_two_commands_in_a_row_start_one_sender(building: Machine, spawned: Spawned) -> None:
+    building.sst("build")
+    building.sst("build")
+
+    assert len(spawned.senders) == 1
+    assert spawned.senders[0]["arguments"][1:] == ["-P", "-m", "sst_telemetry.sender", "sst_core.sst:SST"]
+
+
+def test_thirty_commands_at_once_start_one_sender(building: Machine, spawned: Spawned) -> None:
+    commands = [
+        subprocess.Popen([SST, "build"], cwd=building.folder, env=building.environ, stdout=subprocess.DEVNULL)
+        for _ in range(30)
+    ]
+    assert [command.wait(PATIENCE) for command in commands] == [0] * 30
+
+    assert len(spawned.senders) == 1
+
+
+def test_of_many_that_find_it_due_at_the_same_moment_one_starts_it(
+    building: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr("sst_telemetry.spawn.os.posix_spawn", lambda *_, **__: started.append(1))
+    for name, value in building.environ.items():
+        monkeypatch.setenv(name, value)
+    context = Context(product=PRODUCT, ci=None)
+    for attempt in range(100):
+        stamp = building.telemetry / "sender-started"
+        stamp.unlink(missing_ok=True)
+        if attempt % 2:
+            stamp.write_bytes(b"1")
+            os.utime(stamp, (1, 1))
+        started.clear()
+        together = threading.Barrier(6)
+
+        def command(together: threading.Barrier = together) -> None:
+            together.wait()
+            start_sender_if_due(context)
+
+        threads = [threading.Thread(target=command) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert len(started) == 1
+
+
+def test_when_the_interval_is_over_many_at_once_start_one_more(building: Machine, spawned: Spawned) -> None:
+    building.sst("build")
+    stamp = building.telemetry / "sender-started"
+    long_ago = time.time() - INTERVAL - 1
+    os.utime(stamp, (long_ago, long_ago))
+
+    commands = [
+        subprocess.Popen([SST, "build"], cwd=building.folder, env=building.environ, stdout=subprocess.DEVNULL)
+        for _ in range(8)
+    ]
+    assert [command.wait(PATIENCE) for command in commands] == [0] * 8
+
+    assert len(spawned.senders) == 2
+
+
+@pytest.mark.parametrize("clock", [-365 * 86400, 365 * 86400, -INTERVAL, 1.0 + INTERVAL])
+def test_a_clock_that_was_set_starts_the_next_sender(building: Machine, spawned: Spawned, clock: float) -> None:
+    building.sst("build")
+    stamp = building.telemetry / "sender-started"
+    then = time.time() - clock
+    os.utime(stamp, (then, then))
+
+    building.sst("build")
+    building.sst("build")
+
+    assert len(spawned.senders) == 2
+
+
+def test_within_the_interval_none_is_started(building: Machine, spawned: Spawned) -> None:
+    building.sst("build")
+    stamp = building.telemetry / "sender-started"
+    then = time.time() - INTERVAL / 2
+    os.utime(stamp, (then, then))
+
+    building.sst("build")
+
+    assert len(spawned.senders) == 1
+
+
+def test_each_run_in_ci_starts_one(building: Machine, spawned: Spawned) -> None:
+    for _ in range(2):
+        building.sst("build", env={"CI": "true"})
+
+    assert len(spawned.senders) == 2
+    assert all(started["environ"]["CI"] == "1" for started in spawned.senders)
+
+
+def test_a_failing_command_starts_one_too(building: Machine, spawned: Spawned) -> None:
+    building.project('build = ["false"]')
+
+    assert building.sst("build").returncode == 1
+
+    assert len(spawned.senders) == 1
+
+
+def test_none_is_started_while_off(building: Machine, spawned: Spawned) -> None:
+    building.sst("build", env={"SST_TELEMETRY_DISABLED": "1"})
+    building.sst("build", env={"DO_NOT_TRACK": "1", "CI": "1"})
+
+    assert spawned.senders == []
+
+
+ALLOWED = {"HOME", "LANG", "PYTHONPATH", "SST_TELEMETRY_URL", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+
+
+def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(
+    building: Machine, loopback: Loopback, eventually: Eventually
+) -> None:
+    loopback.otherwise = hanging
+    secrets = {"SECRET": "hunter2", "AWS_SECRET_ACCESS_KEY": "hunter2", "GITHUB_TOKEN": "hunter2", "USER": "hunter2"}
+    needed = {
+        "SST_TELEMETRY_URL": loopback.url,
+        "HTTPS_PROXY": "http://proxy:1",
+        "NO_PROXY": "*",
+        "SSL_CERT_FILE": "/x",
+    }
+
+    building.sst("build", env={**secrets, **needed})
+
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+    there = Path(f"/proc/{sender(building)}")
+    environ = dict(
+        variable.split("=", 1) for variable in (there / "environ").read_bytes().decode().split("\0") if variable
+    )
+    assert environ.keys() == ALLOWED
+    assert "hunter2" not in str(environ)
+    assert environ.items() >= needed.items()
+    assert str(building.folder) not in environ["PYTHONPATH"].split(os.pathsep)
+    assert (there / "cwd").readlink() == Path("/")
+    assert {(there / "fd" / number).readlink() for number in "012"} == {Path("/dev/null")}
+    assert os.getsid(sender(building)) == sender(building)
+
+
+def test_a_command_whose_output_is_read_ends_while_its_sender_still_hangs(
+    building: Machine, loopback: Loopback, eventually: Eventually
+) -> None:
+    loopback.otherwise = hanging
+
+    ended = building.sst("build", env={"SST_TELEMETRY_URL": loopback.url})
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "")
+    # A sender that held the command's streams would have kept it until its own end.
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+    assert lives(sender(building))
+
+
+def test_a_pipe_that_the_command_was_handed_ends_while_its_sender_still_hangs(
+    building: Machine, loopback: Loopback, eventually: Eventually
+) -> None:
+    loopback.otherwise = hanging
+    ours, theirs = os.pipe()
+    with subprocess.Popen(
+        [SST, "build"],
+        cwd=building.folder,
+        env={**building.environ, "SST_TELEMETRY_URL": loopback.url},
+        stdout=subprocess.DEVNULL,
+        pass_fds=[theirs],
+    ):
+        os.close(theirs)
+
+    assert os.read(ours, 1) == b""
+    os.close(ours)
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+    assert lives(sender(building))
+
+
+def test_a_module_in_the_working_directory_is_not_the_senders(
+    building: Machine, loopback: Loopback, eventually: Eventually
+) -> None:
+    (building.folder / "httpx.py").write_text("raise SystemExit\n")
+    (building.folder / "sst_telemetry.py").write_text("raise SystemExit\n")
+
+    building.sst("build", env={"SST_TELEMETRY_URL": loopback.url})
+
+    eventually(lambda: loopback.commands == ["build"], "a delivery")
+
+
+@pytest.mark.parametrize("options", [["-m", "sst_core"], ["-I", "-m", "sst_core"], ["-P", "-m", "sst_core"]])
+def test_however_the_command_is_started_its_sender_delivers(
+    building: Machine, loopback: Loopback, eventually: Eventually, options: list[str]
+) -> None:
+    (building.folder / "httpx.py").write_text("raise SystemExit\n")
+
+    building.sst("build", env={"SST_TELEMETRY_URL": loopback.url, "PATH": ""}, program=(sys.executable, *options))
+
+    eventually(lambda: loopback.commands == ["build"], "a delivery")
+
+
+def test_an_interpreter_that_is_no_file_changes_nothing_about_the_command(building: Machine) -> None:
+    program = (
+        str(SST.with_name("python")),
+        "-c",
+        "import sys; sys.executable = '/nowhere/python'; from sst_core.sst import main; main()",
+    )
+
+    ended = building.sst("build", program=program)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "")
+    assert len(building.queued()) == 1

@@ -1,0 +1,183 @@
+"""`sst telemetry`: on or off, everything that decides it, where data goes, what is queued, and what to do next."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, accounting, answer
+from machine import Machine
+
+KEYS = {"enabled", "sources", "collector", "queued", "last_delivery"}
+
+
+def status(machine: Machine, **environ: str) -> dict[str, Any]:
+    """What `sst telemetry --json` prints."""
+    ended = machine.sst("telemetry", "--json", env=environ)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    values: dict[str, Any] = json.loads(ended.stdout)
+    assert values.keys() >= KEYS
+    return values
+
+
+def test_it_names_every_source_with_its_value_and_its_place(machine: Machine, consenting: Consenting) -> None:
+    found = status(machine)
+
+    assert found["enabled"] is True
+    assert all(source.keys() == {"name", "off", "value", "where"} for source in found["sources"])
+    places = {source["where"]: source["name"] for source in found["sources"]}
+    assert places["SST_TELEMETRY_DISABLED"] == places["DO_NOT_TRACK"] == "environment"
+    assert places[str(machine.config_file)] == "user"
+    assert places[str(machine.telemetry / "notice")] == "notice"
+    assert {"project", "machine"} <= set(places.values())
+    assert not any(source["off"] for source in found["sources"])
+
+
+@pytest.mark.parametrize("variable", ["SST_TELEMETRY_DISABLED", "DO_NOT_TRACK"])
+def test_what_turns_it_off_is_named_and_its_value_is_not_repeated(
+    machine: Machine, consenting: Consenting, variable: str
+) -> None:
+    found = status(machine, **{variable: "hunter2"})
+
+    assert found["enabled"] is False
+    assert [source["where"] for source in found["sources"] if source["off"]] == [variable]
+    assert "hunter2" not in json.dumps(found)
+
+
+def test_what_is_queued_and_the_last_delivery(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    assert (status(machine)["queued"], status(machine)["last_delivery"]) == (0, None)
+    for command in ("build", "deploy", "diff"):
+        consenting.record(command)
+    loopback.script = [accounting(reject=[1])]
+    consenting.deliver(loopback.url)
+    consenting.record()
+
+    found = status(machine, SST_TELEMETRY_URL=loopback.url)
+
+    assert (found["queued"], found["collector"], found["rejected"]) == (1, loopback.url, 1)
+    assert found["last_delivery"] | {"at": ""} == {
+        "at": "",
+        "url": loopback.url,
+        "outcome": "200",
+        "sent": 3,
+        "accepted": 2,
+    }
+    text = machine.sst("telemetry", env={"SST_TELEMETRY_URL": loopback.url}).stdout
+    assert f"Sent to    {loopback.url} (SST_TELEMETRY_URL)" in text
+    assert "Queued     1 run\n" in text
+    assert "3 runs, 2 accepted (answer: 200)" in text
+    assert "1 run rejected by the collector" in text
+
+
+def test_a_failed_delivery_is_shown(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record()
+    loopback.script = [answer(503)]
+    consenting.deliver(loopback.url)
+
+    assert status(machine)["last_delivery"]["outcome"] == "503"
+    assert "1 run, 0 accepted (answer: 503)" in machine.sst("telemetry").stdout
+
+
+def test_without_a_collector_it_says_that_everything_stays_here(machine: Machine, consenting: Consenting) -> None:
+    assert status(machine)["collector"] is None
+    assert "Sent to    nobody, it stays on this machine" in machine.sst("telemetry").stdout
+
+
+def test_both_words_for_it_say_the_same(machine: Machine, consenting: Consenting) -> None:
+    assert machine.sst("telemetry").stdout == machine.sst("telemetry", "status").stdout
+    assert machine.sst("telemetry", "--json").stdout == machine.sst("telemetry", "status", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "last"),
+    [
+        ([], "Telemetry is off.", "the first command on a terminal shows the notice"),
+        (["enable"], "Telemetry is on.", "sst telemetry show"),
+        (["disable"], "Telemetry is off.", "sst telemetry enable"),
+    ],
+)
+def test_the_first_line_says_it_and_the_last_what_to_do(
+    machine: Machine, arguments: list[str], first: str, last: str
+) -> None:
+    if arguments:
+        machine.sst("telemetry", *arguments)
+
+    lines = machine.sst("telemetry").stdout.splitlines()
+
+    assert lines[0] == first
+    assert last in lines[-1]
+
+
+def test_to_look_leaves_no_trace(machine: Machine) -> None:
+    machine.sst("telemetry")
+    machine.sst("telemetry", "show")
+
+    assert list(machine.home.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["nowhere", "/proc"])
+@pytest.mark.parametrize("command", [[], ["status"], ["show"]])
+def test_it_works_without_a_home(machine: Machine, home: str, command: list[str]) -> None:
+    ended = machine.sst("telemetry", *command, env={"HOME": home})
+    as_json = machine.sst("telemetry", *command, "--json", env={"HOME": home})
+
+    assert (ended.returncode, ended.stderr) == (as_json.returncode, as_json.stderr) == (0, "")
+    assert isinstance(json.loads(as_json.stdout), dict)
+    if command != ["show"]:
+        assert ended.stdout.startswith("Telemetry is off.")
+
+
+def _no_folder(machine: Machine) -> None:
+    machine.queue.rmdir()
+
+
+def _a_file_for_the_folder(machine: Machine) -> None:
+    machine.queue.rmdir()
+    machine.queue.touch()
+
+
+def _rubbish_in_the_folder(machine: Machine) -> None:
+    (machine.queue / "folder").mkdir()
+    (machine.queue / "torn.json").write_bytes(b"\xff{")
+    (machine.queue / "link").symlink_to("/nowhere")
+
+
+def _notes_of_rubbish(machine: Machine) -> None:
+    (machine.telemetry / "delivery.json").write_bytes(b"\xff{")
+    (machine.telemetry / "last-batch.ndjson").write_bytes(b"\xff{")
+
+
+def _notes_of_the_wrong_shape(machine: Machine) -> None:
+    (machine.telemetry / "delivery.json").write_text('{"last": {"at": 1}, "dropped": []}')
+    (machine.telemetry / "last-batch.ndjson").mkdir()
+
+
+def _a_secret_that_is_a_folder(machine: Machine) -> None:
+    (machine.telemetry / "secret").mkdir()
+    Consenting(machine).record()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _no_folder,
+        _a_file_for_the_folder,
+        _rubbish_in_the_folder,
+        _notes_of_rubbish,
+        _notes_of_the_wrong_shape,
+        _a_secret_that_is_a_folder,
+    ],
+    ids=lambda function: str(function.__name__),
+)
+@pytest.mark.parametrize("command", ["status", "show"])
+def test_it_works_whatever_became_of_the_queue(
+    machine: Machine, consenting: Consenting, damage: Callable[[Machine], None], command: str
+) -> None:
+    damage(machine)
+
+    ended = machine.sst("telemetry", command)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(machine.sst("telemetry", command, "--json").stdout)

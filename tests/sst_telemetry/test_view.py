@@ -1,0 +1,93 @@
+"""`sst telemetry show`: everything that is queued and that was sent, whatever state the rest is in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, answer
+from machine import Machine
+
+
+def shown(machine: Machine, **environ: str) -> dict[str, Any]:
+    """What `sst telemetry show --json` prints."""
+    ended = machine.sst("telemetry", "show", "--json", env=environ)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    values: dict[str, Any] = json.loads(ended.stdout)
+    assert values.keys() >= {"queued", "unusable", "last_batch"}
+    return values
+
+
+def commands(lines: list[str]) -> list[str]:
+    """The recorded commands of these lines."""
+    return [json.loads(line)["events"][0]["properties"]["command"] for line in lines]
+
+
+def test_nothing_yet(machine: Machine, consenting: Consenting) -> None:
+    assert machine.sst("telemetry", "show").stdout == "Nothing is queued.\n\nNothing was ever sent.\n"
+    assert shown(machine) == {"queued": [], "unusable": [], "last_batch": None}
+
+
+def test_what_is_queued_is_shown_in_order_and_what_is_no_run_is_named(machine: Machine, consenting: Consenting) -> None:
+    consenting.record("build")
+    (machine.queue / "notes.txt").write_text("secret notes")
+    consenting.record("deploy")
+
+    found = shown(machine)
+
+    assert commands(found["queued"]) == ["build", "deploy"]
+    assert found["unusable"] == ["notes.txt"]
+    lines = machine.sst("telemetry", "show").stdout.splitlines()
+    assert lines[0] == "Queued (2), as they would be sent:"
+    assert lines[1:3] == found["queued"]
+    assert lines[3] == "Not a recorded run, and not sent: notes.txt"
+    assert sorted(path.name for path in machine.queue.iterdir())[-1] == "notes.txt", "looking moves nothing"
+
+
+def test_a_failed_batch_is_shown_with_its_answer(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.script = [answer(500)]
+    consenting.deliver(loopback.url)
+
+    found = shown(machine)
+
+    assert found["last_batch"]["body"].encode() == loopback.requests[0].body
+    assert found["last_batch"]["outcome"] == "500"
+    assert commands(found["queued"]) == ["build"]
+
+
+def test_looking_while_off_shows_what_is_there_and_leaves_no_id(machine: Machine, consenting: Consenting) -> None:
+    consenting.record("build")
+
+    assert commands(shown(machine, DO_NOT_TRACK="1")["queued"]) == ["build"]
+
+    assert not (machine.telemetry / "secret").exists()
+
+
+@pytest.mark.parametrize("shape", ["a folder", "open to all"])
+def test_what_is_there_is_shown_when_the_secret_cannot_be_used(
+    machine: Machine, consenting: Consenting, loopback: Loopback, shape: str
+) -> None:
+    consenting.record("build")
+    consenting.deliver(loopback.url)
+    consenting.record("deploy")
+    path = machine.telemetry / "secret"
+    if shape == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.chmod(0o666)
+
+    found = shown(machine)
+
+    assert commands(found["queued"]) == ["deploy"]
+    assert found["last_batch"]["body"].encode() == loopback.requests[0].body
+
+
+def test_it_never_shows_the_secret(machine: Machine, consenting: Consenting) -> None:
+    consenting.record("build")
+    text = machine.sst("telemetry", "show").stdout
+
+    assert Path(machine.telemetry / "secret").read_bytes().hex() not in text
