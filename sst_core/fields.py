@@ -67,7 +67,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
         (
             Field(
                 key="anonymousId",
-                label="a random id that changes every week",
+                label="a weekly random id",
                 measure=None,
                 section=Section.CONTEXT,
                 moment=Moment.SENDING,
@@ -81,7 +81,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="sessionId",
-                label="a random id of the run",
+                label="a random run id",
                 measure=lambda _: os.urandom(RandomId.BYTES).hex(),
                 section=Section.CONTEXT,
                 moment=Moment.RUN,
@@ -137,7 +137,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="distro",
-                label="Linux distribution",
+                label="distribution",
                 measure=lambda _: _distro(),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
@@ -152,7 +152,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="cpuCount",
-                label="number of CPUs",
+                label="CPUs",
                 measure=lambda _: CPUS.of(os.cpu_count() or 1),
                 section=Section.ENVIRONMENT,
                 moment=Moment.SENDING,
@@ -166,7 +166,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
             ),
             Field(
                 key="isCI",
-                label="whether in CI",
+                label="in CI or not",
                 measure=lambda run: run.ci is not None,
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,

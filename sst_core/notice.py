@@ -8,7 +8,7 @@ from sst_core.consent import Consent, Decision
 from sst_core.destination import find_destination
 from sst_core.plugins import say
 
-WIDTH = 110
+WIDTH = 79
 """In characters. The text has at most eight lines of it."""
 
 
@@ -17,17 +17,16 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
-    others = [
-        f"{other.distribution}, to {other.sends_to}" for other in consent.collectors if other.notice_item in unseen
-    ]
+    new = [other for other in consent.collectors if other.notice_item in unseen]
+    others = [f"{other.distribution}, to {other.sends_to}" if len(new) == 1 else other.distribution for other in new]
     target = find_destination(product, consent.environ)
     command = f"{product.name} {product.telemetry_command}"
     lines = [
-        f"To show what is used and what can go, {product.name} records of each run, anonymously and nothing else:"
+        f"To learn what is used, {product.name} records of each run, anonymously, only this:"
         if first_time
-        else f"{product.name} would record more than you have seen before, and records nothing until now:",
+        else f"{product.name} would record more than you have seen before, and waits until you have:",
         *_labelled("What", ", ".join(fields)),
-        *_labelled("Also", f"plugins that collect too: {'; '.join(others)}" if others else "", lines=1),
+        *_labelled("Also", f"plugins that collect too: {', '.join(others)}" if others else "", 1 if fields else 2),
         f"  Where  {target.url or f'it stays on this machine: {target.where}'}",
         f"  See    {command} show, {command} catalog",
         f"  Stop   {command} disable, or {product.variable('TELEMETRY_DISABLED')}=1",

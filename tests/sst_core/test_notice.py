@@ -51,7 +51,7 @@ def test_the_first_says_what_why_and_where_to() -> None:
 
     text = notice_text(asked, asked.items)
 
-    assert text.startswith("To show what is used")
+    assert text.startswith("To learn what is used")
     for field in SST.catalogue:
         assert field.label in " ".join(text.split())
     assert "https://a.example/events" in text
@@ -61,8 +61,8 @@ def test_the_first_says_what_why_and_where_to() -> None:
 def test_of_a_grown_catalogue_only_what_is_new_is_shown() -> None:
     text = notice_text(consent(), ("cpuCount/1", "distro/1"))
 
-    assert "number of CPUs, Linux distribution" in text or "Linux distribution, number of CPUs" in text
-    for label in ("architecture", "random id", "Python version", "To show what is used"):
+    assert "distribution, CPUs" in text
+    for label in ("architecture", "random run id", "Python version", "To learn what is used"):
         assert label not in text
 
 
@@ -192,7 +192,7 @@ def test_when_the_catalogue_grows_recording_pauses_until_it_is_seen(consenting: 
     assert consenting.queued() == []
 
     screen = consenting.on_terminal("build")
-    assert "number of CPUs" in screen.text
+    assert "CPUs" in screen.text
     assert "Python version" not in screen.text
     assert screen.text.endswith("This run is not recorded; the next ones are.\n")
     assert consenting.queued() == []
@@ -208,7 +208,7 @@ def test_a_newly_installed_plugin_that_collects_is_new_in_the_same_sense(consent
     screen = consenting.on_terminal("build")
 
     assert "nosy" in screen.text
-    assert "number of CPUs" not in screen.text
+    assert "CPUs" not in screen.text
     assert consenting.queued() == []
     assert consenting.on_terminal("build").text == ""
     assert len(consenting.queued()) == 1
