@@ -194,16 +194,19 @@ def test_before_the_notice_only_the_project_is_written(reading: Reading) -> None
 
 
 def test_off_is_seen_to_be_silent(reading: Reading) -> None:
-    silent, *executed = reading.after("grep -E 'execve\\(.*= 0$' trace.txt").splitlines()
+    program, task, silent = reading.after("    test ! -s trace.txt || echo silent").splitlines()
 
     assert silent == "silent"
-    program, task = executed
     assert "/sst" in program
     assert '["true"]' in task
 
 
 def test_off_is_seen_to_import_nothing_that_collects(reading: Reading) -> None:
-    (output,) = [output for block, output in zip(reading.blocks, reading.outputs, strict=True) if "importtime" in block]
+    (output,) = [
+        output
+        for block, output in zip(reading.blocks, reading.outputs, strict=True)
+        if "PYTHONPROFILEIMPORTTIME" in block
+    ]
 
     assert output == "not imported\n"
 
@@ -236,5 +239,5 @@ def test_after_disable_an_empty_lock_is_all_that_is_left(reading: Reading) -> No
     assert said.startswith("Telemetry is off.")
     assert [file.split() for file in files] == [["0", f"{reading.home}/.local/state/sst/telemetry.lock"]]
     everything = {str(path.relative_to(reading.home)) for path in reading.home.rglob("*") if path.is_file()}
-    made_by_the_page = {"listener.py", "listener.log", "received.txt", "sst.toml", "trace.txt"}
+    made_by_the_page = {"listener.py", "listener.log", "received.txt", "sst.toml", "trace.txt", "imports.txt"}
     assert everything - made_by_the_page == {".local/state/sst/telemetry.lock", ".config/sst/config.toml"}
