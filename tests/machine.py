@@ -1,6 +1,5 @@
 """A machine for each test: its own HOME and environment, the installed `sst` run as a process, a terminal, plugins."""
 
-import grp
 import os
 import pty
 import select
@@ -10,8 +9,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 SST = Path(sys.executable).with_name("sst")
 PATIENCE = 30.0
@@ -176,13 +173,3 @@ class Machine:
         ]
         (metadata / "entry_points.txt").write_text("\n".join(groups))
         self.environ["PYTHONPATH"] = str(self.plugins)
-
-
-def share_with_a_group(path: Path) -> None:
-    """Let a group that is not the user's own alone write the file."""
-    own = os.getegid()
-    group = next((gid for gid in (grp.getgrnam("users").gr_gid, *os.getgroups()) if gid != own), None)
-    if group is None or (os.geteuid() != 0 and group not in os.getgroups()):
-        pytest.skip("this user is in no group but its own")
-    os.chown(path, -1, group)
-    path.chmod(0o660)

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machine import SST as PROGRAM
-from machine import Machine, share_with_a_group
+from machine import Machine
+from sharing import share_with_a_group
 from sst_core import SST, Consent, Decision
 from sst_core.files import MAX_BYTES
 

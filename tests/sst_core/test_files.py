@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine import share_with_a_group
+from sharing import share_with_a_group
 from sst_core import ConfigurationError, read_own, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder
 
