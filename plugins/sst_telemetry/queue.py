@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 MAX_RUNS = 1000
@@ -19,11 +18,11 @@ MAX_BYTES = 4096
 _SUFFIX = ".json"
 
 
-@dataclass(frozen=True, slots=True)
 class Queue:
-    """The folder of waiting runs."""
+    """The folder of waiting runs. No dataclass, since making one takes longer than recording a run does."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def put(self, session: str, content: bytes) -> None:
         """Add one run. Raises OSError, also when consent has been withdrawn and the folder's parent is gone."""

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consenting import Consenting, Spawned
 from machine import PATIENCE, SST, Machine
 from sst_core import SST as PRODUCT
-from sst_core import Moment
+from sst_core import Choice, Moment
+from sst_telemetry.record import as_json
 
 
 def only_run(machine: Machine) -> dict[str, Any]:
@@ -47,6 +50,28 @@ def test_a_run_is_exactly_what_the_catalogue_takes_in_the_run(recording: Machine
         "ciName": None,
         "command": "build",
     }
+
+
+@given(st.data())
+def test_whatever_the_catalogue_allows_is_written_as_json(data: st.DataObject) -> None:
+    kinds = {field.key: field.kind for field in PRODUCT.catalogue.taken_at(Moment.RUN)}
+    choices = [kind.values for kind in kinds.values() if isinstance(kind, Choice)]
+    facts = {
+        "choice": data.draw(st.sampled_from([value for values in choices for value in values])),
+        "none": None,
+        "flag": data.draw(st.booleans()),
+        "number": data.draw(st.integers()),
+        "version": data.draw(st.from_regex(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}", fullmatch=True)),
+        "id": data.draw(st.binary(min_size=16, max_size=16)).hex(),
+    }
+
+    assert json.loads(as_json(facts)) == facts
+
+
+def test_no_word_of_the_catalogue_has_to_be_escaped() -> None:
+    for field in PRODUCT.catalogue:
+        if isinstance(field.kind, Choice):
+            assert all(json.dumps(value) == f'"{value}"' for value in field.kind.values), field.key
 
 
 def test_each_run_has_a_session_of_its_own(recording: Machine) -> None:
