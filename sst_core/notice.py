@@ -20,6 +20,7 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
     new = [other for other in consent.collectors if other.notice_item in unseen]
     others = [f"{other.distribution}, to {other.sends_to}" if len(new) == 1 else other.distribution for other in new]
     target = find_destination(product, consent.environ)
+    where = target.url or f"it stays on this machine: {target.where.partition(';')[0]}"
     command = f"{product.name} {product.telemetry_command}"
     lines = [
         f"To learn what is used, {product.name} records of each run, anonymously, only this:"
@@ -27,7 +28,7 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
         else f"{product.name} would record more than you have seen before, and waits until you have:",
         *_labelled("What", ", ".join(fields)),
         *_labelled("Also", f"plugins that collect too: {', '.join(others)}" if others else "", 1 if fields else 2),
-        f"  Where  {target.url or f'it stays on this machine: {target.where}'}",
+        f"  Where  {where}",
         f"  See    {command} show, {command} catalog",
         f"  Stop   {command} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
         *([ending] if ending else []),

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,3 +110,8 @@ def at(*when: int) -> Callable[[], datetime]:
     """A clock that stands still."""
     moment = datetime(*when, tzinfo=UTC)  # type: ignore[arg-type,misc]
     return lambda: moment
+
+
+def names(runs: Iterable[Path]) -> list[str]:
+    """The names of queued runs, whether they were sent once already or not."""
+    return [run.name.partition(".")[0] for run in runs]

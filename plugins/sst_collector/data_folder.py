@@ -27,7 +27,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def _make_or_recognise(folder: Path) -> None:
     """Make the folder, or take an empty one or one that a collector made: nobody else's is changed."""
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(entry.name != "lost+found" for entry in folder.iterdir()):
         if not (folder / "lock").is_file():
             raise ConfigurationError(
                 f"The folder {folder} holds something else than a collector's data. Name an empty one with --data."

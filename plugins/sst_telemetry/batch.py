@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sst_core import CatalogueError, Locations, Moment, Product, Run
 from sst_telemetry.identity import iso_week, machine_secret, random_id, weekly_id
-from sst_telemetry.queue import Queue
+from sst_telemetry.queue import Queue, week_of
 
 MAX_LINES = 500
 """In one request. A collector takes 1,000, but its answer about so many bad ones is more than we read."""
@@ -45,7 +45,7 @@ def compose(
     week = iso_week(now)
     machine = _machine_facts(product)
     queue = Queue(locations.queue)
-    this_week = cache(lambda: weekly_id(secret_of(locations.telemetry), week))
+    secret = cache(lambda: secret_of(locations.telemetry))
     lines: list[Line] = []
     unusable: list[Path] = []
     for path in paths:
@@ -53,7 +53,7 @@ def compose(
         if run is None:
             unusable.append(path)
             continue
-        anonymous = random_id() if run["isCI"] else this_week()
+        anonymous = random_id() if run["isCI"] else weekly_id(secret(), week_of(path) or week)
         lines.append(Line(path, _encode(product, run, machine, anonymous)))
     return Composed(tuple(lines), tuple(unusable))
 

@@ -123,12 +123,14 @@ def purge(consent: Consent) -> int:
     """Delete what is queued, what was set aside and the last batch; return how many runs that were. Raises SstError."""
     try:
         locations = consent.locations
+        if not locations.state.exists():
+            return 0
         with consent.changing():
             waiting = len(Queue(locations.queue).waiting())
             for path in (locations.queue, locations.telemetry / "set-aside", locations.telemetry / "last-batch.ndjson"):
                 _delete(path)
             if locations.telemetry.is_dir():
-                locations.queue.mkdir(mode=0o700)
+                locations.queue.mkdir(mode=0o700, exist_ok=True)  # a command may have been faster
     except OSError as error:
         raise SstError(f"What is queued can't be deleted: {error}.") from None
     return waiting
@@ -158,6 +160,8 @@ def _has_open(process: int, lock: Path) -> bool:
 
 def _delete(folder: Path) -> bool:
     """Delete `folder`, and return whether it was there. It is gone under its name at once, then piece by piece."""
+    if folder.is_symlink():
+        raise OSError(f"{folder} is a symbolic link; delete what it points to by hand")
     doomed = f".{folder.name}-deleted-"
     with suppress(FileNotFoundError):
         folder.rename(folder.with_name(f"{doomed}{os.getpid()}-{time.time_ns()}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sst_core import Consent, Destination, find_destination, held
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
+from sst_telemetry.identity import iso_week
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
@@ -102,10 +103,11 @@ class Delivery:
         if not self._consent.decide().enabled:
             return "telemetry was switched off"
         self._requests += 1
+        now = self._clock()
+        lines = [replace(line, path=self._queue.pinned(line.path, iso_week(now))) for line in lines]
         contents = [line.content for line in lines]
         write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
         before = self._state()
-        now = self._clock()
         # Before the request, so that one which never returns is seen by the user too, and puts off the next.
         last = LastDelivery(now.astimezone(UTC).isoformat("T", "seconds"), url, "none yet", len(lines), 0)
         before = replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, url))))

@@ -7,21 +7,31 @@ and nothing but `forget` tries again.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sst_core import ConfigurationError, Consent, Locations, RandomId, SstError, read_own, write_private
+from sst_core import (
+    ConfigurationError,
+    Consent,
+    Locations,
+    RandomId,
+    SstError,
+    find_destination,
+    read_own,
+    write_private,
+)
 from sst_telemetry.batch import utc_now
 from sst_telemetry.identity import iso_week, stored_secret, weekly_id
-from sst_telemetry.state import read_state, write_last_batch
+from sst_telemetry.queue import Queue, week_of
+from sst_telemetry.state import read_last_batch, read_state, write_last_batch
 
 WEEKS = 14
 """Weeks back from this one, which 90 days can touch."""
 IDS_A_REQUEST = 50
 """A collector takes up to 100."""
 
-Pending = Mapping[str, tuple[str, ...]]
-"""Ids by the collector that they are to be asked of."""
+Pending = dict[str, dict[str, str]]
+"""By the collector that they are to be asked of: ids, each with its week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,8 @@ class Forgotten:
 
 def forget(consent: Consent) -> Forgotten:
     """Ask every collector that was sent something, now and in the foreground. Raises SstError and OSError."""
+    if not consent.locations.state.exists():
+        return _NOTHING
     with consent.changing() as lock:
         os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends whoever holds it
         return _ask(consent)
@@ -48,31 +60,39 @@ def forget(consent: Consent) -> Forgotten:
 
 def reset(consent: Consent) -> Forgotten:
     """Forget, and be another machine from now on. What could not be asked stays pending. Raises as `forget`."""
+    locations = consent.locations
+    if not locations.state.exists():
+        return _NOTHING
     with consent.changing() as lock:
         os.write(lock, str(os.getpid()).encode())
-        forgotten = _ask(consent)
-        telemetry = consent.locations.telemetry
-        (telemetry / "secret").unlink(missing_ok=True)
-        if telemetry.is_dir():
-            write_last_batch(telemetry, b"")  # the old id is in it
-    return forgotten
+        try:
+            forgotten = _ask(consent)
+        finally:
+            (locations.telemetry / "secret").unlink(missing_ok=True)
+            if locations.telemetry.is_dir():
+                write_last_batch(locations.telemetry, b"")  # the old id is in it
+                _forget_attempts(locations)
+    return replace(forgotten, what=f"{forgotten.what} From now on this is another machine.")
 
 
 def pending_count(locations: Locations) -> int:
     """How many ids no collector has confirmed yet."""
-    return sum(map(len, _pending(locations).values()))
+    return sum(map(len, _pending(locations, utc_now()).values()))
+
+
+_NOTHING = Forgotten(0, 0, "Nothing was ever sent from this machine, so there is nothing to ask for.")
 
 
 def _ask(consent: Consent) -> Forgotten:
-    locations = consent.locations
-    pending = dict(_pending(locations))
-    for url in read_state(locations.telemetry).sent_to:
-        pending[url] = tuple(dict.fromkeys((*pending.get(url, ()), *_weekly_ids(locations, utc_now()))))
+    locations, now = consent.locations, utc_now()
+    pending = _pending(locations, now)
+    for url in _sent_to(consent):
+        pending[url] = {**pending.get(url, {}), **_weekly_ids(locations, now)}
     _keep(locations, pending)
-    if not pending:
-        return Forgotten(0, 0, "Nothing was ever sent from this machine, so there is nothing to ask for.")
+    if not any(pending.values()):
+        return _NOTHING
     asked, failures = 0, []
-    for url in list(pending):
+    for url in pending:
         confirmed, failure = _ask_one(consent, url, pending)
         asked += confirmed
         failures += [f"{url} did not confirm ({failure})"] if failure else []
@@ -82,36 +102,48 @@ def _ask(consent: Consent) -> Forgotten:
     return Forgotten(asked, left, "The collector deletes what it still keeps of this machine. Published totals stay.")
 
 
-def _ask_one(consent: Consent, url: str, pending: dict[str, tuple[str, ...]]) -> tuple[int, str | None]:
+def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | None]:
     """Ask one collector, some ids a request. Returns how many it confirmed, and what came instead for the next."""
     from sst_telemetry.post import Collector
 
     asked = 0
     try:
         with Collector(url, consent.product.name) as collector:
-            while ids := pending[url][:IDS_A_REQUEST]:
+            while ids := list(pending[url])[:IDS_A_REQUEST]:
                 failure = collector.forget(ids)
                 if failure is not None:
                     return asked, failure
                 asked += len(ids)
-                pending[url] = pending[url][IDS_A_REQUEST:]
+                pending[url] = {kept: week for kept, week in pending[url].items() if kept not in ids}
                 _keep(consent.locations, pending)
     except ConfigurationError as error:
         return asked, str(error)
     return asked, None
 
 
-def _pending(locations: Locations) -> Pending:
+def _sent_to(consent: Consent) -> tuple[str, ...]:
+    """The collectors that were sent something; the one that is configured if that can't be read any more."""
+    telemetry = consent.locations.telemetry
+    known = read_state(telemetry).sent_to
+    if known or not (telemetry / "delivery.json").exists() or not read_last_batch(telemetry):
+        return known
+    configured = find_destination(consent.product, consent.environ).url
+    return (configured,) if configured else ()
+
+
+def _pending(locations: Locations, now: datetime) -> Pending:
+    """What is still to be asked, less the weeks of which no collector keeps anything any more."""
     try:
         values = json.loads(read_own(locations.state / "forget.json") or b"{}")
     except (ConfigurationError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
         return {}
+    weeks = _weeks(now)
     return {
-        url: tuple(anonymous for anonymous in ids if RandomId().accepts(anonymous))
+        url: {kept: week for kept, week in ids.items() if RandomId().accepts(kept) and week in weeks}
         for url, ids in values.items()
-        if isinstance(ids, list)
+        if isinstance(ids, dict)
     }
 
 
@@ -127,8 +159,17 @@ def _keep(locations: Locations, pending: Pending) -> None:
         raise SstError(f"The request can't be kept on this machine: {error}.") from None
 
 
-def _weekly_ids(locations: Locations, now: datetime) -> tuple[str, ...]:
+def _weekly_ids(locations: Locations, now: datetime) -> dict[str, str]:
     secret = stored_secret(locations.telemetry)
-    if secret is None:
-        return ()
-    return tuple(weekly_id(secret, iso_week(now - timedelta(weeks=back))) for back in range(WEEKS))
+    return {} if secret is None else {weekly_id(secret, week): week for week in _weeks(now)}
+
+
+def _weeks(now: datetime) -> list[str]:
+    return [iso_week(now - timedelta(weeks=back)) for back in range(WEEKS)]
+
+
+def _forget_attempts(locations: Locations) -> None:
+    """Drop queued runs that were sent under the old id already: under a new one they would link the two."""
+    for path in Queue(locations.queue).waiting():
+        if week_of(path) is not None:
+            path.unlink(missing_ok=True)

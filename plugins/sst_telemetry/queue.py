@@ -66,6 +66,14 @@ class Queue:
             os.close(descriptor)
         return content if len(content) <= MAX_BYTES else None
 
+    def pinned(self, path: Path, week: str) -> Path:
+        """The run, renamed to say in which week it was first sent: a retry in the next one has no other weekly id."""
+        if _recorded_at(path) is None or week_of(path) is not None:
+            return path
+        target = path.with_name(f"{path.name.removesuffix(_SUFFIX)}.{week}{_SUFFIX}")
+        path.rename(target)
+        return target
+
     def set_aside(self, path: Path) -> None:
         """Move what is not a recorded run out of the way, and keep it: somebody may want to know what it was."""
         aside = self.folder.parent / "set-aside"
@@ -100,6 +108,12 @@ class Queue:
                         yield Path(entry.path)
         except (FileNotFoundError, NotADirectoryError):
             return
+
+
+def week_of(path: Path) -> str | None:
+    """The week that the run's name was given when it was first sent; None if it never was."""
+    parts = path.name.split(".")
+    return parts[1] if len(parts) == 3 else None
 
 
 def _recorded_at(path: Path) -> float | None:

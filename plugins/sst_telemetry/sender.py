@@ -18,7 +18,7 @@ def main(target: str) -> None:
     _bound_lifetime()
     os.chdir("/")  # the folder that the command ran in may be unmounted or deleted while this runs
     # Beside the standard streams a command may have been handed a pipe, and whoever reads it waits for all its ends.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 256)
+    os.closerange(3, min(max(os.sysconf("SC_OPEN_MAX"), 256), 1 << 20) if hasattr(os, "sysconf") else 256)
     module, _, attribute = target.partition(":")
     product = getattr(import_module(module), attribute)
     assert isinstance(product, Product)

@@ -52,12 +52,13 @@ def read_state(telemetry: Path) -> DeliveryState:
     """The state; a new one if there is none, or if it can't be read: it only ever saves requests."""
     try:
         values = json.loads(read_own(telemetry / "delivery.json") or b"{}")
-        last, sent_to = values.pop("last", None), tuple(values.pop("sent_to", ()))
-        state = DeliveryState(**values, sent_to=sent_to, last=None if last is None else LastDelivery(**last))
+        last, sent_to = values.pop("last", None), values.pop("sent_to", [])
+        state = DeliveryState(**values, sent_to=tuple(sent_to), last=None if last is None else LastDelivery(**last))
     except (ConfigurationError, ValueError, TypeError, AttributeError, RecursionError):
         return DeliveryState()
     numbers = (state.failures, state.not_before, state.dropped, state.rejected, state.set_aside)
-    sound = all(isinstance(number, int | float) for number in numbers) and all(isinstance(u, str) for u in sent_to)
+    sound = all(isinstance(number, int | float) for number in numbers) and isinstance(sent_to, list)
+    sound = sound and all(isinstance(url, str) for url in sent_to)
     return state if sound else DeliveryState()
 
 

@@ -21,6 +21,8 @@ class View:
     """The names of files in the queue that are no recorded run, and will not be sent."""
     last: LastDelivery | None
     last_batch: str
+    made_up: bool = False
+    """Whether the weekly id shown with what is queued is made up, since this machine has none now."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
@@ -33,13 +35,16 @@ class View:
 
     def as_text(self) -> str:
         """For people."""
-        lines = [f"Queued ({len(self.queued)}), as they would be sent:" if self.queued else "Nothing is queued."]
+        as_sent = (
+            "as they would be sent, but for a weekly id made up for this" if self.made_up else "as they would be sent"
+        )
+        lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else "Nothing is queued."]
         lines += self.queued
         lines += [f"Not a recorded run, and not sent: {name}" for name in self.unusable]
         if self.last is None:
             return "\n".join([*lines, "", "Nothing was ever sent."])
         title = f"Last batch, sent to {self.last.url} at {self.last.at} (answer: {self.last.outcome}):"
-        return "\n".join([*lines, "", title, self.last_batch.rstrip("\n")])
+        return "\n".join([*lines, "", title, self.last_batch.rstrip("\n") or "(its content is deleted)"])
 
 
 def preview_of(session: Session, name: str) -> str:
@@ -53,7 +58,7 @@ def view_of(consent: Consent) -> View:
     """Look, and change nothing but for the machine's secret, which is made where a run that may be sent needs it."""
     try:
         locations = consent.locations
-        composed = _composed(consent, locations)
+        composed, made_up = _composed(consent, locations)
     except (ConfigurationError, OSError):
         return View((), (), None, "")
     return View(
@@ -61,14 +66,17 @@ def view_of(consent: Consent) -> View:
         unusable=tuple(path.name for path in composed.unusable),
         last=read_state(locations.telemetry).last,
         last_batch=read_last_batch(locations.telemetry).decode(errors="replace"),
+        made_up=made_up,
     )
 
 
-def _composed(consent: Consent, locations: Locations) -> Composed:
+def _composed(consent: Consent, locations: Locations) -> tuple[Composed, bool]:
+    """With the machine's id, or with one made up, and which."""
     waiting, now = Queue(locations.queue).waiting(), utc_now()
     with suppress(ConfigurationError, OSError), held_if_free(locations.lock) as mine:
         # Under the lock, so that a `disable` at this moment is not followed by a new id on the disk.
         if mine is not None and consent.decide().enabled:
-            return compose(consent.product, locations, waiting, now)
+            return compose(consent.product, locations, waiting, now), False
     # Nothing would be sent, or the machine's id can't be kept: what is queued can be looked at all the same.
-    return compose(consent.product, locations, waiting, now, secret_for_looking)
+    made_up = not (locations.telemetry / "secret").exists()
+    return compose(consent.product, locations, waiting, now, secret_for_looking), made_up

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consenting import Consenting
-from loopback import Loopback, answer, dripping
+from loopback import Loopback, accounting, answer, dripping
 from machine import Machine
 from sst_telemetry.forget import IDS_A_REQUEST, WEEKS, forget, pending_count, reset
 from sst_telemetry.identity import iso_week, machine_secret, weekly_id
@@ -70,7 +70,7 @@ def test_what_is_not_confirmed_stays_pending_and_is_asked_again(
 
     assert forget(consenting.consent()).pending == WEEKS
     first = asked(loopback)
-    assert json.loads((machine.state / "forget.json").read_text()) == {loopback.url: first}
+    assert list(json.loads((machine.state / "forget.json").read_text())[loopback.url]) == first
 
     loopback.otherwise = CONFIRMED
     assert forget(consenting.consent()).pending == 0
@@ -116,7 +116,7 @@ def test_a_machine_that_never_sent_anything_has_nothing_to_ask_for(
 
 def test_a_pending_file_that_is_torn_or_foreign_is_not_sent(consenting: Consenting) -> None:
     file = consenting.locations.state / "forget.json"
-    for content in ("", "{", '{"a": 1}', '{"a": ["not an id"]}', "[[]]"):
+    for content in ("", "{", '{"a": 1}', '{"a": {"not an id": "2026-W48"}}', '{"a": ["not ids"]}', "[[]]"):
         file.write_text(content)
         assert pending_count(consenting.locations) == 0
 
@@ -142,7 +142,8 @@ def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
     ids = [f"{number:032x}" for number in range(3 * IDS_A_REQUEST - 1)]
-    (machine.state / "forget.json").write_text(json.dumps({loopback.url: ids}))
+    week = iso_week(datetime.now(UTC))
+    (machine.state / "forget.json").write_text(json.dumps({loopback.url: dict.fromkeys(ids, week)}))
     loopback.script = [CONFIRMED, answer(500)]
 
     assert forget(consenting.consent()).pending == len(ids) - IDS_A_REQUEST
@@ -176,3 +177,65 @@ def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Mac
 
     old = weekly_id(secret, iso_week(datetime.now(UTC)))
     assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())
+
+
+def test_a_retry_under_another_id_would_link_the_two_so_reset_drops_what_was_tried(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    consenting.record("build")
+    loopback.script = [answer(500)]
+    consenting.deliver(loopback.url)
+    consenting.record("deploy")
+    loopback.otherwise = CONFIRMED
+    reset(consenting.consent())
+    loopback.otherwise = accounting()
+
+    consenting.deliver(loopback.url)
+
+    assert loopback.requests[-1].commands == ["deploy"]
+
+
+def test_a_retry_in_the_next_week_keeps_the_id_of_the_first(consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.script = [answer(500)]
+    consenting.deliver(loopback.url)
+
+    consenting.deliver(loopback.url, clock=lambda: datetime.now(UTC) + timedelta(days=7))
+
+    first, second = loopback.requests
+    assert first.lines == second.lines
+
+
+def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:
+    weeks = [iso_week(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
+    ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
+    (consenting.locations.state / "forget.json").write_text(json.dumps({"http://127.0.0.1:9/events": ids}))
+
+    assert pending_count(consenting.locations) == 2
+
+
+def test_a_state_that_is_torn_does_not_make_forget_say_that_nothing_was_sent(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    (machine.telemetry / "delivery.json").write_text("{")
+    loopback.otherwise = CONFIRMED
+
+    assert forget(consenting.consent()).asked == WEEKS
+
+
+def test_disable_does_not_claim_to_have_deleted_what_a_link_points_to(consenting: Consenting, machine: Machine) -> None:
+    elsewhere = machine.home / "elsewhere"
+    machine.telemetry.rename(elsewhere)
+    machine.telemetry.symlink_to(elsewhere)
+
+    result = machine.sst("telemetry", "disable")
+
+    assert result.returncode == 1
+    assert "symbolic link" in result.stderr
+
+
+def test_on_a_fresh_machine_there_is_nothing_to_do_and_nothing_is_made(machine: Machine) -> None:
+    for command in ("forget", "reset", "purge"):
+        assert machine.sst("telemetry", command).returncode == 0
+    assert list(machine.home.iterdir()) == []
