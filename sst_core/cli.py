@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -71,7 +71,7 @@ def open_session(product: Product) -> Session:
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
 
 
-def _root_options(product: Product):  # type: ignore[no-untyped-def]
+def _root_options(product: Product) -> Callable[[bool], None]:
     def show_version(wanted: bool) -> None:
         if wanted:
             typer.echo(f"{product.name} {product.version}")

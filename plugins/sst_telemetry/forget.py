@@ -80,7 +80,7 @@ def pending_count(locations: Locations) -> int:
     return sum(map(len, _pending(locations, utc_now()).values()))
 
 
-_NOTHING = Forgotten(0, 0, "Nothing was ever sent from this machine, so there is nothing to ask for.")
+_NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
 
 
 def _ask(consent: Consent) -> Forgotten:
