@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from machine import SST, Machine
+from sst_core.testing import PROGRAM, Machine
 
 ORDERS = Path(__file__).with_name("orders")
 PATIENCE = 60.0
@@ -92,7 +92,7 @@ def main() -> int:
             print("\n" + ("\n".join(["These are wrong:", *demo.wrong]) if demo.wrong else "Every number is right."))
             if serve:
                 print(
-                    f"\nThe collector stays up at {address} (numbers: {address}/stats.json). Ctrl-C ends it.",
+                    f"\nThe collector stays up: its page is {address} (numbers: {address}/stats.json). Ctrl-C ends it.",
                     flush=True,
                 )
                 wait_for_interrupt()
@@ -178,7 +178,7 @@ def collector(data: Path, environ: dict[str, str]) -> Iterator[str]:
         "1",
     ]
     process = subprocess.Popen(
-        [str(SST), "collector", "serve", *arguments],
+        [str(PROGRAM), "collector", "serve", *arguments],
         env={**environ, "SST_TELEMETRY_DISABLED": "1"},
         stdout=subprocess.PIPE,
         text=True,

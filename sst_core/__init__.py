@@ -15,15 +15,22 @@ A plugin is one file and two lines of TOML:
     [project.entry-points."sst.plugins"]
     hello = "hello"
 
+Another Typer program adopts all of this, under its own name, in two:
+
+    from sst_core import adopt
+    main = adopt(app, "acme")
+
 Names are loaded when they are first used: importing this package costs nothing that isn't needed.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from sst_core.adoption import Adopted, adopt
     from sst_core.catalogue import (
         EVENT_NAME,
         Bucket,
@@ -40,9 +47,10 @@ if TYPE_CHECKING:
         Version,
     )
     from sst_core.ci import ci_name, is_set
-    from sst_core.consent import Consent, Decision, Source
+    from sst_core.consent import Collecting, Consent, Decision, Source
+    from sst_core.declaration import Declaration, DeclaredValue, declaration_of
     from sst_core.destination import Destination, find_destination
-    from sst_core.errors import ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
+    from sst_core.errors import AdoptionError, ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
     from sst_core.files import read_own, write_private
     from sst_core.hookspecs import hookimpl
     from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
@@ -56,15 +64,20 @@ if TYPE_CHECKING:
     from sst_core.sst import SST
 
 _HOME = {
+    "AdoptionError": "errors",
+    "Adopted": "adoption",
     "Bucket": "catalogue",
     "Catalogue": "catalogue",
     "CatalogueError": "catalogue",
     "Choice": "catalogue",
+    "Collecting": "consent",
     "Command": "invocation",
     "ConfigurationError": "errors",
     "Consent": "consent",
     "Context": "invocation",
     "Decision": "consent",
+    "Declaration": "declaration",
+    "DeclaredValue": "declaration",
     "Destination": "destination",
     "Detected": "project",
     "EVENT_NAME": "catalogue",
@@ -91,7 +104,9 @@ _HOME = {
     "Source": "consent",
     "SstError": "errors",
     "Version": "catalogue",
+    "adopt": "adoption",
     "ci_name": "ci",
+    "declaration_of": "declaration",
     "find_destination": "destination",
     "held": "locks",
     "held_if_free": "locks",
@@ -108,15 +123,20 @@ _HOME = {
 __all__ = [
     "EVENT_NAME",
     "SST",
+    "Adopted",
+    "AdoptionError",
     "Bucket",
     "Catalogue",
     "CatalogueError",
     "Choice",
+    "Collecting",
     "Command",
     "ConfigurationError",
     "Consent",
     "Context",
     "Decision",
+    "Declaration",
+    "DeclaredValue",
     "Destination",
     "Detected",
     "ExitCode",
@@ -141,7 +161,9 @@ __all__ = [
     "Source",
     "SstError",
     "Version",
+    "adopt",
     "ci_name",
+    "declaration_of",
     "find_destination",
     "held",
     "held_if_free",
@@ -156,9 +178,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker would take every name for exported
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value

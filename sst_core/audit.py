@@ -1,23 +1,21 @@
-"""The audit of a catalogue: `python -m sst_core.audit module:product` fails when a field's review has expired.
+"""The audit of a catalogue: `python -m sst_core.audit module:attribute` fails when a field's review has expired.
 
 A release and CI run it. The tests don't: an old tag has to pass its tests for ever.
 """
 
 import sys
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 
 from sst_core.catalogue import Catalogue, Field
 from sst_core.errors import ExitCode
 from sst_core.product import Product
+from sst_core.records import Record
 
 NOTICE_PERIOD = timedelta(days=31)
 """How long before it expires a review is announced as due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Record):
     """The state of a catalogue's reviews on a day."""
 
     expired: tuple[Field, ...]
@@ -43,9 +41,7 @@ def audit(catalogue: Catalogue, today: date) -> Audit:
 
 def main(target: str, today: date) -> int:
     """Print the audit of the Product at `target` and return the exit code."""
-    module, _, attribute = target.partition(":")
-    product = getattr(import_module(module), attribute)
-    assert isinstance(product, Product)
+    product = Product.at(target)
     found = audit(product.catalogue, today)
     for field in found.expired:
         print(f"expired {field.expires}: {field.key}, last reviewed {field.reviewed} by {field.reviewer}")

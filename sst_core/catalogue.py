@@ -6,11 +6,11 @@ represented: every kind below is closed, bucketed, shaped or random.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from sst_core.errors import SstError
+from sst_core.records import Record
 
 EVENT_NAME = "CLI_COMMAND"
 """The only event there is: one run, one event."""
@@ -38,8 +38,7 @@ class Kind(Protocol):
         """The allowed values, in words, for the notice, the docs and `telemetry catalog`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Record):
     """True or false."""
 
     def accepts(self, value: object) -> bool:
@@ -49,8 +48,7 @@ class Flag:
         return "true or false"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """One of a closed set of words."""
 
     values: tuple[str, ...]
@@ -68,8 +66,7 @@ class Choice:
         return "one of " + ", ".join(self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Record):
     """A number rounded down to one of a few bounds, in ascending order."""
 
     bounds: tuple[int, ...]
@@ -85,8 +82,7 @@ class Bucket:
         return "rounded down to one of " + ", ".join(map(str, self.bounds))
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Record):
     """A version shaped `n.n` or `n.n.n`: `parts` numbers of at most `MAX_DIGITS` digits."""
 
     parts: int
@@ -105,8 +101,7 @@ class Version:
         return "a version shaped " + ".".join("n" * self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class RandomId:
+class RandomId(Record):
     """`BYTES` random bytes in lower-case hexadecimal."""
 
     BYTES = 16
@@ -133,8 +128,7 @@ class Moment(Enum):
     SENDING = "sending"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Record):
     """What a field's value may be taken from, beside the machine itself: nothing that a user typed."""
 
     version: str
@@ -145,8 +139,7 @@ class Run:
     """The CI service, from the closed list; None outside CI."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(Record, kw_only=True):
     """One thing that is recorded, and why that is allowed."""
 
     key: str
@@ -192,8 +185,7 @@ class Field:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Record):
     """All that is recorded. Iterates over its fields."""
 
     fields: tuple[Field, ...]

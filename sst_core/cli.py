@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -17,25 +18,38 @@ from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins, say
 from sst_core.product import Product
+from sst_core.startup import uncollected
 
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
-    table: CommandTable | None = None
+    running: list[CommandTable] = []
     try:
-        table = command_table(product)
-        table.main(args=arguments, prog_name=product.name, obj=table.session)
+        with ending_in_words(product, lambda: running[0].running if running else None):
+            with uncollected():
+                running.append(command_table(product))
+            running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPT)
+    sys.exit(ExitCode.OK)
+
+
+@contextmanager
+def ending_in_words(product: Product, running: Callable[[], Entry | None]) -> Iterator[None]:
+    """End the process with an exit code and a line, whatever goes wrong inside: a user never sees a traceback that
+    nobody asked for. What Typer itself ends a command with is left to it; `running` says whose command it was."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
+        raise
     except SstError as error:
         say(f"{product.name}: error: {error}")
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPT)
-    except Exception as error:  # noqa: BLE001 - the last door: a user never sees a traceback that nobody asked for
-        _report_crash(product, error, table.running if table else None)
+    except Exception as error:  # noqa: BLE001 - the last door
+        _report_crash(product, error, running())
         sys.exit(ExitCode.FAILURE)
-    sys.exit(ExitCode.OK)
 
 
 def command_table(product: Product) -> CommandTable:
@@ -91,7 +105,8 @@ def _report_crash(product: Product, error: Exception, running: Entry | None) -> 
     what = f"{type(error).__name__}: {error}"
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
     if running is not None and not running.first_party:
-        say(f"{product.name}: error: the command of plugin {running} failed: {what}. {more}")
+        off = f"{product.variable('DISABLE_PLUGINS')}={running.name} switches it off."
+        say(f"{product.name}: error: the command of plugin {running} failed: {what}. {more} {off}")
     elif isinstance(error, OSError):  # a full disk behind stdout, say
         say(f"{product.name}: error: {error}. {more}")
     else:

@@ -1,6 +1,11 @@
 """The lazy command table: names come from entry points, and a command is imported only when it is run."""
 
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from copy import copy
+from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
@@ -8,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
 from sst_core.entry_points import Entry
-from sst_core.errors import PluginError
+from sst_core.errors import PluginError, RefusedError
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
 from sst_core.plugins import say
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
     # Typer has vendored Click since 0.26 and exports neither of these; a group's `commands` is made of the first.
     from typer._click.core import Command as AnyCommand
     from typer._click.formatting import HelpFormatter
+
+_A_NAME = re.compile(r"\w[\w.-]*")
+"""A command's name stands in shells' completion scripts, unquoted."""
 
 
 class CommandTable(TyperGroup):
@@ -27,18 +35,18 @@ class CommandTable(TyperGroup):
     entries: dict[str, Entry]
     running: Entry | None = None
     """Whose command was imported to be run."""
-    _clashes: list[Entry]
+    _ignored: list[Entry]
     _listing = False
 
     def fill(self, session: Session) -> None:
         """List what is installed. The product's own commands come first; a name that is taken is not given twice."""
         self.session = session
         self.entries = {}
-        self._clashes = []
+        self._ignored = []
         product = session.context.product
         for entry in session.plugins.commands:
-            if entry.name in self.entries:
-                self._clashes.append(entry)
+            if entry.name in self.entries or not can_be_typed(entry.name):
+                self._ignored.append(entry)
                 continue
             self.entries[entry.name] = entry
             known = product.command_help.get(entry.name) if entry.first_party else None
@@ -48,12 +56,7 @@ class CommandTable(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command, after a word on what was left out: not in completion, whose words stand in a prompt."""
-        product = self.session.context.product
-        for entry in self._clashes:
-            say(
-                f"{product.name}: the command of plugin {entry} is ignored: the name is taken; "
-                f"{product.variable('DISABLE_PLUGINS')}={entry.distribution} switches it off"
-            )
+        say_ignored(self.session, self._ignored)
         return super().invoke(ctx)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]
@@ -62,20 +65,25 @@ class CommandTable(TyperGroup):
         if entry is None or self._listing:
             return self.commands.get(cmd_name)
         try:
-            command = _as_command(entry)
+            with unheard() if ctx.resilient_parsing else nullcontext():
+                command = as_command(entry, self.session)
         except PluginError:
             if ctx.resilient_parsing:  # completion: a line on stderr would stand in the middle of the prompt
                 return None
             raise
         self.running = entry
-        command.name = cmd_name
         origin = Origin.CORE if entry.first_party else Origin.PLUGIN
-        _observe(command, self.session, (cmd_name,), origin)
+        observe(command, self.session, (cmd_name,), origin)
         return command
 
     def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[Any]:  # type: ignore[override]
-        """Names from the table."""
+        """Names from the table, with a line on each."""
         self._listing = True
+        for name, entry in self.entries.items():
+            if not entry.first_party and name.startswith(incomplete):
+                self.commands[name].help = harmless(entry.summary)
+        # Typer renders each line with rich if it finds it: 100 ms a key, and a stranger's brackets would be markup.
+        sys.modules["rich"] = None  # type: ignore[assignment]
         return super().shell_complete(ctx, incomplete)
 
     def format_commands(self, ctx: typer.Context, formatter: "HelpFormatter") -> None:  # type: ignore[override]  # noqa: ARG002
@@ -92,37 +100,104 @@ def _position(order: list[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _as_command(entry: Entry) -> "AnyCommand":
-    target = entry.load()
-    if isinstance(target, typer.Typer):
-        app = target
-    elif callable(target):
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command()(cast(Callable[..., object], target))
-    else:
-        raise PluginError(f"plugin {entry} is neither a Typer app nor a function, so it can't be a command.")
+def can_be_typed(name: str) -> bool:
+    """Whether a command may be called so."""
+    return _A_NAME.fullmatch(name) is not None
+
+
+def harmless(summary: str) -> str:
+    """Of a stranger's text, words alone: Typer hands it to zsh to evaluate, and to rich, which finds markup in it."""
+    return re.sub(r"[^\w ,.+/-]+", "", summary)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """While a command is imported to complete what stands behind it: what it prints would stand among the names, or in
+    the middle of what is being typed."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        yield
+
+
+def say_ignored(session: Session, entries: Iterable[Entry]) -> None:
+    """Name the commands that are left out."""
+    for entry in entries:
+        why = "the name is taken" if can_be_typed(entry.name) else "nobody could type its name"
+        refusal = session.plugins.refusal(entry, why)
+        say(f"{session.context.product.name}: the command of plugin {entry} is ignored: {refusal}")
+
+
+def as_command(entry: Entry, session: Session) -> "AnyCommand":
+    """The entry's command, imported. Raises :class:`PluginError`."""
+    try:
+        app = _as_app(entry)
+    except RefusedError as error:
+        refusal = session.plugins.refusal(entry, str(error))
+        raise PluginError(f"the command of plugin {entry} can't be run: {refusal}") from error.__cause__
     app.info.name = entry.name
     app._add_completion = False
-    return command_of(app)
+    command = command_of(app)
+    command.name = entry.name
+    if entry.first_party:
+        program = session.context.product.name
+        _fill_in(command, program, f"{program} {entry.name}")
+    return command
 
 
-def _observe(command: "AnyCommand", session: Session, path: tuple[str, ...], origin: Origin) -> None:
-    """Have every command below `command` observed between its parsing and its body."""
-    children: dict[str, AnyCommand] = getattr(command, "commands", {})
-    for name, child in children.items():
-        _observe(child, session, (*path, name), origin)
+def _fill_in(command: "AnyCommand", program: str, path: str) -> None:
+    """Put the names that the product goes by into help texts: its own commands may be the core's."""
+    for described in (command, *command.params):
+        text = getattr(described, "help", None)
+        if text and "{" in text:
+            filled = text.replace("{program}", program).replace("{command}", path)
+            setattr(described, "help", filled)  # noqa: B010 - of parameters, options alone have one
+    for name, child in getattr(command, "commands", {}).items():
+        _fill_in(child, program, f"{path} {name}")
+
+
+def _as_app(entry: Entry) -> typer.Typer:
+    """Raises :class:`RefusedError`."""
+    target = entry.load()
+    if isinstance(target, typer.Typer):
+        return target
+    if not callable(target):
+        raise RefusedError("it is neither a Typer app nor a function")
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(cast(Callable[..., object], target))
+    return app
+
+
+def observe(command: "AnyCommand", session: Session, path: tuple[str, ...], origin: Origin) -> None:
+    """Have `command`, and every command that is found below it, observed between its parsing and its body."""
     observation = Command(path, origin)
     if not isinstance(command, TyperGroup):
-        inner_invoke = command.invoke
-        command.invoke = lambda ctx: observed(session, observation, lambda: inner_invoke(ctx))  # type: ignore[method-assign]
-    elif command.invoke_without_command and command.callback is not None:
-        command.callback = _observed_alone(command, session, observation)
+        invoke = command.invoke
+        command.invoke = lambda ctx: observed(session, observation, lambda: invoke(ctx))  # type: ignore[method-assign]
+        return
+    find = command.get_command
+
+    def find_observed(ctx: typer.Context, typed: str) -> "AnyCommand | None":
+        # A copy, since a command may be found more than once, and under several names.
+        found = copy(find(ctx, typed))
+        if found is not None:
+            observe(found, session, (*path, *registered_names(command, ctx, typed, found)), origin)
+        return found
+
+    command.get_command = find_observed  # type: ignore[method-assign,assignment]
+    observe_alone(command, session, observation)
 
 
-def _observed_alone(group: TyperGroup, session: Session, observation: Command) -> Callable[..., object]:
-    """A group's callback, observed as a command when no subcommand follows."""
+def registered_names(group: TyperGroup, ctx: typer.Context, typed: str, found: "AnyCommand") -> tuple[str, ...]:
+    """The name that `found` has in its group, which may find it by another; nothing if it is of the moment's making."""
+    if typed in group.commands or typed in group.list_commands(ctx):
+        return (typed,)
+    return (found.name,) if found.name and found.name in group.commands else ()
+
+
+def observe_alone(group: TyperGroup, session: Session, observation: Command) -> None:
+    """Have a group's callback observed as a command when no subcommand follows, if it can be called so."""
     callback, invoke = group.callback, group.invoke
-    assert callback is not None
+    if not group.invoke_without_command or callback is None:
+        return
     current: list[typer.Context] = []
 
     def remember(ctx: typer.Context) -> object:
@@ -135,4 +210,4 @@ def _observed_alone(group: TyperGroup, session: Session, observation: Command) -
         return observed(session, observation, lambda: callback(*args, **kwargs))
 
     group.invoke = remember  # type: ignore[method-assign,assignment]
-    return call
+    group.callback = call

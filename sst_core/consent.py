@@ -5,8 +5,8 @@ The sources are asked every time, all of them, so that a user can be shown each 
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sst_core.ci import is_set
 from sst_core.configuration import telemetry_table, write_telemetry_enabled
@@ -16,6 +16,10 @@ from sst_core.locations import Locations, policy_file
 from sst_core.locks import held
 from sst_core.product import Product
 from sst_core.project import settings_files
+from sst_core.records import Record
+
+if TYPE_CHECKING:
+    from sst_core.declaration import DeclaredValue
 
 NOTICE_SECONDS = 0.2
 """How long a command that is about to show the notice waits for the lock, at most: others may be showing it too."""
@@ -23,8 +27,7 @@ LOCK_SECONDS = 90.0
 """How long a change of consent waits for the lock: longer than whoever may hold it lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Record):
     """One thing that can turn telemetry off."""
 
     name: str
@@ -35,8 +38,7 @@ class Source:
     """Where it was read: a variable or a path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Record):
     """The answer, and all that it rests on."""
 
     sources: tuple[Source, ...]
@@ -53,23 +55,37 @@ class Decision:
         """Whether nothing but the unseen notice keeps telemetry off."""
         return [source.name for source in self.sources if source.off] == ["notice"]
 
+    @property
+    def notice_is_due(self) -> bool:
+        """Whether there is something to show to a user who has turned nothing off."""
+        return bool(self.unseen) and (self.enabled or self.only_notice_missing)
 
-@dataclass(frozen=True, slots=True)
-class Collecting:
+
+class Collecting(Record):
     """A distribution, not the product's own, whose plugin collects something."""
 
     distribution: str
     sends_to: str
-    """As its metadata says; in words where it says nothing."""
+    """As it declares, or as its metadata says; in words where it says nothing."""
+    values: "tuple[DeclaredValue, ...]" = ()
+    """What it declares to collect. It need not declare anything, and what it collects is then not known."""
 
     @property
     def notice_item(self) -> str:
         """What the user agrees to: this plugin, sending there. A new address is asked for anew."""
         return f"plugin {self.distribution} to {self.sends_to}"
 
+    @property
+    def notice_items(self) -> tuple[str, ...]:
+        """The plugin, and each value that it declares."""
+        return (self.notice_item, *(f"plugin {self.distribution} {value.notice_item}" for value in self.values))
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+    def unseen_values(self, unseen: tuple[str, ...]) -> "tuple[DeclaredValue, ...]":
+        """The values that the user has not been told of."""
+        return tuple(value for value in self.values if f"plugin {self.distribution} {value.notice_item}" in unseen)
+
+
+class Consent(Record):
     """Reads and changes one user's consent to one product."""
 
     product: Product
@@ -89,7 +105,7 @@ class Consent:
         return (
             *(field.notice_item for field in self.product.catalogue),
             *([f"to {default}"] if default else []),
-            *(other.notice_item for other in self.collectors),
+            *(item for other in self.collectors for item in other.notice_items),
         )
 
     @property

@@ -1,18 +1,17 @@
 """Where events go, if anywhere: the first of the environment, the user's configuration and the product's default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sst_core.configuration import telemetry_table
 from sst_core.errors import ConfigurationError
 from sst_core.locations import Locations
 from sst_core.product import Product
+from sst_core.records import Record
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Record):
     """The collector's whole address, `…/events`, or None: then events stay on the machine."""
 
     url: str | None

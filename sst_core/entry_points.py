@@ -1,21 +1,20 @@
 """What is installed: the entry points of the product's three groups, read once and imported by nobody here."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sst_core.errors import PluginError
+from sst_core.errors import RefusedError
 from sst_core.installation import Point, entry_points, normalized
 from sst_core.product import Product
+from sst_core.records import Record
 
 if TYPE_CHECKING:
-    from importlib.metadata import PackageMetadata
+    from importlib.metadata import Distribution, PackageMetadata
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record):
     """One installed command or plugin."""
 
     point: Point
@@ -27,9 +26,14 @@ class Entry:
         return self.point.name
 
     @property
+    def module(self) -> str:
+        """The module that is imported when it is loaded."""
+        return self.point.value.partition("[")[0].partition(":")[0].strip()
+
+    @property
     def distribution(self) -> str:
         """The name of the distribution that brought it. Reads a file: only for messages and lists."""
-        return self._said("Name") or "unknown"
+        return self._said("Name") or self.point.distribution_name
 
     @property
     def version(self) -> str:
@@ -48,33 +52,33 @@ class Entry:
         for url in (metadata.get_all("Project-URL") if metadata else None) or []:
             label, _, address = str(url).partition(",")
             if label.strip().lower() == "telemetry":
-                return _printable(address.strip())
+                return printable(address.strip())
         return "an address that it does not tell"
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What that distribution requires, each as its metadata says it: `sst>=0.2`. Reads a file too."""
+        metadata = self._metadata()
+        return tuple(map(str, (metadata.get_all("Requires-Dist") if metadata else None) or ()))
+
     def __str__(self) -> str:
-        return f"'{self.name}' ({self.distribution} {self.version})"
+        return f"'{printable(self.name)}' ({self.distribution} {self.version})"
 
     def load(self) -> object:
-        """Import it. Raises :class:`PluginError` whatever the import raises, but for KeyboardInterrupt."""
-        target, _, extras = self.point.value.partition("[")
-        module, _, attributes = target.partition(":")
+        """Import it. Raises :class:`RefusedError` whatever the import raises, but for an interrupt."""
+        attributes = self.point.value.partition("[")[0].partition(":")[2]
         try:
-            return reduce(getattr, filter(None, attributes.strip().split(".")), import_module(module.strip()))
-        except KeyboardInterrupt:
-            raise
-        except ModuleNotFoundError as error:
-            if extras:
-                raise PluginError(
-                    f"{self.name} needs packages that are not installed ({error.name}). "
-                    f"Run: pip install '{self.distribution}[{extras}'"
-                ) from error
-            raise PluginError(f"plugin {self} can't be imported: {type(error).__name__}: {error}") from error
+            return reduce(getattr, filter(None, attributes.strip().split(".")), import_module(self.module))
         except BaseException as error:
-            raise PluginError(f"plugin {self} can't be imported: {type(error).__name__}") from error
+            if is_interrupt(error):
+                raise
+            from sst_core.refusals import why_not_imported  # nothing to say of most
+
+            raise RefusedError(why_not_imported(self, error)) from error
 
     def _said(self, field: str) -> str:
         metadata = self._metadata()
-        return _printable(str(metadata[field])) if metadata and field in metadata else ""
+        return printable(str(metadata[field])) if metadata and field in metadata else ""
 
     def _metadata(self) -> "PackageMetadata | None":
         try:
@@ -83,8 +87,7 @@ class Entry:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Record):
     """Everything that is installed for one product."""
 
     commands: tuple[Entry, ...]
@@ -96,8 +99,8 @@ class Installed:
 def installed(product: Product) -> Installed:
     """Read the entry points, the product's own first, then by name; an entry found twice counts once."""
     kinds = ("commands", "plugins", "telemetry")
-    points = entry_points(frozenset(map(product.group, kinds)))
     own = normalized(product.distribution)
+    points = [*entry_points(frozenset(map(product.group, kinds))), *_built_in(product, own)]
 
     def group(kind: str) -> Iterator[Entry]:
         # The product's own last, so that it stays its own when somebody repeats it.
@@ -109,10 +112,31 @@ def installed(product: Product) -> Installed:
     return Installed(commands, plugins, collectors)
 
 
+def _built_in(product: Product, own: str) -> Iterator[Point]:
+    for kind, name, value in product.built_in:
+        yield Point(product.group(kind), name, value, own, lambda: _distribution_of(product))
+
+
+def _distribution_of(product: Product) -> "Distribution":
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return distribution(product.distribution)
+    except PackageNotFoundError:  # a program that nobody has packaged
+        raise FileNotFoundError(product.distribution) from None
+
+
 def _order(entry: Entry) -> tuple[bool, str, str]:
     return (not entry.first_party, entry.name, entry.point.value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what could steer the terminal: this is a stranger's text, and it is printed."""
     return "".join(letter for letter in text if letter.isprintable())
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether `error` is the user's Ctrl-C, alone or in a group of what several tasks raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)

@@ -3,6 +3,7 @@
     SstError                 exit 1   anything that went wrong
     ├── ConfigurationError   exit 2   a file that decides something can't be read, parsed or trusted
     ├── NoProviderError      exit 2   nothing here says how to build, or two plugins say so
+    ├── AdoptionError        exit 2   a program that adopts the core can't: its author is told why
     ├── PluginError          exit 1   a plugin that a command needs does not work
     └── CatalogueError       exit 1   a value that may not be recorded (sst_core.catalogue)
 
@@ -43,5 +44,15 @@ class NoProviderError(SstError):
     exit_code = ExitCode.USAGE
 
 
+class AdoptionError(SstError):
+    """A Typer program can't adopt the core as its author wrote it."""
+
+    exit_code = ExitCode.USAGE
+
+
 class PluginError(SstError):
     """A plugin that a command needs can't be loaded, or failed in it."""
+
+
+class RefusedError(PluginError):
+    """A plugin that the core does not take. Its text is the core's own, never a stranger's, so that it can be shown."""

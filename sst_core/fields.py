@@ -1,7 +1,6 @@
 """The catalogue's entries. To record one thing more, add one :class:`Field` here; everything else follows from it."""
 
 import os
-import platform
 import sys
 
 from sst_core.catalogue import (
@@ -18,14 +17,38 @@ from sst_core.catalogue import (
 )
 from sst_core.ci import NAMES as CI_NAMES
 from sst_core.ci import OTHER
+from sst_core.records import Record
 
-# The sentences of the public telemetry page (docs/telemetry-page.md) that allow what is below, word for word.
-COMMAND_SENTENCE = "Command invoked (ie. `sst build`, `sst start`, or `sst deploy`)"
-VERSION_SENTENCE = "Version of SST"
-MACHINE_SENTENCE = (
-    "General machine information (e.g. number of CPUs, macOS/Windows/Linux, "
-    "whether or not the command was run within CI)"
+
+class Wording(Record, kw_only=True):
+    """What differs between programs: the sentences of its public page that allow what is below, word for word."""
+
+    command: str
+    version: str
+    machine: str = (
+        "General machine information (e.g. number of CPUs, macOS/Windows/Linux, "
+        "whether or not the command was run within CI)"
+    )
+    version_key: str
+    """What the program's version is called on the wire."""
+
+
+# docs/telemetry-page.md
+SST_WORDING = Wording(
+    command="Command invoked (ie. `sst build`, `sst start`, or `sst deploy`)",
+    version="Version of SST",
+    version_key="sstVersion",
 )
+
+
+def wording_for(program: str) -> Wording:
+    """The same sentences for another program, which promises them on a page of its own."""
+    return Wording(
+        command=f"Command of {program} invoked, by its name alone",
+        version=f"Version of {program}",
+        version_key="version",
+    )
+
 
 REVIEWER = "the maintainers"
 REVIEWED = "2026-11-23"
@@ -46,6 +69,8 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
 
 
 def _architecture() -> str | None:
+    import platform  # the sender alone comes here
+
     machine = platform.machine().lower()
     return ARCHITECTURES.nearest(_MACHINES.get(machine, machine))
 
@@ -53,16 +78,16 @@ def _architecture() -> str | None:
 def _distro() -> str | None:
     if sys.platform != "linux":
         return None
-    import distro  # the sender alone comes here
+    import distro  # and here
 
     # os-release alone: the library would otherwise run lsb_release and uname.
     system = distro.LinuxDistribution(include_lsb=False, include_uname=False)
     return DISTROS.nearest(f"{system.id()}-{system.major_version()}", system.id())
 
 
-def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
+def standard_catalogue(commands: tuple[str, ...], wording: Wording = SST_WORDING) -> Catalogue:
     """What a product with these first-party commands records."""
-    listed = Choice((*commands, PLUGIN_COMMAND), otherwise=PLUGIN_COMMAND)
+    listed = Choice(tuple(dict.fromkeys((*commands, PLUGIN_COMMAND))), otherwise=PLUGIN_COMMAND)
     return Catalogue(
         (
             Field(
@@ -94,7 +119,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 expires=EXPIRES,
             ),
             Field(
-                key="sstVersion",
+                key=wording.version_key,
                 label="version",
                 measure=lambda run: run.version,
                 section=Section.ENVIRONMENT,
@@ -102,7 +127,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=Version(parts=3),
                 dimension="version",
                 purpose="Shows which versions are in use and can be retired.",
-                sentence=VERSION_SENTENCE,
+                sentence=wording.version,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -116,7 +141,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=PLATFORMS,
                 dimension="platform",
                 purpose="Shows which systems have to work.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -130,7 +155,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=ARCHITECTURES,
                 dimension="architecture",
                 purpose="Shows which processors have to work.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -145,7 +170,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 optional=True,
                 dimension="distro",
                 purpose="Shows which Linux distributions have to work.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -159,7 +184,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=CPUS,
                 dimension="cpus",
                 purpose="Shows how much work may run in parallel.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -173,7 +198,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=Flag(),
                 dimension="ci",
                 purpose="Keeps automated runs apart from people's.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -187,7 +212,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=Choice(CI_NAMES),
                 optional=True,
                 purpose="Shows which CI services have to work.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -199,9 +224,10 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 section=Section.ENVIRONMENT,
                 moment=Moment.RUN,
                 kind=Version(parts=2),
+                optional=True,  # the original client ran on Node
                 dimension="python",
                 purpose="Shows which Python versions can be retired.",
-                sentence=MACHINE_SENTENCE,
+                sentence=wording.machine,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,
@@ -215,7 +241,7 @@ def standard_catalogue(commands: tuple[str, ...]) -> Catalogue:
                 kind=listed,
                 dimension="command",
                 purpose="Shows which commands people use.",
-                sentence=COMMAND_SENTENCE,
+                sentence=wording.command,
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,

@@ -9,16 +9,16 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sst_core.records import Record
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Record):
     """One entry point."""
 
     group: str
@@ -33,6 +33,28 @@ class Point:
 def entry_points(groups: frozenset[str]) -> list[Point]:
     """The entry points of `groups`, of every distribution on `sys.path`; of two with one name, the first counts."""
     return list(_scanned(groups)) if _is_ordinary(sys.path) else list(_asked(groups))
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution by the name of its metadata folder, of which nothing is read; None if it isn't
+    there."""
+    wanted = normalized(distribution)
+    if not _is_ordinary(sys.path):
+        from importlib import metadata
+
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            return None
+    for folder in dict.fromkeys(sys.path):
+        try:
+            entries = os.listdir(folder or ".")  # noqa: PTH208 - as below
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.endswith((".dist-info", ".egg-info")) and _distribution_name(entry) == wanted:
+                return entry.rpartition(".")[0].partition("-")[2].partition("-")[0]
+    return None
 
 
 def normalized(name: str) -> str:
@@ -50,31 +72,40 @@ def _is_ordinary(path: Sequence[str]) -> bool:
 
 def _scanned(groups: frozenset[str]) -> Iterator[Point]:
     markers = [f"[{group}]".encode() for group in groups]
-    seen: set[str] = set()
+    passed: list[str] = []
     for folder in dict.fromkeys(sys.path):
         try:
             entries = os.listdir(folder or ".")  # noqa: PTH208 - a Path for each of them is what takes the time
         except OSError:
             continue
         for entry in entries:
-            if not entry.lower().endswith((".dist-info", ".egg-info")):
-                continue
-            name = normalized(entry.rpartition(".")[0].partition("-")[0])
-            if name not in seen:
-                seen.add(name)
-                yield from _points_in(f"{folder or '.'}/{entry}", name, groups, markers)
+            if entry.lower().endswith((".dist-info", ".egg-info")):
+                points = _points_in(f"{folder or '.'}/{entry}", groups, markers)
+                # Names are compared only where something was found: in few of hundreds of distributions.
+                if points and _distribution_name(entry) not in map(_distribution_name, passed):
+                    yield from points
+                passed.append(entry)
 
 
-def _points_in(metadata: str, distribution: str, groups: frozenset[str], markers: Sequence[bytes]) -> Iterator[Point]:
+def _distribution_name(entry: str) -> str:
+    return normalized(entry.rpartition(".")[0].partition("-")[0])
+
+
+def _points_in(metadata: str, groups: frozenset[str], markers: Sequence[bytes]) -> list[Point]:
     try:
-        with open(f"{metadata}/entry_points.txt", "rb") as file:  # noqa: PTH123 - as above
+        # Unbuffered, and no Path: each distribution is gone through, in every command.
+        with open(f"{metadata}/entry_points.txt", "rb", buffering=0) as file:  # noqa: PTH123
             content = file.read()
     except OSError:
-        return
-    if any(marker in content for marker in markers):
-        for group, name, value in _parsed(content.decode(errors="replace")):
-            if group in groups:
-                yield Point(group, name, value, distribution, lambda: _distribution_at(metadata))
+        return []
+    if not any(marker in content for marker in markers):
+        return []
+    name = _distribution_name(metadata.rpartition("/")[2])
+    return [
+        Point(group, point, value, name, lambda: _distribution_at(metadata))
+        for group, point, value in _parsed(content.decode(errors="replace"))
+        if group in groups
+    ]
 
 
 def _parsed(text: str) -> Iterator[tuple[str, str, str]]:

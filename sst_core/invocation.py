@@ -1,21 +1,21 @@
 """What the core tells plugins about a run. Data only, and nothing a user typed: see :mod:`sst_core.hookspecs`."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from sst_core.product import Product
+from sst_core.records import Record
 
 if TYPE_CHECKING:
     from sst_core.consent import Consent
     from sst_core.plugins import Plugins
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Record):
     """The run that a hook is called in."""
 
     product: Product
+    """The program that runs: its name, its version, the prefix of its variables."""
     ci: str | None
     """The CI service that the run is in, from the catalogue's closed list; None outside CI."""
 
@@ -28,13 +28,13 @@ class Origin(Enum):
     PLUGIN = "plugin"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Record):
     """A command, by the names it was registered under, never by what was typed."""
 
     path: tuple[str, ...]
     """From the first word below the program: `("telemetry", "status")`."""
     origin: Origin
+    """Who registered it."""
 
 
 class Result(Enum):
@@ -48,18 +48,18 @@ class Result(Enum):
     """Ctrl-C."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """The end of a command."""
 
     exit_code: int
+    """What the process ends with."""
     duration: float
     """Seconds from after parsing to the end of the body."""
     result: Result
+    """How it ended, in a word: an exit code alone doesn't tell a no from an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Record):
     """What a command's body finds in `typer.Context.obj`."""
 
     context: Context

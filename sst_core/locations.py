@@ -5,15 +5,16 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+from os.path import expanduser, isabs, join
 from pathlib import Path
 
 from sst_core.errors import ConfigurationError
 from sst_core.product import Product
+from sst_core.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Locations:
+class Locations(Record):
     """The paths of one product for one user. Nothing of it has to exist."""
 
     config_file: Path
@@ -43,9 +44,17 @@ class Locations:
 
         Raises :class:`ConfigurationError` when there is no home folder.
         """
-        config = _root(environ, "XDG_CONFIG_HOME", "APPDATA", ".config") / product.name
-        state = _root(environ, "XDG_STATE_HOME", "LOCALAPPDATA", ".local/state") / product.name
-        return cls(config_file=config / "config.toml", state=state, telemetry=state / "telemetry")
+        return _locations(
+            product.name,
+            _root(environ, "XDG_CONFIG_HOME", "APPDATA", ".config"),
+            _root(environ, "XDG_STATE_HOME", "LOCALAPPDATA", ".local/state"),
+        )
+
+
+@lru_cache(maxsize=1)  # consent asks half a dozen times in a command, and recording once more: 0.1 ms each
+def _locations(name: str, config: str, state: str) -> Locations:
+    own = Path(state, name)
+    return Locations(config_file=Path(config, name, "config.toml"), state=own, telemetry=own / "telemetry")
 
 
 def policy_file(product: Product) -> Path:
@@ -57,29 +66,27 @@ def policy_file(product: Product) -> Path:
     return Path("/etc") / product.name / "policy.toml"
 
 
-def _root(environ: Mapping[str, str], xdg: str, windows: str, unix: str) -> Path:
-    named = Path(environ.get(xdg, ""))
-    if named.is_absolute():  # the XDG specification: a relative path is to be ignored
+def _root(environ: Mapping[str, str], xdg: str, windows: str, unix: str) -> str:
+    named = environ.get(xdg, "")
+    if isabs(named):  # the XDG specification: a relative path is to be ignored
         return named
     if sys.platform == "win32":
-        named = Path(environ.get(windows, ""))
-        return named if named.is_absolute() else _home(environ) / "AppData"
-    if sys.platform == "darwin":
-        return _home(environ) / "Library" / "Application Support"
-    return _home(environ) / unix
+        named = environ.get(windows, "")
+        return named if isabs(named) else join(_home(environ), "AppData")
+    return join(_home(environ), "Library/Application Support" if sys.platform == "darwin" else unix)
 
 
-def _home(environ: Mapping[str, str]) -> Path:
+def _home(environ: Mapping[str, str]) -> str:
     # An empty HOME is none; expanduser("~") would take it for the root folder.
     home = environ.get("HOME") or _home_of_account()
-    if home is None or not Path(home).is_absolute():
+    if home is None or not isabs(home):
         raise ConfigurationError("There is no home folder. Set HOME to an absolute path.")
-    return Path(home)
+    return home
 
 
 def _home_of_account() -> str | None:
     if sys.platform == "win32":
-        return os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+        return expanduser("~")  # Path.home() raises where there is none
     import pwd
 
     try:

@@ -4,7 +4,7 @@ import sys
 import textwrap
 
 from sst_core.catalogue import Catalogue, Field, Section
-from sst_core.consent import Consent, Decision
+from sst_core.consent import Collecting, Consent, Decision
 from sst_core.destination import find_destination
 from sst_core.plugins import say
 
@@ -17,11 +17,10 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
-    new = [other for other in consent.collectors if other.notice_item in unseen]
-    others = [f"{other.distribution}, to {other.sends_to}" if len(new) == 1 else other.distribution for other in new]
+    new = [other for other in consent.collectors if any(item in unseen for item in other.notice_items)]
+    others = [_told(other, unseen) + (f", to {other.sends_to}" if len(new) == 1 else "") for other in new]
     target = find_destination(product, consent.environ)
     where = target.url or f"it stays on this machine: {target.where.partition(';')[0]}"
-    command = f"{product.name} {product.telemetry_command}"
     lines = [
         f"To learn what is used, {product.name} records of each run, anonymously, only this:"
         if first_time
@@ -29,8 +28,8 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
         *_labelled("What", ", ".join(fields)),
         *_labelled("Also", f"plugins that collect too: {', '.join(others)}" if others else "", 1 if fields else 2),
         f"  Where  {where}",
-        f"  See    {command} show, {command} catalog",
-        f"  Stop   {command} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
+        f"  See    {product.telemetry} show, {product.telemetry} catalog",
+        f"  Stop   {product.telemetry} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
         *([ending] if ending else []),
     ]
     return "\n".join(lines)
@@ -57,6 +56,12 @@ def is_terminal() -> bool:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # closed
         return False
+
+
+def _told(other: Collecting, unseen: tuple[str, ...]) -> str:
+    """A plugin, and what is new of what it declares."""
+    labels = ", ".join(value.label for value in other.unseen_values(unseen))
+    return f"{other.distribution} ({labels})" if labels else other.distribution
 
 
 def _by_interest(catalogue: Catalogue) -> list[Field]:

@@ -8,7 +8,7 @@ import typer
 
 from sst_core.consent import Consent
 from sst_core.errors import ExitCode, SstError
-from sst_core.invocation import Command, Outcome, Result, Session
+from sst_core.invocation import Command, Origin, Outcome, Result, Session
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
     """Run `body` as `command`. Returns and raises what the body does, whatever the plugins do."""
     collecting = _consent_to(session.consent, command)
-    session.plugins.load(collecting=collecting)
+    session.plugins.load(collecting=collecting, only_own=_looks_at_plugins(session, command))
     begun = time.monotonic()
     exit_code, result = int(ExitCode.OK), Result.OK
     try:
@@ -51,10 +51,15 @@ def _exit_code(error: BaseException) -> int:
     return ExitCode.FAILURE
 
 
+def _looks_at_plugins(session: Session, command: Command) -> bool:
+    """Whether this is the command that says what is wrong with plugins: none of them may be in its way."""
+    return command.origin is Origin.CORE and command.path[0] == session.context.product.plugins_command
+
+
 def _consent_to(consent: Consent, command: Command) -> bool:
     decision = consent.decide()
     # Telemetry's own commands say all of this themselves, and are never recorded.
-    if decision.unseen and command.path[0] != consent.product.telemetry_command:
+    if decision.notice_is_due and command.path[0] != consent.product.telemetry_command:
         from sst_core.notice import show_notice_if_due  # most runs have nothing to show
 
         show_notice_if_due(consent, decision)

@@ -1,27 +1,29 @@
 """The plugin manager: one typed method for each hook, and no way for a plugin to break the command it watches."""
 
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from types import CodeType
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import pluggy
-
-from sst_core import hookspecs
 from sst_core.ci import is_set
 from sst_core.consent import Collecting
-from sst_core.entry_points import Entry, Installed
-from sst_core.errors import PluginError, SstError
+from sst_core.entry_points import Entry, Installed, is_interrupt, printable
+from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
 from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult
 
+if TYPE_CHECKING:
+    import pluggy
 
-class _RefusedError(PluginError):
-    """The core does not take the plugin, and says why."""
+    from sst_core.declaration import Declaration
 
 
 class Plugins:
@@ -38,14 +40,13 @@ class Plugins:
         self._disabled = {normalized(name.strip()) for name in names if name.strip()}
         self._show_traceback = is_set(environ.get(product.variable("DEBUG_PLUGINS")))
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
+        self._all = (*installed.commands, *installed.plugins, *installed.collectors)
         self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
         self._collectors = tuple(entry for entry in installed.collectors if not self._blocked(entry))
         self._telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.collectors)
         self.commands = tuple(entry for entry in installed.commands if entry.first_party or not self._blocked(entry))
         """The commands that are not blocked. The product's own never are: `telemetry disable` has to stay there."""
         self._owners: dict[str, Entry] = {}
-        self._manager = pluggy.PluginManager(hookspecs.NAMESPACE)
-        self._manager.add_hookspecs(hookspecs)
 
     @property
     def telemetry_is_blocked(self) -> bool:
@@ -54,19 +55,58 @@ class Plugins:
 
     @property
     def other_collectors(self) -> tuple[Collecting, ...]:
-        """The distributions, other than the product's own, whose plugins collect something."""
-        others = (entry for entry in self._collectors if not entry.first_party)
-        return tuple(dict.fromkeys(Collecting(entry.distribution, entry.sends_to) for entry in others))
+        """The distributions, other than the product's own, whose plugins collect something, and what they declare."""
+        return tuple(
+            dict.fromkeys(
+                Collecting(
+                    entry.distribution,
+                    (found.sends_to if found else None) or entry.sends_to,
+                    found.values if found else (),
+                )
+                for entry, found in self._declarations.items()
+                if not isinstance(found, ConfigurationError)
+            )
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the plugins that are loaded."""
         return tuple(self._owners)
 
-    def load(self, *, collecting: bool) -> None:
+    def switching_off(self, entry: Entry) -> str:
+        """How to switch `entry` off, in a few words; empty for the product's own commands, which can't be."""
+        if entry.first_party and entry in self.commands:
+            return ""
+        distributions = {each.point.distribution_name for each in self._all if each.name == entry.name}
+        # Where two have one name, or the name is nothing for a shell, it takes the distribution's.
+        by_name = len(distributions) == 1 and re.fullmatch(r"[\w.-]+", entry.name)
+        name = entry.name if by_name else entry.distribution
+        return f"{self._product.variable('DISABLE_PLUGINS')}={name} switches it off"
+
+    def refusal(self, entry: Entry, why: str) -> str:
+        """`why` and what else there is to say of a plugin that was not taken: that it is made for a newer core."""
+        from sst_core.refusals import what_is_too_old
+
+        return "; ".join(filter(None, (why, what_is_too_old(entry, self._product), self.switching_off(entry))))
+
+    def why_blocked(self, entry: Entry) -> str:
+        """Which variable switches the plugin off; empty if none does."""
+        if not self._blocked(entry):
+            return ""
+        by_name = normalized(entry.name) in self._disabled or entry.point.distribution_name in self._disabled
+        return f"{self._product.variable('DISABLE_PLUGINS' if by_name else 'NO_PLUGINS')} switches it off"
+
+    def hooks_of(self, name: str) -> tuple[str, ...]:
+        """The hooks that the plugin registered under `name` implements; none if there is no such plugin."""
+        callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
+        return tuple(caller.name for caller in callers)
+
+    def load(self, *, collecting: bool, only_own: bool = False) -> None:
         """Import and register the plugins; where something collects and may not, the null plugin takes its place."""
         loaders = [(entry, entry.load) for entry in self._entries]
-        loaders += [(entry, entry.load if collecting else self._null_plugin) for entry in self._collectors]
+        loaders += [(entry, self._loader(entry) if collecting else self._null_plugin) for entry in self._collectors]
+        if only_own:
+            loaders = [(entry, load) for entry, load in loaders if entry.first_party]
         # The product's own first, whatever they do: nobody else's plugin takes the name of one.
         for entry, load in sorted(loaders, key=lambda loader: not loader[0].first_party):
             self._register(entry, load)
@@ -80,18 +120,57 @@ class Plugins:
         self._notify("on_command_finished", {"context": context, "command": command, "outcome": outcome})
 
     def detect_provider(self, context: Context, root: Path, settings: Mapping[str, Any]) -> list[Detected]:
-        """Every claim to the project."""
-        with _failing("a provider failed in detect_provider"):
-            claims: list[Detected] = self._manager.hook.detect_provider(context=context, root=root, settings=settings)
+        """Every claim to the project. Each plugin is asked, guarded: one that fails claims nothing.
+
+        Raises what a plugin has to tell the user in words: :class:`SstError`.
+        """
+        claims: list[Detected] = []
+        words: list[SstError] = []
+        for entry, ask in self._each("detect_provider", {"context": context, "root": root, "settings": settings}):
+            with self._guarded(entry, "detect_provider"):
+                try:
+                    claims += _claims(ask())
+                except RefusedError:
+                    raise
+                except SstError as error:
+                    words.append(error)
+        if words:
+            raise words[0]
         return claims
 
     def provide(self, action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Have `project`'s provider do `action`, the name of a first-result hook; None if none answers to it."""
         with _failing(f"the provider {project.provider} failed in {action}"):
-            result: ProviderResult | None = getattr(self._manager.hook, action)(
-                context=context, project=project, options=options
-            )
+            result = getattr(self._manager.hook, action)(context=context, project=project, options=options)
+            if not isinstance(result, ProviderResult | None):
+                raise TypeError(f"it answered with {type(result).__name__}, and has to with ProviderResult or None")
         return result
+
+    @cached_property
+    def _declarations(self) -> "Mapping[Entry, Declaration | ConfigurationError | None]":
+        """What each collecting plugin of somebody else's says of itself, or why that can't be read."""
+        return {entry: _declared(entry, self._product) for entry in self._collectors if not entry.first_party}
+
+    def _loader(self, entry: Entry) -> Callable[[], object]:
+        wrong = self._declarations.get(entry)
+        if not isinstance(wrong, ConfigurationError):
+            return entry.load
+
+        def refuse() -> object:
+            raise RefusedError(str(wrong))
+
+        return refuse
+
+    @cached_property
+    def _manager(self) -> "pluggy.PluginManager":
+        # Imported here, since `--help`, `--version` and completion load no plugin: 4 ms.
+        import pluggy
+
+        from sst_core import hookspecs
+
+        manager = pluggy.PluginManager(hookspecs.NAMESPACE)
+        manager.add_hookspecs(hookspecs)
+        return manager
 
     def _blocked(self, entry: Entry) -> bool:
         if self._only_own and not entry.first_party:
@@ -107,59 +186,143 @@ class Plugins:
         return getattr(import_module(module), attribute)()
 
     def _register(self, entry: Entry, load: Callable[[], object]) -> None:
-        name = entry.name
-        try:
-            if name in self._owners:
-                raise _RefusedError(f"{self._owners[name]} has that name already")
-            plugin = load()
-            # Before it is registered: pluggy before 1.7 leaves the hooks that came before a bad one.
-            self._owners[name] = entry
-            self._manager.register(plugin, name=name)
-            self._check(plugin)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-            if self._owners.get(name) is entry:
-                self._manager.unregister(name=name)
-                del self._owners[name]
-            self._report(entry, "loading", error)
+        with self._guarded(entry, "loading"):
+            owner = self._owners.setdefault(entry.name, entry)
+            if owner is not entry:
+                raise RefusedError(f"{owner} has that name already")
+            try:
+                self._take(entry, load())
+            except BaseException:
+                # pluggy before 1.7 leaves the hooks that came before a bad one.
+                self._manager.unregister(name=entry.name)
+                del self._owners[entry.name]
+                raise
 
-    def _check(self, plugin: object) -> None:
-        self._manager.check_pending()
+    def _take(self, entry: Entry, plugin: object) -> None:
+        """Register it. Raises :class:`RefusedError`."""
+        import pluggy
+
+        already = self._manager.get_name(plugin)
+        if plugin is None or already is not None:
+            raise RefusedError(f"it is the same object as '{already}'" if already else "its entry point names None")
+        try:
+            with self._noting_what_is_deprecated(entry):
+                self._manager.register(plugin, name=entry.name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            from sst_core.refusals import why_misfit
+
+            raise RefusedError(why_misfit(self._manager, plugin)) from error
         for caller in self._manager.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
-                wraps = implementation.wrapper or implementation.hookwrapper
-                if implementation.plugin is plugin and wraps and caller.name in hookspecs.OBSERVERS:
-                    raise _RefusedError(f"{caller.name} is a notification and can't be wrapped")
+                if implementation.plugin is plugin:
+                    _refuse_what_can_not_be_called(implementation, caller.name)
+
+    @contextmanager
+    def _noting_what_is_deprecated(self, entry: Entry) -> Iterator[None]:
+        """To the author who debugs, a line that says who; otherwise a DeprecationWarning, which users do not see."""
+        if not self._show_traceback:
+            yield
+            return
+        import warnings
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for each in caught:
+            say(f"{self._product.name}: plugin {entry}: {each.message} ({Path(each.filename).name}:{each.lineno})")
 
     def _notify(self, hook: str, arguments: Mapping[str, object]) -> None:
+        for entry, tell in self._each(hook, arguments):
+            with self._guarded(entry, hook):
+                tell()
+
+    def _each(self, hook: str, arguments: Mapping[str, object]) -> "Iterator[tuple[Entry, Callable[[], object]]]":
+        """Whose implementations there are, in the order of their calls, and the call of each."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         for implementation in reversed(caller.get_hookimpls()):
-            try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - as above
-                self._report(self._owners[implementation.plugin_name], hook, error)
+            handed = [arguments[name] for name in implementation.argnames]
+            yield self._owners[implementation.plugin_name], partial(implementation.function, *handed)
+
+    @contextmanager
+    def _guarded(self, entry: Entry, where: str) -> Iterator[None]:
+        """Run a plugin's code: what it raises ends here, in a line that says who it was and how to do without it."""
+        try:
+            with _kept_apart():
+                yield
+        except BaseException as error:  # a plugin may raise anything, SystemExit included
+            if not is_interrupt(error):
+                self._report(entry, where, error)
+                return
+            if not entry.first_party:  # it may hang, and this is all that its user ever sees of it
+                say(f"{self._product.name}: interrupted in plugin {entry}, {where}; {self.switching_off(entry)}")
+            raise KeyboardInterrupt from error
 
     def _report(self, entry: Entry, where: str, error: BaseException) -> None:
         if self._strict:
-            if isinstance(error, Exception):
-                raise error
-            # SystemExit(0) out of a plugin must not end a strict run as a success.
-            raise PluginError(f"plugin {entry} failed in {where}: {type(error).__name__}") from error
+            what = str(error) if isinstance(error, RefusedError) else traceback.format_exception_only(error)[-1].strip()
+            cause = error.__cause__ if isinstance(error, RefusedError) else None
+            raise PluginError(f"plugin {entry} failed in {where}: {what}") from (cause or error)
         if entry in self._collectors and entry.first_party and not self._show_traceback:
             return  # a user's build is never the place to read about telemetry's own failures
-        cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ else error
         # Only the core's own words: the text of a plugin's exception may hold anything.
-        what = str(error) if isinstance(error, _RefusedError) else type(cause).__name__
-        switch = entry.distribution if entry.name in self._owners and self._owners[entry.name] != entry else entry.name
-        say(
-            f"{self._product.name}: plugin {entry} failed in {where}: {what}; "
-            f"{self._product.variable('DISABLE_PLUGINS')}={switch} switches it off"
-        )
+        why = str(error) if isinstance(error, RefusedError) else printable(type(error).__name__)
+        say(f"{self._product.name}: plugin {entry} failed in {where}: {self.refusal(entry, why)}")
         if self._show_traceback:
-            say("".join(traceback.format_exception(cause)).rstrip())
+            cause = error.__cause__ if isinstance(error, RefusedError) else None
+            say("".join(traceback.format_exception(cause or error)).rstrip())
+
+
+def _claims(answer: object) -> list[Detected]:
+    """What a plugin's answer claims. Raises :class:`RefusedError` for one that is no answer."""
+    if not isinstance(answer, Detected | None):
+        raise RefusedError(f"it answered with {type(answer).__name__}, and has to with Detected or None")
+    return [answer] if answer else []
+
+
+def _refuse_what_can_not_be_called(implementation: "pluggy.HookImpl", hook: str) -> None:
+    """Raises :class:`RefusedError`."""
+    from sst_core.hookspecs import CALLED_ONE_BY_ONE
+
+    wraps = implementation.wrapper or implementation.hookwrapper
+    if wraps and hook in CALLED_ONE_BY_ONE:
+        raise RefusedError(f"{hook} is called for each plugin by itself and can't be wrapped")
+    code = getattr(implementation.function, "__code__", None)
+    # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR: to call one of these runs nothing of it.
+    if not wraps and isinstance(code, CodeType) and code.co_flags & (0x20 | 0x80 | 0x200):
+        raise RefusedError(f"{hook} is called and not awaited, so it can be neither async nor a generator")
+    if isinstance(implementation.plugin, type) and isinstance(code, CodeType) and code.co_varnames[:1] == ("self",):
+        raise RefusedError("its entry point names a class; it has to name an instance")
+
+
+@contextmanager
+def _kept_apart() -> Iterator[None]:
+    """Keep a plugin's code from what is the command's.
+
+    What it prints goes to stderr, since stdout may be JSON; `os._exit` is an exception like `sys.exit`. Streams that it
+    put in the place of these go when it ends. Its threads and processes, and what C code does, can't be held.
+    """
+    streams, leave, process, is_over = (sys.stdout, sys.stderr), os._exit, os.getpid(), False
+
+    def stay(status: int) -> NoReturn:
+        if is_over or os.getpid() != process:  # whoever kept it calls it later; or a fork ends, as it may
+            leave(status)
+        raise SystemExit(status)
+
+    sys.stdout, os._exit = sys.stderr, stay
+    try:
+        yield
+    finally:
+        (sys.stdout, sys.stderr), os._exit, is_over = streams, leave, True
+
+
+def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationError | None":
+    from sst_core.declaration import read_declaration  # most users have no such plugin
+
+    try:
+        return read_declaration(entry.module, product.catalogue)
+    except ConfigurationError as error:
+        return error
 
 
 @contextmanager

@@ -1,17 +1,16 @@
 """The project that a command works on: the folder of the nearest `sst.toml`, and what providers are told of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sst_core.configuration import read_toml
 from sst_core.errors import ConfigurationError
 from sst_core.product import Product
+from sst_core.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
+class Detected(Record):
     """A provider's claim to a folder."""
 
     provider: str
@@ -20,28 +19,27 @@ class Detected:
     """What it saw: `sst.toml has [tasks]`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Record):
     """What a provider works on."""
 
     root: Path
+    """Its folder, absolute: where `sst.toml` is, or the working directory where there is none."""
     provider: str
     """The one provider that claimed the folder."""
     settings: Mapping[str, Any]
     """The parsed `sst.toml`, or nothing."""
     settings_file: Path
+    """That `sst.toml`, for messages; it may not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Record):
     """What the user asked of a provider."""
 
     arguments: tuple[str, ...] = ()
     """Everything after `--`, for the tool as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderResult:
+class ProviderResult(Record):
     """What a provider did."""
 
     exit_code: int

@@ -18,7 +18,7 @@ Arguments = Annotated[
 def build(ctx: typer.Context, arguments: Arguments = None) -> None:
     """Build the app in this folder.
 
-    Example: sst build
+    Example: {command}
     """
     _provide("build", ctx, arguments)
 
@@ -26,7 +26,7 @@ def build(ctx: typer.Context, arguments: Arguments = None) -> None:
 def start(ctx: typer.Context, arguments: Arguments = None) -> None:
     """Run the app in this folder locally, until Ctrl-C.
 
-    Example: sst start
+    Example: {command}
     """
     _provide("start", ctx, arguments)
 
@@ -34,7 +34,7 @@ def start(ctx: typer.Context, arguments: Arguments = None) -> None:
 def deploy(ctx: typer.Context, arguments: Arguments = None) -> None:
     """Deploy the app in this folder.
 
-    Example: sst deploy
+    Example: {command}
     """
     _provide("deploy", ctx, arguments)
 
@@ -42,7 +42,7 @@ def deploy(ctx: typer.Context, arguments: Arguments = None) -> None:
 def remove(ctx: typer.Context, arguments: Arguments = None) -> None:
     """Remove what deploy made.
 
-    Example: sst remove
+    Example: {command}
     """
     _provide("remove", ctx, arguments)
 
@@ -50,7 +50,7 @@ def remove(ctx: typer.Context, arguments: Arguments = None) -> None:
 def diff(ctx: typer.Context, arguments: Arguments = None) -> None:
     """Show what deploy would change.
 
-    Example: sst diff
+    Example: {command}
     """
     _provide("diff", ctx, arguments)
 

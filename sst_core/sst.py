@@ -6,6 +6,7 @@ from typing import NoReturn
 from sst_core import __version__
 from sst_core.fields import standard_catalogue
 from sst_core.product import Product
+from sst_core.startup import uncollected
 
 COMMAND_HELP = {
     "build": "Build the app in this folder.",
@@ -14,6 +15,7 @@ COMMAND_HELP = {
     "remove": "Remove what deploy made.",
     "diff": "Show what deploy would change.",
     "collector": "Take events in and publish what they say in aggregate.",
+    "plugins": "List plugins, find out what is wrong with one, or begin one.",
     "telemetry": "See and control what is recorded.",
 }
 
@@ -29,12 +31,14 @@ SST = Product(
     target="sst_core.sst:SST",
     null_plugin="sst_null:NullPlugin",
 )
+"""`sst`, as a Product."""
 
 
 def main() -> NoReturn:
     """The `sst` command. Exits with a code of :class:`sst_core.errors.ExitCode` or the provider's own."""
     try:
-        from sst_core.cli import run
+        with uncollected():
+            from sst_core.cli import run
     except KeyboardInterrupt:  # importing takes most of a short command's time
         sys.exit(130)
     run(SST)

@@ -1,9 +1,7 @@
 """The docs are what the program does: generated blocks are fresh, the promise is quoted, and the commands work."""
 
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from machine import PATIENCE
+from reading import blocks_of, outputs_of
 from sst_core import SST
+from sst_core.testing import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -145,48 +144,13 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
         port = str(free.getsockname()[1])
     page = (DOCS / "verify-it-yourself.md").read_text()
     assert "8099" in page
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page.replace("8099", port), re.MULTILINE | re.DOTALL)
-    end = "--- end of a block ---"
-    script = "".join(f"{block}\necho '{end}'\n" for block in blocks)
-    (folder / "script").write_text(script)
+    blocks = [block.text for block in blocks_of(page.replace("8099", port)) if block.language == "sh"]
     temporary = folder / "temporary"
     temporary.mkdir()
-    # A terminal of the reader's own: what is left running in it ends with it.
-    process = subprocess.Popen(
-        ["bash", folder / "script"],
-        cwd=folder,
-        env={
-            "HOME": str(folder),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "TMPDIR": str(temporary),
-            "LANG": "C.UTF-8",
-            # These the page takes back.
-            "CI": "true",
-            "SST_TELEMETRY_DISABLED": "1",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=3 * PATIENCE)
-    finally:
-        _end(process)
-    *outputs, rest = output.split(f"{end}\n")
-    assert (process.returncode, rest) == (0, ""), output
+    # CI and the switch the page takes back.
+    outputs = outputs_of(blocks, folder, {"TMPDIR": str(temporary), "CI": "true", "SST_TELEMETRY_DISABLED": "1"})
     (home,) = temporary.iterdir()
     yield Reading(tuple(blocks), tuple(outputs), home)
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End whatever of its session is still there."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
 
 
 def test_before_the_notice_only_the_project_is_written(reading: Reading) -> None:

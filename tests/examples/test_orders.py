@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from machine import Machine
+from sst_core.testing import Machine
 
 ORDERS = Path(__file__).parents[2] / "examples" / "orders"
 BUILT = Path(".sst") / "build" / "orders.zip"

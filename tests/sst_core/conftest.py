@@ -8,10 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from machine import SST as PROGRAM
-from machine import Machine
 from sst_core import SST, Consent
-from watching import Watcher
+from sst_core.testing import PROGRAM, Machine
 
 NOBODY = 65534
 
@@ -28,12 +26,6 @@ os.execv(sys.argv[1], sys.argv[1:])
 # How long an example takes says something about the machine, and nothing about the law.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
-
-
-@pytest.fixture
-def watcher(machine: Machine) -> Watcher:
-    """A plugin that writes down what it is told."""
-    return Watcher.on(machine)
 
 
 @pytest.fixture

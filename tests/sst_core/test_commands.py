@@ -1,8 +1,9 @@
 """The command table: a third party's command beside the product's own, and nothing imported but what is run."""
 
-from machine import Machine
-from probing import Probe
-from watching import Watcher
+import pytest
+
+from sst_core import SST
+from sst_core.testing import Machine, Probe, Watcher
 
 _COMMANDS = """
 import typer
@@ -60,7 +61,7 @@ def test_an_app_and_a_function_are_both_commands(machine: Machine, watcher: Watc
     assert machine.sst("greet", "hello", "--name", "x").stdout == "hello x\n"
     assert machine.sst("wave", "--name", "x").stdout == "wave x\n"
 
-    told = [(tuple(event["command"]["path"]), event["command"]["origin"]) for event in watcher.told()]
+    told = [(call.command.path, call.command.origin.value) for call in watcher.notified]
     assert told == [(("greet", "hello"), "plugin")] * 2 + [(("wave",), "plugin")] * 2
     usage = machine.sst("wave", "--help").stdout
     assert usage.startswith("Usage: sst wave ")
@@ -73,7 +74,10 @@ def test_what_is_neither_is_an_error_that_names_who(machine: Machine) -> None:
     run = machine.sst("odd")
 
     assert run.returncode == 1
-    assert run.stderr.startswith("sst: error: plugin 'odd' (greeting 1.0) is neither a Typer app nor a function")
+    assert run.stderr == (
+        "sst: error: the command of plugin 'odd' (greeting 1.0) can't be run: "
+        "it is neither a Typer app nor a function; SST_DISABLE_PLUGINS=odd switches it off\n"
+    )
 
 
 def test_a_command_that_cannot_be_imported_is_an_error_with_a_traceback_for_its_author(machine: Machine) -> None:
@@ -83,9 +87,40 @@ def test_a_command_that_cannot_be_imported_is_an_error_with_a_traceback_for_its_
     debugged = machine.sst("wave", env={"SST_DEBUG_PLUGINS": "1"})
 
     assert (run.returncode, debugged.returncode) == (1, 1)
-    assert run.stderr == "sst: error: plugin 'wave' (greeting 1.0) can't be imported: TypeError\n"
+    assert run.stderr == (
+        "sst: error: the command of plugin 'wave' (greeting 1.0) can't be run: "
+        "TypeError; SST_DISABLE_PLUGINS=wave switches it off\n"
+    )
     assert "Traceback" in debugged.stderr
     assert "greeting.py" in debugged.stderr
+
+
+def test_a_command_made_for_a_newer_core_says_which(machine: Machine) -> None:
+    machine.install("greeting", "from sst_core import Later", ENTRIES)
+    assert machine.plugins is not None
+    with (machine.plugins / "greeting-1.0.dist-info" / "METADATA").open("a") as file:
+        file.write("Requires-Dist: sst>=99\n")
+
+    run = machine.sst("wave")
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        "sst: error: the command of plugin 'wave' (greeting 1.0) can't be run: "
+        f"sst_core {SST.version} has no Later; it requires sst>=99, and this is {SST.version}; "
+        "SST_DISABLE_PLUGINS=wave switches it off\n"
+    )
+
+
+def test_a_command_that_fails_is_named_with_how_to_switch_it_off(machine: Machine) -> None:
+    machine.install("greeting", "def function(): raise ValueError('in it')", ENTRIES)
+
+    run = machine.sst("wave")
+
+    assert run.returncode == 1
+    assert run.stderr == (
+        "sst: error: the command of plugin 'wave' (greeting 1.0) failed: ValueError: in it. "
+        "SST_DEBUG_PLUGINS=1 shows where. SST_DISABLE_PLUGINS=wave switches it off.\n"
+    )
 
 
 def test_running_one_command_imports_no_other(machine: Machine) -> None:
@@ -142,3 +177,89 @@ def test_completion_goes_into_a_group(machine: Machine) -> None:
     run = machine.sst(env={"_SST_COMPLETE": "complete_bash", "COMP_WORDS": "sst greet h", "COMP_CWORD": "2"})
 
     assert run.stdout.split() == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("biuld", "build"), ("gret", "greet"), ("waev", "wave"), ("greet helo", "hello")],
+)
+def test_a_slip_is_answered_with_the_command_that_was_meant(machine: Machine, typed: str, meant: str) -> None:
+    machine.install("greeting", _COMMANDS, ENTRIES)
+    probe = Probe.on(machine)
+
+    run = machine.sst(*typed.split())
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"No such command '{typed.rsplit(maxsplit=1)[-1]}'. Did you mean '{meant}'?" in run.stderr
+    assert probe.read().imported("greeting", "pluggy") == ({"greeting"} if " " in typed else set())
+
+
+@pytest.mark.parametrize("name", ["two words", "$(id)", "-x", "x\x1b[2J"])
+def test_a_name_that_nobody_could_type_is_ignored(machine: Machine, name: str) -> None:
+    machine.project('build = ["true"]')
+    machine.install("odd", "raise RuntimeError", {"sst.commands": {name: "odd:run"}})
+
+    run = machine.sst("build")
+
+    assert run.returncode == 0
+    (line,) = run.stderr.splitlines()
+    why, _, switch = line.partition("; SST_DISABLE_PLUGINS=")
+    assert why.endswith("(odd 1.0) is ignored: nobody could type its name")
+    assert machine.sst("build", env={"SST_DISABLE_PLUGINS": switch.removesuffix(" switches it off")}).stderr == ""
+    assert "\x1b" not in line
+    assert "Commands of plugins" not in machine.sst("--help").stdout
+    completed = machine.sst(env={"_SST_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "sst "})
+    assert name not in completed.stdout
+
+
+_NESTED = """
+import typer
+from typer.core import TyperGroup
+
+class Shortened(TyperGroup):
+    def get_command(self, ctx, typed):
+        return next((self.commands[name] for name in self.commands if name.startswith(typed)), None)
+
+class Made(TyperGroup):
+    def list_commands(self, ctx): return ["listed"]
+    def get_command(self, ctx, typed):
+        one = typer.Typer(add_completion=False)
+        one.command()(lambda: print("made", typed))
+        return typer.main.get_command(one)
+
+app = typer.Typer()
+near = typer.Typer(cls=Shortened)
+far = typer.Typer()
+made = typer.Typer(cls=Made)
+app.add_typer(near, name="near")
+near.add_typer(far, name="far")
+app.add_typer(made, name="made")
+
+def go(name: str = "you"): print("gone", name)
+
+far.command("first")(go)
+far.command("second")(go)
+
+@made.callback()
+def nothing(): pass
+"""
+
+PATHS = {
+    "near far first --name secret": "near far first",
+    "near far second": "near far second",
+    "near fa second": "near far second",
+    "made listed": "made listed",
+    "made by-what-was-typed": "made",
+}
+
+
+@pytest.mark.parametrize(("typed", "path"), PATHS.items(), ids=PATHS)
+def test_nested_commands_are_known_by_the_names_they_are_registered_under(
+    machine: Machine, watcher: Watcher, typed: str, path: str
+) -> None:
+    machine.install("nesting", _NESTED, {"sst.commands": {"nest": "nesting:app"}})
+
+    run = machine.sst("nest", *typed.split())
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert watcher.ending() == (("nest", *path.split()), 0, "ok")

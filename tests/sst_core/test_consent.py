@@ -16,11 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machine import SST as PROGRAM
-from machine import Machine
 from sharing import share_with_a_group
 from sst_core import SST, Consent, Decision
 from sst_core.files import MAX_BYTES
+from sst_core.testing import PROGRAM, Machine
 
 OFF_VALUES = ("1", "true", "TRUE", "yes", "Yes", "on", " 1 ", "anything", "-1")
 NO_VALUES = (None, "", "  ", "0", "false", "FALSE", "False ", "no", "off", " Off\t")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sst_core import SST, PluginError
-from sst_core.entry_points import Entry, installed
+from sst_core import SST
+from sst_core.entry_points import Entry, installed, is_interrupt
+from sst_core.errors import RefusedError
 
 
 def distribution(folder: Path, name: str, entries: str, metadata: str | None = None) -> None:
@@ -71,7 +72,7 @@ def test_reading_what_is_installed_imports_nothing(folder: Path) -> None:
 def test_metadata_that_says_nothing_is_no_error(folder: Path, metadata: str) -> None:
     distribution(folder, "zebra", "[sst.plugins]\na = z\n", metadata)
 
-    assert str(entry("a")) == "'a' (unknown unknown)"
+    assert str(entry("a")) == "'a' (zebra unknown)"
     assert entry("a").summary == ""
     assert entry("a").sends_to
 
@@ -113,28 +114,55 @@ def test_nobody_takes_an_entry_from_the_product_by_repeating_it(
     [
         ("raise ValueError('text')", "ValueError"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("def (", "SyntaxError"),
-        ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
-        ("", "AttributeError"),
+        ("raise type('Odd\\x1b[2J', (Exception,), {})", "Odd[2J"),
+        ("\n\ndef (", "SyntaxError in MODULE.py, line 3"),
+        ("if True:\npass", "IndentationError in MODULE.py, line 2"),
+        ("import no_such_module_anywhere", "it needs the module no_such_module_anywhere, which is not installed"),
+        ("import os.no_such", "it needs the module os.no_such, which is not installed"),
+        ("raise ModuleNotFoundError('text')", "ModuleNotFoundError"),
+        ("raise ImportError('text')", "ImportError"),
+        ("from os import no_such_name", "ImportError"),
+        ("from sst_core import hookimp", "sst_core VERSION has no hookimp; did you mean hookimpl?"),
+        ("from sst_core import Zoological", "sst_core VERSION has no Zoological"),
+        ("import sst_core.later", "sst_core VERSION has no module sst_core.later"),
+        ("", "its entry point names 'thing', which is not in MODULE"),
+        ("import os; os.no_such_name", "AttributeError"),
+        ("None.thing", "AttributeError"),
     ],
 )
-def test_an_import_that_fails_is_a_plugin_error_that_names_who(folder: Path, code: str, words: str) -> None:
+def test_an_import_that_fails_is_told_in_the_cores_own_words(folder: Path, code: str, words: str) -> None:
     module = f"zebra_{abs(hash(code))}"
     (folder / f"{module}.py").write_text(code)
     distribution(folder, "zebra", f"[sst.plugins]\na = {module}:thing\n")
 
-    with pytest.raises(PluginError) as caught:
+    with pytest.raises(RefusedError) as caught:
         entry("a").load()
 
-    assert str(caught.value).startswith(f"plugin 'a' (zebra 1.0) can't be imported: {words}")
+    assert str(caught.value) == words.replace("MODULE", module).replace("VERSION", SST.version)
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("zebra_nowhere:thing", "its entry point names the module zebra_nowhere, and there is no zebra_nowhere"),
+        ("os.nowhere.deep:thing", "its entry point names the module os.nowhere.deep, and there is no os.nowhere"),
+    ],
+)
+def test_a_module_that_is_not_there_is_not_taken_for_a_dependency(folder: Path, target: str, words: str) -> None:
+    distribution(folder, "zebra", f"[sst.plugins]\na = {target}\n")
+
+    with pytest.raises(RefusedError) as caught:
+        entry("a").load()
+
+    assert str(caught.value) == words
 
 
 def test_an_extra_that_is_not_installed_says_how_to_get_it(folder: Path) -> None:
     (folder / "zebra_extra.py").write_text("import no_such_module_anywhere")
     distribution(folder, "zebra", "[sst.plugins]\na = zebra_extra:thing [stripes]\n")
 
-    with pytest.raises(PluginError, match=r"needs packages.*Run: pip install 'zebra\[stripes\]'"):
+    with pytest.raises(RefusedError, match=r"no_such_module_anywhere.*: pip install 'zebra\[stripes\]'$"):
         entry("a").load()
 
 
@@ -144,6 +172,13 @@ def test_an_interrupt_while_importing_is_the_users(folder: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         entry("a").load()
+
+
+def test_an_interrupt_may_stand_in_a_group_of_what_several_tasks_raised() -> None:
+    assert is_interrupt(KeyboardInterrupt())
+    assert is_interrupt(BaseExceptionGroup("", [ValueError(), BaseExceptionGroup("", [KeyboardInterrupt()])]))
+    assert not is_interrupt(BaseExceptionGroup("", [ValueError(), SystemExit()]))
+    assert not is_interrupt(SystemExit())
 
 
 def test_an_object_loads_as_it_is(folder: Path) -> None:

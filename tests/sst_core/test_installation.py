@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine import Machine
 from sst_core.installation import entry_points, normalized
+from sst_core.testing import Machine
 
 GROUPS = frozenset({"acme.commands", "acme.plugins"})
 

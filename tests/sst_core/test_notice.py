@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machine import SST as PROGRAM
-from machine import Machine
-from probing import tree
 from sst_core import SST, Consent, notice_text
 from sst_core.consent import Collecting
+from sst_core.testing import PROGRAM, Machine
+from trees import tree
 
 SIGN = "sst telemetry disable"
 """What every notice says."""

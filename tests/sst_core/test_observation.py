@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from machine import Machine
-from watching import Watcher
+from sst_core import SST, Origin
+from sst_core.testing import Invoked, Machine, Watcher
 
 _ENDINGS = """
 import os, signal, sys, typer
@@ -153,17 +153,18 @@ def test_a_command_is_named_as_registered_and_never_as_typed(endings: Machine, w
     endings.sst("end", "needs", "a-secret", "--count", "9876543210123", env={"TOKEN": "a-secret-too"})
 
     assert watcher.ending() == (("end", "needs"), 0, "ok")
-    told = watcher.log.read_text()
-    assert "secret" not in told
-    assert "9876543210123" not in told
-    assert [event["command"]["origin"] for event in watcher.told()] == ["plugin", "plugin"]
+    told = watcher.log.read_bytes()
+    assert b"needs" in told
+    assert b"secret" not in told
+    assert b"9876543210123" not in told
+    assert [call.command.origin for call in watcher.notified] == [Origin.PLUGIN] * 2
 
 
 def test_text_of_exceptions_is_never_handed_over(endings: Machine, watcher: Watcher) -> None:
     run = endings.sst("end", "raises")
 
     assert "ValueError: what went wrong" in run.stderr
-    assert "what went wrong" not in watcher.log.read_text()
+    assert b"what went wrong" not in watcher.log.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -188,13 +189,13 @@ def test_a_line_that_does_not_parse_fires_nothing(endings: Machine, watcher: Wat
 
     assert run.returncode == 2
     assert "Usage:" in run.stderr + run.stdout
-    assert watcher.told() == []
+    assert watcher.calls == ()
 
 
 @pytest.mark.parametrize("line", ["--help", "--version", "end --help", "end ok --help", "build --help", "plain --help"])
 def test_help_and_version_fire_nothing(endings: Machine, watcher: Watcher, line: str) -> None:
     assert endings.sst(*line.split()).returncode == 0
-    assert watcher.told() == []
+    assert watcher.calls == ()
 
 
 def test_the_products_own_commands_have_the_origin_core(machine: Machine, watcher: Watcher) -> None:
@@ -202,7 +203,7 @@ def test_the_products_own_commands_have_the_origin_core(machine: Machine, watche
 
     assert machine.sst("build").returncode == 23
     assert watcher.ending() == (("build",), 23, "error")
-    assert {event["command"]["origin"] for event in watcher.told()} == {"core"}
+    assert {call.command.origin for call in watcher.notified} == {Origin.CORE}
 
 
 def test_a_group_of_the_product_is_observed_by_itself_and_below(machine: Machine, watcher: Watcher) -> None:
@@ -219,8 +220,8 @@ def test_the_ci_service_is_told_from_a_closed_list(machine: Machine, watcher: Wa
 
     machine.sst("build", env={"GITHUB_ACTIONS": "a-secret"})
 
-    assert watcher.told()[0]["ci"] == "github-actions"
-    assert watcher.told()[0]["product"] == "sst"
+    assert watcher.invoked[0].context.ci == "github-actions"
+    assert watcher.invoked[0].context.product is SST
 
 
 def test_control_c_ends_a_command_of_python_with_130(endings: Machine, watcher: Watcher) -> None:
@@ -264,7 +265,7 @@ def test_a_kill_is_the_only_end_that_nobody_is_told_of(endings: Machine, watcher
     terminal.process.send_signal(signal.SIGKILL)
 
     assert terminal.end().exit_code == -signal.SIGKILL
-    assert [event["hook"] for event in watcher.told()] == ["invoked"]
+    assert [type(call) for call in watcher.calls] == [Invoked]
 
 
 def test_a_crash_says_what_and_how_to_see_where(endings: Machine) -> None:

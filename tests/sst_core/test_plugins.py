@@ -1,12 +1,13 @@
 """A plugin can't break the command that it watches; who did what is said in one line; blocking prevents the import."""
 
+import json
+import signal
 from collections.abc import Mapping
 
 import pytest
 
-from machine import Machine
-from probing import Probe
-from watching import Watcher
+from sst_core import __version__ as SST_VERSION
+from sst_core.testing import PROGRAM, Finished, Invoked, Machine, Probe, Watcher
 
 PRIVATE = "correct-horse"
 
@@ -36,22 +37,100 @@ BROKEN = {
         "on_command_invoked",
         "PluginError",
     ),
-    "unknown hook": ("@hookimpl\ndef on_command_begun(): pass", "loading", "PluginValidationError"),
-    "unknown argument": ("@hookimpl\ndef on_command_invoked(argv): pass", "loading", "PluginValidationError"),
+    "exit of Typer's": ("import typer\n@hookimpl\ndef on_command_invoked(): raise typer.Exit(9)", "invoked", "Exit"),
+    "abort of Typer's": ("import typer\n@hookimpl\ndef on_command_finished(): raise typer.Abort", "finished", "Abort"),
+    "several tasks' exceptions": (
+        "@hookimpl\ndef on_command_invoked(): raise BaseExceptionGroup('', [SystemExit(0), ValueError()])",
+        "invoked",
+        "BaseExceptionGroup",
+    ),
+    "recursion": (
+        "@hookimpl\ndef on_command_invoked(): on_command_invoked()",
+        "on_command_invoked",
+        "RecursionError",
+    ),
+    "no more memory": ("@hookimpl\ndef on_command_invoked(): raise MemoryError", "invoked", "MemoryError"),
+    "leaving in invoked": ("import os\n@hookimpl\ndef on_command_invoked(): os._exit(9)", "invoked", "SystemExit"),
+    "leaving while imported": ("import os; os._exit(9)", "loading", "SystemExit"),
+    "unknown hook": (
+        "@hookimpl\ndef on_comand_invoked(): pass",
+        "loading",
+        "there is no hook on_comand_invoked; did you mean on_command_invoked?",
+    ),
+    "unknown hook like no other": (
+        "@hookimpl\ndef zzz(): pass",
+        "loading",
+        "there is no hook zzz; there is build, deploy, detect_provider, diff, on_command_finished, on_command_invoked,",
+    ),
+    "unknown hook by its specname": (
+        "@hookimpl(specname='biuld')\ndef mine(): pass",
+        "loading",
+        "there is no hook biuld; did you mean build?",
+    ),
+    "unknown argument": (
+        "@hookimpl\ndef on_command_invoked(context, comand): pass",
+        "loading",
+        "on_command_invoked has no argument comand; did you mean command?",
+    ),
+    "unknown argument like no other": (
+        "class Rogue:\n    @hookimpl\n    def on_command_invoked(self, argv): pass\nrogue_dist = Rogue()\n"
+        "import sys; sys.modules[__name__] = rogue_dist",
+        "loading",
+        "on_command_invoked has no argument argv; there is context, command;",
+    ),
     "wrapper": (
         "@hookimpl(wrapper=True)\ndef on_command_invoked(): return (yield)",
         "loading",
-        "on_command_invoked is a notification and can't be wrapped",
+        "on_command_invoked is called for each plugin by itself and can't be wrapped",
     ),
     "old wrapper": (
         "@hookimpl(hookwrapper=True)\ndef on_command_finished(): yield",
         "loading",
-        "on_command_finished is a notification and can't be wrapped",
+        "on_command_finished is called for each plugin by itself and can't be wrapped",
     ),
-    "import error": ("import no_such_module_anywhere", "loading", "ModuleNotFoundError"),
+    "wrapper around a question": (
+        "@hookimpl(wrapper=True)\ndef detect_provider(): yield; return []",
+        "loading",
+        "detect_provider is called for each plugin by itself and can't be wrapped",
+    ),
+    "wrapper that is none": ("@hookimpl(wrapper=True)\ndef build(): pass", "loading", "it does not fit the hooks"),
+    "coroutine": ("@hookimpl\nasync def on_command_invoked(): pass", "loading", "it can be neither async nor a gen"),
+    "generator": ("@hookimpl\ndef on_command_finished(): yield", "loading", "it can be neither async nor a generator"),
+    "class": (
+        "class Rogue:\n    @hookimpl\n    def build(self): pass\nimport sys; sys.modules[__name__] = Rogue",
+        "loading",
+        "its entry point names a class; it has to name an instance",
+    ),
+    "the product's own object": (
+        "import sst_tasks, sys; sys.modules[__name__] = sst_tasks.plugin",
+        "loading",
+        "it is the same object as 'tasks'",
+    ),
+    "an object that hides": (
+        "class Rogue:\n    def __dir__(self): raise OSError\nimport sys; sys.modules[__name__] = Rogue()",
+        "loading",
+        "OSError",
+    ),
+    "exception in detection": (
+        f"@hookimpl\ndef detect_provider(): raise ValueError('{PRIVATE}')",
+        "detect_provider",
+        "ValueError",
+    ),
+    "exit in detection": ("@hookimpl\ndef detect_provider(): raise SystemExit(0)", "detect_provider", "SystemExit"),
+    "no answer in detection": (
+        "@hookimpl\ndef detect_provider(): return True",
+        "detect_provider",
+        "it answered with bool, and has to with Detected or None",
+    ),
+    "missing dependency": (
+        "import no_such_module_anywhere",
+        "loading",
+        "it needs the module no_such_module_anywhere, which is not installed",
+    ),
+    "newer core": ("from sst_core import Later", "loading", "has no Later"),
     "exception while imported": (f"raise RuntimeError('{PRIVATE}')", "loading", "RuntimeError"),
     "exit while imported": (f"raise SystemExit('{PRIVATE}')", "loading", "SystemExit"),
-    "syntax error": ("def (", "loading", "SyntaxError"),
+    "syntax error": ("def (", "loading", "SyntaxError in rogue_dist.py, line 3"),
 }
 
 
@@ -171,10 +250,10 @@ def test_of_two_with_one_name_the_second_is_refused_unimported(machine: Machine,
     assert "'watcher' (second 3.0)" in line
     assert "'watcher' (watcher 1.0) has that name already" in line
     assert "SST_DISABLE_PLUGINS=second switches it off" in line
-    assert len(watcher.told()) == 2
+    assert len(watcher.finished) == 1
     quiet = machine.sst("build", env={"SST_DISABLE_PLUGINS": "second"})
     assert quiet.stderr == ""
-    assert len(watcher.told()) == 4
+    assert len(watcher.finished) == 2
 
 
 @pytest.mark.parametrize("name", ["tasks", "telemetry"])
@@ -221,7 +300,7 @@ def test_a_switch_that_is_set_to_no_blocks_nothing(machine: Machine, watcher: Wa
 
     machine.sst("build", env={"SST_NO_PLUGINS": value})
 
-    assert len(watcher.told()) == 2
+    assert len(watcher.finished) == 1
 
 
 @pytest.mark.parametrize("environ", [{"SST_NO_PLUGINS": "1"}, {"SST_DISABLE_PLUGINS": "wild"}], ids=str)
@@ -298,4 +377,273 @@ def on_command_finished(context, command, outcome):
 
     run = machine.sst("build")
 
-    assert (run.returncode, run.stdout) == (3, "frozen False\n" * 3)
+    assert (run.returncode, run.stderr) == (3, "frozen False\n" * 3)
+
+
+CHATTY = """
+import sys
+print("while imported")
+sys.stdout = None
+
+@hookimpl
+def on_command_invoked():
+    sys.stdout.write("invoked")
+    print("in invoked")
+    sys.stdout = sys.stderr = open("/dev/full", "w")
+
+@hookimpl
+def detect_provider(): print("in detect_provider")
+
+@hookimpl
+def on_command_finished():
+    print("in finished")
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize("arguments", [("telemetry", "--json"), ("build",)], ids=" ".join)
+def test_what_a_plugin_prints_is_not_in_the_commands_output(machine: Machine, arguments: tuple[str, ...]) -> None:
+    machine.project('build = ["echo", "{}"]')
+    said = machine.sst(*arguments).stdout
+    install(machine, CHATTY)
+
+    run = machine.sst(*arguments)
+
+    assert (run.returncode, run.stdout) == (0, said)
+    assert json.loads(run.stdout) is not None
+    asked = ["in detect_provider"] if arguments == ("build",) else []
+    *printed, failure = run.stderr.splitlines()
+    assert printed == ["while imported", "invokedin invoked", *asked, "in finished"]
+    assert "failed in on_command_finished: ValueError" in failure
+
+
+def test_a_plugin_that_says_nothing_where_nobody_listens(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    install(machine, CHATTY)
+
+    run = machine.sst("-c", f'exec "{PROGRAM}" build 2>&-', program=("sh",))
+
+    assert (run.returncode, run.stdout) == (0, "built\n")
+
+
+KEPT = """
+import os, sys
+from os import _exit
+if os.fork() == 0: os._exit(5)
+print("child", os.waitstatus_to_exitcode(os.wait()[1]), file=sys.stderr)
+
+@hookimpl
+def build(project):
+    print("built", flush=True)
+    try: _exit(6)
+    finally: print("it raised, though no hold is on")
+
+@hookimpl
+def detect_provider():
+    from sst_core import Detected
+    return Detected("rogue", "it says so")
+"""
+
+
+def test_a_child_may_end_and_so_may_a_provider(machine: Machine) -> None:
+    install(machine, KEPT)
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (6, "built\n", "child 5\n")
+
+
+def test_what_ends_the_process_behind_pythons_back_is_kept_out_by_name(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    install(machine, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+    assert machine.sst("build").returncode == -signal.SIGKILL, "this the core can't hold, and says so in its docs"
+    for environ in ({"SST_DISABLE_PLUGINS": "rogue"}, {"SST_NO_PLUGINS": "1"}):
+        run = machine.sst("build", env=environ)
+        assert (run.returncode, run.stdout, run.stderr) == (0, "built\n", "")
+    assert machine.sst("--help").returncode == 0, "which imports none"
+
+
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        ("import time; print('waits', flush=True); time.sleep(600)", "loading"),
+        ("import time\n@hookimpl\ndef on_command_invoked(): print('waits'); time.sleep(600)", "on_command_invoked"),
+        (
+            "import time\n@hookimpl\ndef detect_provider():\n"
+            "    try: print('waits'); time.sleep(600)\n"
+            "    except KeyboardInterrupt as error: raise BaseExceptionGroup('several', [error])",
+            "detect_provider",
+        ),
+    ],
+    ids=["loading", "invoked", "several tasks"],
+)
+def test_a_plugin_that_hangs_is_named_when_its_user_gives_up(machine: Machine, code: str, where: str) -> None:
+    machine.project('build = ["echo", "built"]')
+    install(machine, code)
+
+    terminal = machine.terminal("build", env={"SST_TELEMETRY_DISABLED": "1", "PYTHONUNBUFFERED": "1"})
+    terminal.wait_for("waits")
+    terminal.type("\x03")
+    screen = terminal.end()
+
+    assert screen.exit_code == 130
+    line = f"sst: interrupted in plugin 'rogue' (rogue_dist 2.5), {where}; SST_DISABLE_PLUGINS=rogue switches it off"
+    assert f"{line}\n" in screen.text
+    assert "Traceback" not in screen.text
+    assert "built" not in screen.text
+
+
+REQUIRED = {
+    "sst>=99.1": ", and this is ",
+    "SST ~= 99.1 ; python_version > '3'": ", and this is ",
+    "sst[collector]>1,==99.*": ", and this is ",
+    "sst>=0.0.1": None,
+    "sst<0.0.1": None,
+    "sst": None,
+    "other>=99": None,
+}
+
+
+@pytest.mark.parametrize(("requirement", "words"), REQUIRED.items(), ids=REQUIRED)
+def test_a_plugin_made_for_a_newer_core_says_which(machine: Machine, requirement: str, words: str | None) -> None:
+    machine.project('build = ["true"]')
+    code = "@hookimpl\ndef on_command_invoked(context): context.later"
+    install(machine, code)
+    assert machine.plugins is not None
+    with (machine.plugins / "rogue_dist-2.5.dist-info" / "METADATA").open("a") as file:
+        file.write(f"Requires-Dist: {requirement}\n")
+
+    run = machine.sst("build")
+
+    assert run.returncode == 0
+    (line,) = run.stderr.splitlines()
+    assert "AttributeError" in line
+    if words:
+        assert f"; it requires {requirement.partition(';')[0].strip()}{words}{SST_VERSION};" in line
+    else:
+        assert "requires" not in line
+
+
+def test_a_name_that_would_steer_the_terminal_does_not(machine: Machine) -> None:
+    machine.project('build = ["true"]')
+    install(machine, "raise ValueError", name="rogue")
+    assert machine.plugins is not None
+    points = machine.plugins / "rogue_dist-2.5.dist-info" / "entry_points.txt"
+    points.write_text("[sst.plugins]\nro gue\x1b[2J = rogue_dist\n")
+
+    run = machine.sst("build")
+
+    (line,) = run.stderr.splitlines()
+    assert "\x1b" not in line
+    assert "plugin 'ro gue[2J' (rogue_dist 2.5)" in line
+    assert "SST_DISABLE_PLUGINS=rogue_dist switches it off" in line
+    assert machine.sst("build", env={"SST_DISABLE_PLUGINS": "rogue_dist"}).stderr == ""
+
+
+def test_a_hook_that_another_core_may_have_is_no_error_where_its_author_says_so(
+    machine: Machine, watcher: Watcher
+) -> None:
+    machine.project('build = ["true"]')
+    install(machine, "@hookimpl(optionalhook=True)\ndef on_command_considered(mood): raise ValueError")
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+_TELLS = """
+import sys
+@hookimpl{options}
+def on_command_invoked(): sys.stderr.write(__name__[:2] + " ")
+@hookimpl{options}
+def detect_provider(): sys.stderr.write(__name__[:2] + "? ")
+"""
+
+ORDER = {"aa": ("sst.plugins", ""), "bb": ("sst.telemetry", ""), "cc": ("sst.plugins", "")}
+MARKED = {"dd": ("sst.plugins", "(trylast=True)"), "ee": ("sst.plugins", "(tryfirst=True)")}
+
+
+def test_plugins_are_called_in_the_order_that_the_hooks_promise(consenting: Machine) -> None:
+    for name, (group, options) in {**ORDER, **MARKED}.items():
+        install(consenting, _TELLS.format(options=options), name=name, group=group)
+    assert consenting.sst("telemetry", "enable").returncode == 0
+
+    run = consenting.sst("build")
+
+    assert run.stderr == "ee bb cc aa dd ee? bb? cc? aa? dd? "
+
+
+# What another version of the core could look like: put in before any plugin is loaded.
+_ANOTHER_CORE = """
+import sst_core.hookspecs as specs
+
+def mark(name, **options):
+    setattr(specs, name, specs.hookspec(**options)(getattr(specs, name)))
+"""
+
+_DEPRECATED = """
+def on_command_considered(context): pass
+
+specs.on_command_considered = on_command_considered
+mark("on_command_considered", warn_on_impl=DeprecationWarning(
+    "on_command_considered is deprecated since 0.2 and goes in 0.4; use on_command_invoked"))
+mark("on_command_finished", warn_on_impl_args={"context": DeprecationWarning(
+    "on_command_finished(context) is deprecated since 0.2 and goes in 0.4; use command.context")})
+"""
+
+_BEHIND = "@hookimpl\ndef on_command_considered(): pass\n\n@hookimpl\ndef on_command_finished(context, outcome): pass\n"
+
+
+def another_core(machine: Machine, changes: str) -> None:
+    """Have the machine's core be of another version."""
+    assert machine.plugins is not None
+    (machine.plugins / "sitecustomize.py").write_text(_ANOTHER_CORE + changes)
+
+
+def test_what_is_deprecated_is_told_to_the_author_by_name_and_to_no_user(machine: Machine, watcher: Watcher) -> None:
+    machine.project('build = ["true"]')
+    install(machine, _BEHIND)
+    another_core(machine, _DEPRECATED)
+
+    run = machine.sst("build")
+    debugged = machine.sst("build", env={"SST_DEBUG_PLUGINS": "1"})
+    python = machine.sst("build", env={"PYTHONWARNINGS": "always::DeprecationWarning"})
+
+    assert (run.returncode, run.stderr) == (0, "")
+    who = "sst: plugin 'rogue' (rogue_dist 2.5): "
+    assert [line for line in debugged.stderr.splitlines() if "rogue" in line] == [
+        f"{who}on_command_considered is deprecated since 0.2 and goes in 0.4; use on_command_invoked (rogue_dist.py:3)",
+        f"{who}on_command_finished(context) is deprecated since 0.2 and goes in 0.4; use command.context "
+        "(rogue_dist.py:6)",
+    ]
+    assert "rogue_dist.py:3: DeprecationWarning: on_command_considered is deprecated" in python.stderr
+    assert [type(call) for call in watcher.notified] == [Invoked, Finished] * 3
+
+
+_WITH_ONE_ARGUMENT_MORE = """
+from sst_core.plugins import Plugins
+
+def on_command_invoked(context, command, mood): pass
+
+def tell(self, context, command):
+    self._notify("on_command_invoked", {"context": context, "command": command, "mood": "sunny"})
+
+specs.on_command_invoked = specs.hookspec(on_command_invoked)
+Plugins.on_command_invoked = tell
+"""
+
+
+def test_an_argument_is_added_without_breaking_a_plugin_that_does_not_know_it(
+    machine: Machine, watcher: Watcher
+) -> None:
+    machine.project('build = ["true"]')
+    code = "import sys\n@hookimpl\ndef on_command_invoked(mood, command): print(mood, *command.path, file=sys.stderr)"
+    install(machine, code)
+
+    assert "on_command_invoked has no argument mood; there is context, command;" in machine.sst("build").stderr
+    assert watcher.ending() == (("build",), 0, "ok")
+    watcher.log.unlink()
+    another_core(machine, _WITH_ONE_ARGUMENT_MORE)
+    assert machine.sst("build").stderr == "sunny build\n"
+    assert watcher.ending() == (("build",), 0, "ok")

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from machine import SST as PROGRAM
-from machine import Machine
 from sst_core import run_tool
 from sst_core.processes import ToolNotFoundError
-from watching import Watcher
+from sst_core.testing import PROGRAM, Machine, Watcher
 
 # Says what it gets and goes on, until SIGTERM: then it says how often, and ends with 7.
 _COUNTER = """

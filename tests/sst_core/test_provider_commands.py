@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from machine import Machine
 from sst_core import SST
 from sst_core.project import read_settings, settings_files
-from watching import Watcher
+from sst_core.testing import Machine, Watcher
 
 _PROVIDER = """
 from sst_core import Detected, ProviderResult, hookimpl
@@ -200,7 +199,7 @@ def test_a_working_directory_that_is_gone_is_an_error_and_no_crash(machine: Mach
 
 
 def sst() -> tuple[str, ...]:
-    from machine import SST as PROGRAM
+    from sst_core.testing import PROGRAM
 
     return (str(PROGRAM),)
 

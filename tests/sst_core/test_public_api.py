@@ -23,13 +23,28 @@ def fresh(code: str) -> str:
 def declared() -> set[str]:
     """The names that a type checker is told of."""
     tree = ast.parse(Path(sst_core.__file__).read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    block, _ = [node for node in tree.body if isinstance(node, ast.If)]
     return {name.name for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
 
 
 def test_what_is_exported_is_declared_once_and_found() -> None:
     assert set(sst_core.__all__) == declared() == set(sst_core._HOME)
     assert len(set(sst_core.__all__)) == len(sst_core.__all__)
+
+
+def test_what_is_exported_is_what_plugins_rely_on() -> None:
+    contract = Path(__file__).parents[2] / "docs" / "contract.py"
+    run = subprocess.run([sys.executable, contract], capture_output=True, text=True, check=True)
+    pinned = (Path(__file__).parent / "public_api.txt").read_text(encoding="utf-8")
+
+    assert run.stdout.splitlines() == pinned.splitlines(), (
+        "The public API has changed. If that is meant, say so in CHANGELOG.md, raise the version as semantic "
+        "versioning has it, and pin it anew: python docs/contract.py > tests/sst_core/public_api.txt"
+    )
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert Path(sst_core.__file__).with_name("py.typed").is_file()
 
 
 @pytest.mark.parametrize("name", sst_core.__all__)
@@ -39,7 +54,7 @@ def test_each_name_is_the_one_of_its_module(name: str) -> None:
 
 def test_a_name_that_is_not_exported_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
-        _ = sst_core.nothing_of_the_kind
+        getattr(sst_core, "nothing_of" + "_the_kind")
 
 
 def test_importing_the_core_loads_nothing_else_that_is_installed() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from machine import Machine
-from probing import Probe, Probed, tree
 from sst_core import SST, Consent
+from sst_core.testing import Machine, Probe, Probed
+from trees import tree
 
 COLLECTING = ("sst_telemetry", "httpx", "distro")
 HEAVY = ("httpx", "distro", "rich", "pydantic", "tomlkit", "sst_collector", "asyncio", "ssl")

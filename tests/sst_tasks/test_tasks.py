@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import PATIENCE, SST, Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 # What a task can see of how it was started.
 REPORT = "import json, os, sys; print(json.dumps({'folder': os.getcwd(), 'arguments': sys.argv[1:]}))"
@@ -79,7 +79,7 @@ def test_no_shell_looks_at_a_task(machine: Machine) -> None:
 def test_output_comes_as_it_is_made_on_the_stream_it_was_made_for(machine: Machine) -> None:
     machine.project(task("start", "sh", "-c", "echo out; echo err >&2; read line; echo got $line"))
     with subprocess.Popen(
-        [SST, "start"],
+        [PROGRAM, "start"],
         cwd=machine.folder,
         env=machine.environ,
         stdin=subprocess.PIPE,
@@ -145,7 +145,9 @@ def test_ctrl_c_leaves_no_orphan(machine: Machine) -> None:
 
 def test_being_ended_ends_the_task(machine: Machine) -> None:
     machine.project(task("start", "sh", "-c", "echo $$; exec sleep 60"))
-    with subprocess.Popen([SST, "start"], cwd=machine.folder, env=machine.environ, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [PROGRAM, "start"], cwd=machine.folder, env=machine.environ, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
 

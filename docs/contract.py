@@ -1,0 +1,168 @@
+"""What the core promises to plugins, read from its source: the hooks, and each exported name with what is said of it.
+
+Run as a program it prints the signatures alone, which `tests/sst_core/public_api.txt` pins.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import sst_core
+
+SOURCE = Path(sst_core.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One exported name."""
+
+    name: str
+    module: str
+    lines: tuple[str, ...]
+    """Its signature; a class has one more for each field, value and method that is public."""
+    says: str
+    """Its docstring."""
+
+
+def exports() -> list[Export]:
+    """Everything that is exported, by name."""
+    return [_export(name, module) for name, module in sorted(sst_core._HOME.items(), key=lambda item: item[0].lower())]
+
+
+def hooks() -> str:
+    """Each hook: its signature, and when, in which order, with what and without what it is called."""
+    return "\n\n".join(_hook(function) for function in specs())
+
+
+def specs() -> list[ast.FunctionDef]:
+    """The hooks' specifications."""
+    functions = (statement for statement in parsed("hookspecs").body if isinstance(statement, ast.FunctionDef))
+    return [function for function in functions if any("hookspec" in ast.unparse(m) for m in function.decorator_list)]
+
+
+def handed() -> str:
+    """The data that hooks are handed and answer with: each field, its type and what it is."""
+    classes = ("Context", "Command", "Outcome", "Project", "Options", "Detected", "ProviderResult")
+    return "\n\n".join(_table(name) for name in classes)
+
+
+def api() -> str:
+    """Every exported name, below the module that it is from."""
+    by_module: dict[str, list[Export]] = {}
+    for export in exports():
+        by_module.setdefault(export.module, []).append(export)
+    return "\n\n".join(_section(module, by_module[module]) for module in sorted(by_module))
+
+
+def signature(function: ast.FunctionDef) -> str:
+    """As it stands in the source, on one line."""
+    returns = f" -> {ast.unparse(function.returns)}" if function.returns else ""
+    marks = "".join(f"@{ast.unparse(mark)} " for mark in function.decorator_list if "hookspec" not in ast.unparse(mark))
+    return f"{marks}def {function.name}({ast.unparse(function.args)}){returns}"
+
+
+def described(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
+    """Each statement, with the string that follows it, or its own docstring."""
+    for statement, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement, ast.get_docstring(statement) or ""
+        elif isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            yield statement, str(after.value.value)
+        else:
+            yield statement, ""
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    """A module of the core."""
+    return ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def _export(name: str, module: str) -> Export:
+    for statement, says in described(parsed(module).body):
+        if isinstance(statement, ast.FunctionDef) and statement.name == name:
+            return Export(name, module, (signature(statement),), says)
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            return Export(name, module, tuple(_class(statement)), says)
+        if name in _assigned(statement):
+            return Export(name, module, (_constant(statement),), says)
+    raise LookupError(f"{module} defines no {name}")
+
+
+def _constant(statement: ast.stmt) -> str:
+    """Its value, or what it is made by."""
+    value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call):
+        return f"{_assigned(statement)[0]}: {ast.unparse(value.func)}"
+    return ast.unparse(statement).replace("'", '"')
+
+
+def _class(definition: ast.ClassDef) -> Iterator[str]:
+    bases = [ast.unparse(base) for base in (*definition.bases, *definition.keywords)]
+    yield f"class {definition.name}({', '.join(bases)})"
+    for statement in definition.body:
+        if isinstance(statement, ast.FunctionDef):
+            if not statement.name.startswith("_") or statement.name in ("__init__", "__iter__", "__call__"):
+                yield f"    {signature(statement)}"
+        elif any(not name.startswith("_") for name in _assigned(statement)):
+            yield f"    {ast.unparse(statement)}"
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _hook(function: ast.FunctionDef) -> str:
+    says = ast.get_docstring(function) or ""
+    summary, _, rest = says.partition("\n\n")
+    points = [f"- **{label}**: {' '.join(words.split())}" for label, words in labelled(rest)]
+    return "\n".join(
+        [f"### {function.name}", "", summary, "", "```python", "@hookimpl", signature(function), "```", "", *points]
+    )
+
+
+LABELS = ("When", "Order", "Given", "Not given", "Returns", "An exception")
+"""What each hook's docstring has to say, in this order."""
+
+
+def labelled(text: str) -> list[tuple[str, str]]:
+    """A docstring's points: each label with what stands behind it."""
+    _, *parts = re.split(rf"^({'|'.join(LABELS)}): ", text, flags=re.MULTILINE)
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _table(name: str) -> str:
+    module = sst_core._HOME[name]
+    (found,) = [each for each in parsed(module).body if isinstance(each, ast.ClassDef) and each.name == name]
+    rows = [
+        f"**{name}**: {_first(ast.get_docstring(found) or '')}",
+        "",
+        "| field | type | what it is |",
+        "|---|---|---|",
+    ]
+    for statement, says in described(found.body):
+        if isinstance(statement, ast.AnnAssign):
+            kind = ast.unparse(statement.annotation).replace("|", "\\|")
+            rows.append(f"| `{ast.unparse(statement.target)}` | `{kind}` | {_first(says)} |")
+    return "\n".join(rows)
+
+
+def _section(module: str, found: list[Export]) -> str:
+    parts = [f"### {module}", "", _first(ast.get_docstring(parsed(module)) or "")]
+    for export in found:
+        parts += ["", "```python", *export.lines, "```", "", _first(export.says)]
+    return "\n".join(parts)
+
+
+def _first(says: str) -> str:
+    """The first paragraph, on one line."""
+    return " ".join(re.sub(r":\w+:`\.?([\w.]+)`", r"`\1`", says).partition("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    for export in exports():
+        print(*export.lines, sep="\n")

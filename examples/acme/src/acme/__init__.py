@@ -1,0 +1,3 @@
+"""A list of things to buy."""
+
+__version__ = "2.4.1"

@@ -1,0 +1,202 @@
+"""`sst plugins …`: what is installed and what became of it, what is wrong with it, and a new one.
+
+Exit codes: 0 done, and nothing is wrong; 1 `doctor` found something wrong; 2 the command line is wrong, and nothing was
+done: no plugin is called so, or the new one can't be.
+"""
+
+import json as json_format
+import os
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+
+from sst_core.authoring.diagnosis import Finding, findings
+from sst_core.authoring.loading import Loading, load_apart
+from sst_core.authoring.survey import State, Surveyed, survey
+from sst_core.entry_points import printable
+from sst_core.invocation import Session
+from sst_core.product import Product
+
+WIDTH = 79
+"""In characters."""
+
+app = typer.Typer(
+    help="List plugins, find out what is wrong with one, or begin one.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: Json = False) -> None:
+    """List the plugins that are installed, the hooks of each, and what became of it and why.
+
+    Each is imported in a process of its own, if a command would import it, and not otherwise.
+
+    Example: sst plugins list
+    """
+    session: Session = ctx.obj
+    product = session.context.product
+    surveyed = survey(session)
+    loadings = _loaded(product, surveyed)
+    rows = [
+        (each, State.FAILED if loading and loading.failed else each.state, loading)
+        for each, loading in zip(surveyed, loadings, strict=True)
+    ]
+    if json:
+        told = [_as_json(product, each, state, loading) for each, state, loading in rows]
+        typer.echo(json_format.dumps(told, indent=2))
+        return
+    width = max(len(each.entry.name) for each, _, _ in rows)
+    for each, state, loading in rows:
+        typer.echo(f"{printable(each.entry.name):<{width}}  {state.value:<8}  {_origin(product, each)}")
+        _print_indented(_why(each, loading) or _hooks(loading), " " * (width + 12))
+
+
+@app.command()
+def doctor(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAMES...]", help="Of plugins or distributions. Default: all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Load each plugin in a process of its own, time it, and say what is wrong with it and what to do.
+
+    One that is switched off, or that collects while telemetry is off, is not imported, whoever asks. Exits with 1 if
+    anything is wrong.
+
+    Example: sst plugins doctor
+    """
+    session: Session = ctx.obj
+    product = session.context.product
+    surveyed = _named(survey(session), names or [])
+    # One after the other: what runs beside it would be in its time.
+    told = [_examined(product, each) for each in surveyed]
+    if json:
+        typer.echo(json_format.dumps([_findings_as_json(product, *each) for each in told], indent=2))
+    else:
+        for each in told:
+            _print_examined(product, *each)
+    raise typer.Exit(1 if any(found for _, _, found in told) else 0)
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the package and its folder, such as sst-hello.")],
+) -> None:
+    """Write a complete package into ./NAME: a hook, a command, their tests, a README. Overwrites nothing.
+
+    Example: sst plugins new sst-hello
+    """
+    from sst_core.authoring.package import NewPackage, NotPossibleError, write_package
+
+    try:
+        package = NewPackage.named(name, ctx.obj)
+        files = write_package(package)
+    except NotPossibleError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from None
+    for file in files:
+        typer.echo(file)
+    _print_indented(f"\nNext: cd {package.folder} && python -m pip install -e . 'sst[testing]' && python -m pytest", "")
+
+
+def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | None]:
+    def load(each: Surveyed) -> Loading | None:
+        return load_apart(product, each) if each.state is State.LOADED else None
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(load, surveyed))
+
+
+def _named(surveyed: tuple[Surveyed, ...], names: list[str]) -> tuple[Surveyed, ...]:
+    known = {word for each in surveyed for word in (each.entry.name, each.entry.distribution)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"there is no plugin {', '.join(unknown)}", param_hint="NAMES")
+    return tuple(each for each in surveyed if not names or {each.entry.name, each.entry.distribution} & {*names})
+
+
+def _examined(product: Product, each: Surveyed) -> tuple[Surveyed, Loading | None, tuple[Finding, ...]]:
+    loading = load_apart(product, each) if each.state in (State.LOADED, State.COMMAND) else None
+    return each, loading, findings(product, each, loading)
+
+
+def _print_examined(product: Product, each: Surveyed, loading: Loading | None, found: tuple[Finding, ...]) -> None:
+    typer.echo(f"{printable(each.entry.name)}  {_origin(product, each)}")
+    if not found:
+        _print_indented(_good(each, loading), "  ")
+    for finding in found:
+        _print_indented(f"wrong: {finding.what}", "  ")
+        _print_indented(finding.advice, "         ")
+
+
+def _good(each: Surveyed, loading: Loading | None) -> str:
+    if loading is None:
+        return f"not imported: {each.why}"
+    spent = f"ok: imported in {loading.milliseconds:.0f} ms, {loading.modules} modules"
+    return f"{spent}; {_hooks(loading)}" if each.kind != "commands" else spent
+
+
+def _hooks(loading: Loading | None) -> str:
+    return ", ".join(loading.hooks) if loading and loading.hooks else "no hooks"
+
+
+def _why(each: Surveyed, loading: Loading | None) -> str:
+    return (loading.failed if loading else "") or each.why
+
+
+def _origin(product: Product, each: Surveyed) -> str:
+    return f"{each.entry.distribution} {each.entry.version}, {product.group(each.kind)}"
+
+
+def _print_indented(text: str, indent: str) -> None:
+    for line in _wrapped(text, indent):
+        typer.echo(line)
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        wrapped = textwrap.wrap(
+            printable(line),
+            WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from wrapped or [""]
+
+
+def _as_json(product: Product, each: Surveyed, state: State, loading: Loading | None) -> dict[str, object]:
+    return {
+        "name": each.entry.name,
+        "distribution": each.entry.distribution,
+        "version": each.entry.version,
+        "first_party": each.entry.first_party,
+        "group": product.group(each.kind),
+        "target": each.entry.point.value,
+        "state": state.value,
+        "why": _why(each, loading),
+        "hooks": list(loading.hooks) if loading else [],
+    }
+
+
+def _findings_as_json(
+    product: Product, each: Surveyed, loading: Loading | None, found: tuple[Finding, ...]
+) -> dict[str, object]:
+    state = State.FAILED if loading and loading.failed else each.state
+    return {
+        **_as_json(product, each, state, loading),
+        "milliseconds": loading.milliseconds if loading else None,
+        "modules": loading.modules if loading else None,
+        "findings": [{"what": finding.what, "advice": finding.advice} for finding in found],
+    }

@@ -1,0 +1,77 @@
+"""What is wrong with a plugin, and what its author can do about it."""
+
+from collections.abc import Iterator
+
+from sst_core.authoring.loading import BUDGET, Loading, Refusal
+from sst_core.authoring.survey import State, Surveyed
+from sst_core.product import Product
+from sst_core.records import Record
+from sst_core.refusals import CORE, what_is_too_old
+
+
+class Finding(Record):
+    """One thing that is wrong."""
+
+    what: str
+    advice: str
+
+
+def findings(product: Product, surveyed: Surveyed, loading: Loading | None) -> tuple[Finding, ...]:
+    """All that is wrong; nothing is known to be of a plugin that was not loaded, but for its name."""
+    if surveyed.state is State.FAILED:
+        switch = product.variable("DISABLE_PLUGINS")
+        advice = f"Give its entry point another name. {switch}={surveyed.entry.distribution} switches it off."
+        return (Finding(surveyed.why, advice),)
+    return tuple(_of(product, surveyed, loading)) if loading else ()
+
+
+def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Finding]:
+    too_old = what_is_too_old(surveyed.entry, product)
+    if too_old:
+        yield Finding(too_old, "Install what it requires, or an older version of it.")
+    if loading.failed:
+        yield Finding(loading.failed, _advice(product, loading))
+    if loading.printed:
+        first = loading.printed.strip().partition("\n")[0]
+        shown = "".join(letter for letter in first if letter.isprintable())[:40]
+        yield Finding(
+            f"it prints when it is imported: {shown!r}",
+            "Print in a hook, and to stderr: stdout is the command's, and may be JSON.",
+        )
+    if loading.threads:
+        yield Finding(
+            f"it leaves {loading.threads} thread(s) running when it is imported",
+            "Start them in a hook, and end them there: a command waits for its threads.",
+        )
+    if loading.milliseconds and loading.milliseconds > BUDGET and surveyed.kind != "commands":
+        yield Finding(
+            f"its import takes {loading.milliseconds:.0f} ms of CPU and {loading.modules} modules, and the budget is "
+            f"{BUDGET:.0f} ms: it is a part of every command",
+            "Import what is heavy in the function that needs it. To see what is: "
+            f"python -X importtime -c 'import {surveyed.entry.module}'",
+        )
+    for words in loading.deprecated:
+        yield Finding(f"it uses what is to go: {words}", "Do as it says before the next major version.")
+
+
+def _advice(product: Product, loading: Loading) -> str:
+    if loading.hung:
+        return "Do nothing when imported but define: read, connect and wait in the hook or command that needs it."
+    if loading.exit_code is not None:
+        return "Nothing that runs at import may end the process: neither os._exit nor what crashes in C code."
+    refusal = loading.refusal
+    assert refusal is not None
+    advice = _advice_for(product, refusal)
+    return f"{advice} ({refusal.where})" if refusal.where else advice
+
+
+def _advice_for(product: Product, refusal: Refusal) -> str:
+    if refusal.missing and refusal.missing.partition(".")[0] == CORE:
+        return f"It is made for another version of sst_core than the one of {product.name} {product.version}."
+    if refusal.kind == "ModuleNotFoundError":
+        return f"Put what brings {refusal.missing} into the dependencies of its pyproject.toml, and install it anew."
+    if refusal.kind == "SyntaxError":
+        return "Mend that line."
+    if refusal.kind in ("", "PluginValidationError"):
+        return "The hooks and their arguments are in docs/hooks.md."
+    return "Do nothing when imported but define."

@@ -1,0 +1,77 @@
+"""A new plugin: `template/` is one that works, and the new one is it under another name."""
+
+import keyword
+import re
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from sst_core import __version__
+from sst_core.authoring.survey import survey
+from sst_core.invocation import Session
+from sst_core.records import Record
+
+TEMPLATE = Path(__file__).with_name("template")
+_CACHE = re.compile(r"__pycache__|_cache/")
+"""What tools leave in the template: it is linted and type-checked as what it is, a plugin."""
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class NotPossibleError(Exception):
+    """The package can't be made: why, and what to do."""
+
+
+class NewPackage(Record):
+    """What the new package is called."""
+
+    folder: Path
+    distribution: str
+    module: str
+    plugin: str
+    """The name of its entry points, and so of its command."""
+
+    @classmethod
+    def named(cls, name: str, session: Session) -> "NewPackage":
+        """`sst-hello` is the distribution, in a folder of that name; `sst_hello` its module, `hello` the plugin.
+
+        Raises :class:`NotPossibleError` for a name that can't be one, or that is somebody else's.
+        """
+        if not _NAME.fullmatch(name):
+            raise NotPossibleError("take lower-case letters, digits and single hyphens, such as sst-hello")
+        module = name.replace("-", "_")
+        if keyword.iskeyword(module) or module in sys.stdlib_module_names or find_spec(module) is not None:
+            raise NotPossibleError(f"{module} is a module of another package; take another name, such as sst-{name}")
+        program = session.context.product.name
+        plugin = name.removeprefix(f"{program}-")
+        taken = {*session.context.product.command_help, *(each.entry.name for each in survey(session))}
+        if plugin in taken or plugin == program:
+            raise NotPossibleError(f"there is a plugin or command {plugin} already; take another name")
+        return cls(Path(name), name, module, plugin)
+
+    def renamed(self, text: str) -> str:
+        """The template's text, with this package's names."""
+        text = text.replace("sst-example", self.distribution).replace("sst_example", self.module)
+        text = re.sub(r"\bexample\b", self.plugin, text)
+        return re.sub(r"sst>=[\d.]+", f"sst>={__version__}", text)
+
+
+def write_package(package: NewPackage) -> list[str]:
+    """Write it into the working directory and return the paths. Raises :class:`NotPossibleError`."""
+    try:
+        package.folder.mkdir()
+        return [str(path) for path in _written(package)]
+    except FileExistsError:
+        raise NotPossibleError(f"there is something called {package.folder} here, and it stays as it is") from None
+    except OSError as error:
+        raise NotPossibleError(f"{package.folder} can't be written: {error.strerror}") from None
+
+
+def _written(package: NewPackage) -> Iterator[Path]:
+    for source in sorted(TEMPLATE.rglob("*")):
+        name = str(source.relative_to(TEMPLATE))
+        if source.is_file() and not _CACHE.search(name):
+            target = package.folder / package.renamed(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(package.renamed(source.read_text(encoding="utf-8")), encoding="utf-8")
+            yield target

@@ -1,0 +1,80 @@
+"""What is installed, and which of it a command would import: told without importing any of it."""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from sst_core.consent import Consent
+from sst_core.entry_points import Entry, installed
+from sst_core.invocation import Session
+from sst_core.records import Record
+
+
+class State(Enum):
+    """What became of a plugin."""
+
+    LOADED = "loaded"
+    BLOCKED = "blocked"
+    """Switched off by a variable, and not imported."""
+    REPLACED = "replaced"
+    """It collects something and may not: the null plugin stands in its place, and it is not imported."""
+    COMMAND = "command"
+    """Imported when the command is run."""
+    FAILED = "failed"
+
+
+class Surveyed(Record):
+    """One entry point, before it is imported."""
+
+    entry: Entry
+    kind: str
+    """`commands`, `plugins` or `telemetry`: the group, without the product's name."""
+    state: State
+    """`LOADED` for what a command would import."""
+    why: str
+    """Of every other state."""
+
+
+def survey(session: Session) -> tuple[Surveyed, ...]:
+    """Every plugin, and every command of a plugin: the product's own commands are none."""
+    product = session.context.product
+    found = installed(product)
+    off = why_off(session.consent)
+    owners: dict[str, Entry] = {}
+    return (
+        *(_plugin(session, entry, "plugins", "", owners) for entry in found.plugins),
+        *(_plugin(session, entry, "telemetry", off, owners) for entry in found.collectors),
+        *_commands(session, found.commands),
+    )
+
+
+def why_off(consent: Consent) -> str:
+    """What keeps collecting plugins from being imported; empty if nothing does."""
+    off = [f"{source.name}: {source.value} ({source.where})" for source in consent.decide().sources if source.off]
+    return f"telemetry is off; {'; '.join(off)}" if off else ""
+
+
+def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[str, Entry]) -> Surveyed:
+    blocked = session.plugins.why_blocked(entry)
+    if blocked:
+        return Surveyed(entry, kind, State.BLOCKED, blocked)
+    owner = owners.setdefault(entry.name, entry)
+    if owner is not entry:
+        return Surveyed(entry, kind, State.FAILED, f"plugin {owner} has that name already")
+    if off:
+        return Surveyed(entry, kind, State.REPLACED, off)
+    return Surveyed(entry, kind, State.LOADED, "")
+
+
+def _commands(session: Session, entries: tuple[Entry, ...]) -> Iterator[Surveyed]:
+    owners: dict[str, Entry] = {}
+    for entry in entries:
+        blocked = "" if entry.first_party else session.plugins.why_blocked(entry)
+        if blocked:
+            yield Surveyed(entry, "commands", State.BLOCKED, blocked)
+            continue
+        owner = owners.setdefault(entry.name, entry)
+        if owner is not entry:
+            whose = "the program's own" if owner.first_party else f"that of plugin {owner}"
+            yield Surveyed(entry, "commands", State.FAILED, f"the name is taken: the command is {whose}")
+        elif not entry.first_party:
+            yield Surveyed(entry, "commands", State.COMMAND, "imported when it is run")

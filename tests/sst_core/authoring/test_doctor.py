@@ -1,0 +1,190 @@
+"""`sst plugins doctor`: what is wrong with a plugin, whatever it does to the process that loads it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from sst_core import __version__
+from sst_core.authoring import loading
+from sst_core.authoring.diagnosis import findings
+from sst_core.authoring.loading import Loading, load_apart
+from sst_core.authoring.survey import State, Surveyed
+from sst_core.cli import open_session
+from sst_core.sst import SST
+from sst_core.testing import Machine
+
+HOOK = "from sst_core import hookimpl\n@hookimpl\ndef {}: pass\n"
+GOOD = HOOK.format("on_command_finished()")
+
+WRONG = {
+    "exit": ("import os; os._exit(7)", "it ended the process while it was loaded (exit code 7)", "os._exit"),
+    "crash": ("import os; os.kill(os.getpid(), 11)", "(signal 11)", "C code"),
+    "raises": ("raise ValueError('because')", "ValueError: because", "wrong.py, line 1"),
+    "sys_exit": ("import sys; sys.exit(3)", "SystemExit", "wrong.py, line 1"),
+    "missing": ("import no_such_module", "no_such_module", "dependencies"),
+    "newer": ("from sst_core import no_such_thing", "no_such_thing", "another version of sst_core"),
+    "syntax": ("def (", "wrong.py", "Mend that line."),
+    "hook": (HOOK.format("on_command_begun()"), "on_command_begun", "docs/hooks.md"),
+    "argument": (HOOK.format("on_command_invoked(argv)"), "argv", "docs/hooks.md"),
+    "wrapper": (
+        "from sst_core import hookimpl\n@hookimpl(wrapper=True)\ndef on_command_invoked(): return (yield)",
+        "wrapped",
+        "docs/hooks.md",
+    ),
+    "prints": (f"print('hi there')\n{GOOD}", "it prints when it is imported: 'hi there'", "to stderr"),
+    "prints_below_python": (f"import os; os.write(1, b'hi there')\n{GOOD}", "'hi there'", "to stderr"),
+    "thread": (
+        f"import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\n{GOOD}",
+        "it leaves 1 thread(s) running",
+        "in a hook",
+    ),
+    # A loop of far more CPU than the budget, wherever it runs.
+    "slow": (f"for _ in range(30_000_000): pass\n{GOOD}", "the budget is 100 ms", "-X importtime -c 'import wrong'"),
+    "late_exit": ("import atexit, os; atexit.register(os._exit, 5); raise ValueError('first')", "ValueError", "wrong"),
+}
+
+
+def examined(machine: Machine, *names: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code, and what was found."""
+    run = machine.sst("plugins", "doctor", "--json", *names)
+    assert run.stderr == ""
+    return run.returncode, json.loads(run.stdout)
+
+
+@pytest.mark.parametrize(("code", "what", "advice"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_named_with_what_to_do(machine: Machine, code: str, what: str, advice: str) -> None:
+    machine.install("wrong", code, {"sst.plugins": {"wrong": "wrong"}})
+
+    exit_code, (told,) = examined(machine, "wrong")
+
+    assert exit_code == 1
+    (found,) = told["findings"]
+    assert what in found["what"]
+    assert advice in found["advice"]
+
+
+def test_nothing_wrong_is_said_with_what_the_import_cost(machine: Machine) -> None:
+    machine.install("fine", f"import fine_too\n{GOOD}", {"sst.plugins": {"fine": "fine"}})
+    machine.install("fine_too", "", {})
+
+    exit_code, told = examined(machine)
+
+    assert exit_code == 0
+    by_name = {each["name"]: each for each in told}
+    assert by_name["fine"]["modules"] == 2
+    assert by_name["fine"]["milliseconds"] >= 0
+    assert by_name["fine"]["hooks"] == ["on_command_finished"]
+    assert by_name["telemetry"]["state"] == "replaced"
+    assert by_name["telemetry"]["milliseconds"] is None
+    text = machine.sst("plugins", "doctor", "fine").stdout
+    assert text.startswith("fine  fine 1.0, sst.plugins\n  ok: imported in ")
+    assert text.endswith("2 modules; on_command_finished\n")
+
+
+def test_a_plugin_that_hangs_is_ended_and_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In this process, where its patience can be had; 10 s of it would be spent for nothing.
+    machine.install("hanging", "import time; time.sleep(600)", {"sst.plugins": {"hanging": "hanging"}})
+    monkeypatch.setattr(loading, "PATIENCE", 2.0)
+    for variable, value in machine.environ.items():
+        monkeypatch.setenv(variable, value)
+    assert machine.plugins is not None
+    monkeypatch.syspath_prepend(machine.plugins)
+    (entry,) = [each for each in open_session(SST).plugins._entries if each.name == "hanging"]
+    surveyed = Surveyed(entry, "plugins", State.LOADED, "")
+
+    went = load_apart(SST, surveyed)
+
+    assert went.hung
+    (found,) = findings(SST, surveyed, went)
+    assert found.what == "it was not loaded after 2 s"
+    assert "Do nothing when imported" in found.advice
+
+
+def test_a_command_is_examined_too(machine: Machine) -> None:
+    machine.install(
+        "greeting",
+        "print('hi')\nnothing = 5\ndef greet(): pass",
+        {"sst.commands": {"a": "greeting:greet", "b": "greeting:nothing"}},
+    )
+
+    exit_code, (greet, nothing) = examined(machine, "greeting")
+
+    assert exit_code == 1
+    assert [found["what"] for found in greet["findings"]] == ["it prints when it is imported: 'hi'"]
+    assert "neither a Typer app nor a function" in nothing["findings"][0]["what"]
+
+
+def test_what_it_requires_and_is_not_there_is_wrong(machine: Machine) -> None:
+    machine.install("newer", GOOD, {"sst.plugins": {"newer": "newer"}})
+    assert machine.plugins is not None
+    with (machine.plugins / "newer-1.0.dist-info" / "METADATA").open("a") as metadata:
+        metadata.write("Requires-Dist: sst>=99.1\n")
+
+    exit_code, (told,) = examined(machine, "newer")
+
+    assert exit_code == 1
+    assert [found["what"] for found in told["findings"]] == [f"it requires sst>=99.1, and this is {__version__}"]
+
+
+def test_a_name_that_is_taken_is_wrong(machine: Machine) -> None:
+    machine.install("twin", GOOD, {"sst.plugins": {"tasks": "twin"}})
+
+    run = machine.sst("plugins", "doctor", "twin")
+
+    assert run.returncode == 1
+    assert "wrong: plugin 'tasks' (sst 0.1.0) has that name already" in run.stdout
+    assert "SST_DISABLE_PLUGINS=twin switches it off." in " ".join(run.stdout.split())
+    assert max(map(len, run.stdout.splitlines())) < 80
+
+
+def test_a_collecting_plugin_is_not_imported_while_telemetry_is_off_whoever_asks(machine: Machine) -> None:
+    note = f"open({str(machine.root / 'imported')!r}, 'a').write('x')\n"
+    machine.install("counting", f"{note}raise ValueError", {"sst.telemetry": {"counting": "counting"}})
+
+    run = machine.sst("plugins", "doctor", "counting")
+
+    assert run.returncode == 0
+    assert "not imported: telemetry is off" in run.stdout
+    assert not (machine.root / "imported").exists()
+
+    machine.sst("telemetry", "enable")
+    assert machine.sst("plugins", "doctor", "counting").returncode == 1
+    assert (machine.root / "imported").exists()
+
+
+def test_what_an_exception_says_does_not_steer_the_terminal(machine: Machine) -> None:
+    machine.install("wrong", "raise ValueError('be\\x1b[2Jcause\\x07')", {"sst.plugins": {"wrong": "wrong"}})
+
+    for arguments in (("doctor", "wrong"), ("list",)):
+        output = machine.sst("plugins", *arguments).stdout
+        assert "ValueError: be[2Jcause" in output
+
+
+def test_nobody_is_called_so(machine: Machine) -> None:
+    run = machine.sst("plugins", "doctor", "nobody")
+
+    assert run.returncode == 2
+    assert "there is no plugin nobody" in run.stderr
+
+
+def test_it_works_where_a_plugin_breaks_every_other_command(machine: Machine) -> None:
+    machine.project('build = ["true"]')
+    machine.install("deadly", "import os; os.kill(os.getpid(), 9)", {"sst.plugins": {"deadly": "deadly"}})
+    assert machine.sst("build").returncode == -9
+
+    run = machine.sst("plugins", "doctor")
+
+    assert run.returncode == 1
+    assert "deadly  deadly 1.0, sst.plugins\n  wrong: it ended the process" in run.stdout
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(machine: Machine) -> None:
+    (machine.folder / "pluggy.py").write_text("raise RuntimeError('a stranger')")
+    machine.install("fine", GOOD, {"sst.plugins": {"fine": "fine"}})
+
+    assert machine.sst("plugins", "doctor", "fine").returncode == 0
+
+
+def test_what_was_never_loaded_is_not_known_to_be_wrong() -> None:
+    assert Loading().failed == ""
