@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from machine import Machine
 from sst_core import SST, Consent, Locations
+from sst_core.testing import Machine
 from sst_telemetry.delivery import Delivery, Report
 from sst_telemetry.record import run_facts
 from sst_telemetry.state import DeliveryState, read_state

@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -108,6 +109,46 @@ def dripping(connection: socket.socket, _request: Request) -> bool:
                 return False
 
 
+def dripping_bytes(connection: socket.socket, _request: Request) -> bool:
+    """A collector's answer, at one byte a second."""
+    connection.settimeout(1.0)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n")
+    for number in b'{"accepted": 1, "rejected": []}':
+        connection.sendall(bytes([number]))
+        with suppress(TimeoutError):
+            if not connection.recv(1):
+                return False
+    return True
+
+
+def late(seconds: float) -> Answer:
+    """What a collector answers, when the client has long gone."""
+
+    def reply(connection: socket.socket, request: Request) -> bool:
+        connection.settimeout(seconds)
+        with suppress(TimeoutError):
+            connection.recv(1)
+            return False
+        return accounting()(connection, request)
+
+    return reply
+
+
+@dataclass
+class Flood:
+    """An answer of a gigabyte, and how much of it could be written before the client hung up."""
+
+    written: int = 0
+    size: int = 1 << 30
+
+    def __call__(self, connection: socket.socket, _request: Request) -> bool:
+        """Write as much as the client lets us."""
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.size)
+        while self.written < self.size:
+            self.written += connection.send(b" " * 65536)
+        return True
+
+
 @dataclass
 class Loopback:
     """The server. Answers are taken from `script` one by one; when it is empty, every request is accounted for."""
@@ -115,6 +156,7 @@ class Loopback:
     script: list[Answer] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     otherwise: Answer = field(default_factory=accounting)
+    tls: ssl.SSLContext | None = None
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0), backlog=128))
     _connections: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -126,7 +168,12 @@ class Loopback:
     @property
     def url(self) -> str:
         """Where events go."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/events"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/events"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
 
     @property
     def commands(self) -> list[str]:
@@ -160,12 +207,16 @@ class Loopback:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                self._connections.append(connection)
             while (request := _read(connection)) is not None:
                 self.requests.append(request)
                 reply = self.script.pop(0) if self.script else self.otherwise
                 if not reply(connection, request):
                     break
             connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
 
 
 def refusing() -> tuple[socket.socket, str]:

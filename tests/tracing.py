@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import PATIENCE, SST, Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 _CALL = re.compile(r"(\w+)\((.*)\)\s+= ([-?\w]+)")
 _WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
@@ -96,7 +96,7 @@ def trace(
     machine: Machine,
     *arguments: str,
     env: Mapping[str, str] | None = None,
-    program: tuple[str, ...] = (str(SST),),
+    program: tuple[str, ...] = (str(PROGRAM),),
     around: tuple[str, ...] = (),
 ) -> Traced:
     """Run `program` under strace to the end of its last child; `around` is what strace itself is run by."""

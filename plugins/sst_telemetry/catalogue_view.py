@@ -1,35 +1,47 @@
-"""`sst telemetry catalog`: everything that may be recorded, and why that is allowed."""
+"""`sst telemetry catalog`: everything that may be recorded, and why that is allowed; and what plugins declare."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sst_core import Catalogue, Field
-
-
-def catalogue_as_json(catalogue: Catalogue) -> list[Mapping[str, object]]:
-    """One object for each field, in the order of the catalogue."""
-    return [
-        {
-            "key": field.key,
-            "section": field.section.value,
-            "values": field.kind.describe(),
-            "optional": field.optional,
-            "taken": field.moment.value,
-            "dimension": field.dimension,
-            "purpose": field.purpose,
-            "sentence": field.sentence,
-            "exception": field.exception,
-            "revision": field.revision,
-            "reviewer": field.reviewer,
-            "reviewed": field.reviewed,
-            "expires": field.expires,
-        }
-        for field in catalogue
-    ]
+from sst_core import Catalogue, Collecting, DeclaredValue, Field
 
 
-def catalogue_as_text(catalogue: Catalogue) -> str:
+def catalogue_as_json(catalogue: Catalogue, plugins: Sequence[Collecting] = ()) -> list[Mapping[str, object]]:
+    """One object for each field, in the order of the catalogue, and for each value that a plugin declares."""
+    declared = [_value_as_json(plugin, value) for plugin in plugins for value in plugin.values]
+    return [*map(_field_as_json, catalogue), *declared]
+
+
+def catalogue_as_text(catalogue: Catalogue, plugins: Sequence[Collecting] = ()) -> str:
     """For people."""
-    return "\n\n".join(_field_as_text(field) for field in catalogue)
+    return "\n\n".join([*map(_field_as_text, catalogue), *map(_plugin_as_text, plugins)])
+
+
+def _field_as_json(field: Field) -> Mapping[str, object]:
+    return {
+        "key": field.key,
+        "section": field.section.value,
+        "values": field.kind.describe(),
+        "optional": field.optional,
+        "taken": field.moment.value,
+        "dimension": field.dimension,
+        "purpose": field.purpose,
+        "sentence": field.sentence,
+        "exception": field.exception,
+        "revision": field.revision,
+        "reviewer": field.reviewer,
+        "reviewed": field.reviewed,
+        "expires": field.expires,
+    }
+
+
+def _value_as_json(plugin: Collecting, value: DeclaredValue) -> Mapping[str, object]:
+    return {
+        "key": value.key,
+        "plugin": plugin.distribution,
+        "sends_to": plugin.sends_to,
+        "values": value.kind.describe(),
+        "purpose": value.purpose,
+    }
 
 
 def _field_as_text(field: Field) -> str:
@@ -44,3 +56,14 @@ def _field_as_text(field: Field) -> str:
             f"  reviewed  {field.reviewed} by {field.reviewer}; again before {field.expires}",
         ]
     )
+
+
+def _plugin_as_text(plugin: Collecting) -> str:
+    title = f"Plugin {plugin.distribution} collects too, and sends to {plugin.sends_to}:"
+    if not plugin.values:
+        return f"{title}\n  it declares no values, so what it collects is not known here"
+    return "\n\n".join([title, *(_value_as_text(value) for value in plugin.values)])
+
+
+def _value_as_text(value: DeclaredValue) -> str:
+    return f"{value.key}\n  values    {value.kind.describe()}\n  purpose   {value.purpose}"

@@ -23,7 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-Project = Annotated[bool, typer.Option("--project", help="For everybody: in the project's sst.toml, to be committed.")]
+Project = Annotated[
+    bool, typer.Option("--project", help="For everybody: in the project's {program}.toml, to be committed.")
+]
 FLUSH_SECONDS = 60.0
 """What `flush` takes at most, whatever the network does: `disable` waits for it."""
 
@@ -34,7 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 def telemetry(ctx: typer.Context, json: Json = False) -> None:
     """See and control what is recorded. Without a command: the status.
 
-    Example: sst telemetry
+    Example: {command}
     """
     if ctx.invoked_subcommand is None:
         _print_status(ctx.obj, json)
@@ -46,7 +48,7 @@ def telemetry(ctx: typer.Context, json: Json = False) -> None:
 def status(ctx: typer.Context, json: Json = False) -> None:
     """Say whether telemetry is on, everything that decides it, and what is queued.
 
-    Example: sst telemetry status --json
+    Example: {command} --json
     """
     _print_status(ctx.obj, json)
 
@@ -55,7 +57,7 @@ def status(ctx: typer.Context, json: Json = False) -> None:
 def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
     """Switch telemetry on for you. Nothing overrides another off: what still holds is named.
 
-    Example: sst telemetry enable
+    Example: {command}
     """
     consent = ctx.obj.consent
     _print_change(control.choose_for_project(consent, True) if project else control.enable(consent), json)
@@ -65,7 +67,7 @@ def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> 
 def disable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
     """Switch telemetry off for you, and delete what was recorded and every id.
 
-    Example: sst telemetry disable
+    Example: {command}
     """
     consent = ctx.obj.consent
     _print_change(control.choose_for_project(consent, False) if project else control.disable(consent), json)
@@ -79,7 +81,7 @@ def show(
 ) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
-    Example: sst telemetry show --preview build
+    Example: {command} --json
     """
     if preview is not None:
         _print_preview(ctx.obj, preview, json)
@@ -92,17 +94,17 @@ def show(
 def catalog(ctx: typer.Context, json: Json = False) -> None:
     """Show everything that may be recorded: its values, why it is collected, and what allows it.
 
-    Example: sst telemetry catalog
+    Example: {command}
     """
-    catalogue = ctx.obj.context.product.catalogue
-    typer.echo(json_format.dumps(catalogue_as_json(catalogue), indent=2) if json else catalogue_as_text(catalogue))
+    everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collectors
+    typer.echo(json_format.dumps(catalogue_as_json(*everything), indent=2) if json else catalogue_as_text(*everything))
 
 
 @app.command()
 def purge(ctx: typer.Context, json: Json = False) -> None:
     """Delete what is queued and the last batch, unsent. Telemetry stays as it is.
 
-    Example: sst telemetry purge
+    Example: {command}
     """
     purged = control.purge(ctx.obj.consent)
     typer.echo(json_format.dumps({"purged": purged}) if json else f"Deleted from the queue: {purged}.")
@@ -112,7 +114,7 @@ def purge(ctx: typer.Context, json: Json = False) -> None:
 def forget(ctx: typer.Context, json: Json = False) -> None:
     """Ask the collector to delete what it still keeps of this machine. Exits with 0 when nothing is left to ask.
 
-    Example: sst telemetry forget
+    Example: {command}
     """
     _print_forgotten(_bounded(lambda: forgetting.forget(ctx.obj.consent)), json)
 
@@ -121,7 +123,7 @@ def forget(ctx: typer.Context, json: Json = False) -> None:
 def reset(ctx: typer.Context, json: Json = False) -> None:
     """Forget, and be another machine to the collector from now on.
 
-    Example: sst telemetry reset
+    Example: {command}
     """
     _print_forgotten(_bounded(lambda: forgetting.reset(ctx.obj.consent)), json)
 
@@ -130,7 +132,7 @@ def reset(ctx: typer.Context, json: Json = False) -> None:
 def flush(ctx: typer.Context, json: Json = False) -> None:
     """Send what is queued now, and wait for it. Exits with 0 when nothing is left.
 
-    Example: sst telemetry flush
+    Example: {command}
     """
     from sst_telemetry.delivery import Delivery
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, say
 from sst_telemetry.forget import pending_count
+from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
 
 
@@ -89,7 +90,7 @@ def disable(consent: Consent) -> Change:
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
     pending = pending_count(consent.locations)
     if pending:
-        what += f" Kept are {pending} ids for which `{consent.product.name} telemetry forget` has still to ask."
+        what += f" Kept are {pending} ids for which `{consent.product.telemetry} forget` has still to ask."
     return Change(changed, False, off, what)
 
 
@@ -102,7 +103,9 @@ def _withdraw(consent: Consent, *, saved: bool) -> bool:
     with consent.changing():
         # Again, now that nobody else is at it: whoever takes the lock last decides.
         again = consent.write_user_choice(False) if saved else False
-        return _delete(locations.telemetry) or again
+        deleted = _delete(locations.telemetry)
+        remove_leftovers(locations)
+        return deleted or again
 
 
 def choose_for_project(consent: Consent, enabled: bool) -> Change:
@@ -129,6 +132,7 @@ def purge(consent: Consent) -> int:
             waiting = len(Queue(locations.queue).waiting())
             for path in (locations.queue, locations.telemetry / "set-aside", locations.telemetry / "last-batch.ndjson"):
                 _delete(path)
+            remove_leftovers(locations)
             if locations.telemetry.is_dir():
                 locations.queue.mkdir(mode=0o700, exist_ok=True)  # a command may have been faster
     except OSError as error:

@@ -3,15 +3,18 @@
 import os
 import random
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sst_core import Consent, Destination, find_destination, held
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.identity import iso_week
+from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
+from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
 if TYPE_CHECKING:
@@ -21,8 +24,11 @@ MAX_REQUESTS = 32
 """The most that one sender makes."""
 MAX_WAIT = timedelta(days=1).total_seconds()
 """No failure, and no collector, puts delivery off for longer, in seconds."""
+MAX_DOUBTS = 4
+"""Single runs that may be refused before it is taken for the address, and not for each of them, in one delivery."""
 PATIENCE = 60.0
-"""How long a delivery that a person asked for waits for a sender that is at work, in seconds."""
+"""How long a delivery that a person asked for waits for a sender that is at work, in seconds. A sender in CI waits too,
+as long as it lives."""
 _FIRST_WAIT = 60.0
 
 
@@ -47,6 +53,10 @@ class Delivery:
         self._locations = consent.locations
         self._queue = Queue(self._locations.queue)
         self._requests = 0
+        self._has_accounted = False
+        """Whether the collector has, for any run, in this delivery: then it is one."""
+        self._doubtful: list[Line] = []
+        """Runs that were refused one by one, by what may be no collector."""
 
     def run(self, *, now_please: bool = False) -> Report:
         """Deliver what is queued. `now_please` does not wait for the time that an earlier failure set.
@@ -57,15 +67,26 @@ class Delivery:
             return Report(0, "nothing is queued")
         with ExitStack() as stack:
             try:
-                # A sender leaves at once when another is at work; a person who asks waits for it.
-                lock = stack.enter_context(held(self._locations.lock, PATIENCE if now_please else 0.0))
+                lock = stack.enter_context(held(self._locations.lock, self._patience(now_please)))
             except TimeoutError:
                 return Report(self._left(), "another sender is at work")
             os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends a sender
+            with suppress(OSError):  # what can't be deleted keeps nothing from being sent
+                remove_leftovers(self._locations)
             return self._deliver(now_please)
+
+    def _patience(self, now_please: bool) -> float:
+        """A sender leaves at once when another is at work, whose next one it is; in CI there may be no next one."""
+        return PATIENCE if now_please or self._consent.ci is not None else 0.0
 
     def _left(self) -> int:
         return len(self._queue.waiting())
+
+    def _look(self) -> list[Path]:
+        """What waits. In CI a command that records after this starts a sender of its own: see `spawn`."""
+        if self._consent.ci is not None:
+            (self._locations.telemetry / STAMP).unlink(missing_ok=True)
+        return self._queue.waiting()
 
     def _deliver(self, now_please: bool) -> Report:
         if not self._consent.decide().enabled:
@@ -81,17 +102,23 @@ class Delivery:
         return self._post_all(target, target.url)
 
     def _post_all(self, target: Destination, url: str) -> Report:
+        waiting = self._look()
+        if not waiting:
+            return Report(0, "nothing is queued")  # and no client is imported
         from sst_telemetry.post import Collector
 
         with Collector(url, self._product.name) as collector:
-            while waiting := self._queue.waiting()[:MAX_LINES]:
-                composed = compose(self._product, self._locations, waiting, self._clock())
+            while waiting:
+                composed = compose(self._product, self._locations, waiting[:MAX_LINES], self._clock())
                 for path in composed.unusable:
                     self._queue.set_aside(path)
                 self._remember(self._state().counting(set_aside=len(composed.unusable)))
                 stopped = self._post(collector, url, composed.lines) if composed.lines else None
+                if stopped is None and self._doubtful:
+                    stopped = self._doubt_the_address()
                 if stopped is not None:
                     return Report(self._left(), f"{stopped} from {target.where}")
+                waiting = self._look()
         return Report(0, "everything is delivered")
 
     def _post(self, collector: "Collector", url: str, lines: Sequence[Line]) -> str | None:
@@ -123,15 +150,31 @@ class Delivery:
             self._account(lines, rejected=answer.rejected)
             return None
         if len(lines) == 1:
-            self._account(lines, rejected=1)
-            return None
+            return self._refused(lines[0])
         middle = len(lines) // 2
-        return self._post(collector, url, lines[:middle]) or self._post(collector, url, lines[middle:])
+        # The newest first: it is what an old version recorded that a collector is likeliest not to read.
+        return self._post(collector, url, lines[middle:]) or self._post(collector, url, lines[:middle])
 
     def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
-        for line in lines:
+        """Remove what the collector has accounted for, and with it what was in doubt until it did."""
+        self._has_accounted = True
+        rejected += len(self._doubtful)
+        for line in (*lines, *self._doubtful):
             line.path.unlink(missing_ok=True)
+        self._doubtful.clear()
         self._remember(replace(self._state().counting(rejected=rejected), failures=0, not_before=0.0))
+
+    def _refused(self, line: Line) -> str | None:
+        """One run was refused by itself. It is to blame only where another was accounted for."""
+        self._doubtful.append(line)
+        if self._has_accounted:
+            self._account((), rejected=0)
+        return self._doubt_the_address() if len(self._doubtful) == MAX_DOUBTS else None
+
+    def _doubt_the_address(self) -> str:
+        """Every run was refused, so all are kept: a wrong address, or a proxy, says so to whatever it is sent."""
+        self._remember(_put_off(self._state(), self._clock().timestamp(), None))
+        return "nothing but refusals"
 
     def _state(self) -> DeliveryState:
         return read_state(self._locations.telemetry)

@@ -22,6 +22,7 @@ from sst_core import (
 )
 from sst_telemetry.batch import utc_now
 from sst_telemetry.identity import iso_week, stored_secret, weekly_id
+from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue, week_of
 from sst_telemetry.state import read_last_batch, read_state, write_last_batch
 
@@ -69,6 +70,7 @@ def reset(consent: Consent) -> Forgotten:
             forgotten = _ask(consent)
         finally:
             (locations.telemetry / "secret").unlink(missing_ok=True)
+            remove_leftovers(locations)
             if locations.telemetry.is_dir():
                 write_last_batch(locations.telemetry, b"")  # the old id is in it
                 _forget_attempts(locations)

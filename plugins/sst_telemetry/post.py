@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import socket
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,6 +18,8 @@ from sst_core import ConfigurationError
 
 MAX_ANSWER = 64 * 1024
 """An answer is never read further, in bytes."""
+REQUEST_SECONDS = 8.0
+"""What one request takes at most, however much of its answer drips in: less than a sender lives."""
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 
 
@@ -51,6 +56,8 @@ class Collector:
 
     def __init__(self, url: str, user_agent: str, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
+        self._socket: socket.socket | None = None
+        self._is_late = False
         headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             self._client = httpx.Client(
@@ -78,20 +85,50 @@ class Collector:
         # No time in the gzip header: a time is not in the catalogue.
         content = gzip.compress(body(lines), mtime=0)
         try:
-            with self._client.stream("POST", self._url, content=content, headers=headers) as response:
+            with self._bounded(httpx.URL(self._url), content=content, headers=headers) as response:
                 return _meaning(response, len(lines))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-            return Failed(type(error).__name__)
+            return Failed(self._name(error))
 
     def forget(self, ids: Sequence[str]) -> str | None:
         """Ask for the rows of these ids to be deleted. None once that is confirmed, else what came instead."""
-        url = httpx.URL(self._url).join("forget")
+        headers, content = {"Content-Type": "application/json"}, json.dumps({"anonymousIds": list(ids)}).encode()
         try:
-            with self._client.stream("POST", url, json={"anonymousIds": list(ids)}) as response:
+            with self._bounded(httpx.URL(self._url).join("forget"), content=content, headers=headers) as response:
                 confirmed = response.status_code == 200 and isinstance(_json(response).get("forgotten"), int)
                 return None if confirmed else str(response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-            return type(error).__name__
+            return self._name(error)
+
+    @contextmanager
+    def _bounded(self, url: httpx.URL, *, content: bytes, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """POST, and end the connection when the time is over: httpx bounds each read, but not all of them together."""
+        self._is_late = False
+        timer = threading.Timer(REQUEST_SECONDS, self._end_connection)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._client.stream(
+                "POST", url, content=content, headers=headers, extensions={"trace": self._note_connection}
+            ) as response:
+                yield response
+        finally:
+            timer.cancel()
+
+    def _note_connection(self, _event: str, told: Mapping[str, object]) -> None:
+        """httpx tells of each connection that it makes, first of the plain one and then of TLS on it."""
+        get_extra_info = getattr(told.get("return_value"), "get_extra_info", None)
+        if get_extra_info is not None:
+            self._socket = get_extra_info("socket")
+
+    def _end_connection(self) -> None:
+        self._is_late = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _name(self, error: Exception) -> str:
+        return "it took too long" if self._is_late else type(error).__name__
 
 
 def body(lines: Sequence[bytes]) -> bytes:

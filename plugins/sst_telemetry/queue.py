@@ -3,10 +3,10 @@
 No lock and no shared file: a command that is killed leaves a whole file or none, and never touches another's.
 """
 
+import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 MAX_RUNS = 1000
@@ -16,6 +16,8 @@ MAX_BYTES = 4096
 """No recorded run is larger."""
 
 _SUFFIX = ".json"
+_DIGITS = 20
+"""Of the time in nanoseconds, in a run's name."""
 
 
 class Queue:
@@ -26,7 +28,7 @@ class Queue:
 
     def put(self, session: str, content: bytes) -> None:
         """Add one run. Raises OSError, also when consent has been withdrawn and the folder's parent is gone."""
-        name = f"{time.time_ns():020d}-{session}{_SUFFIX}"
+        name = f"{time.time_ns():0{_DIGITS}d}-{session}{_SUFFIX}"
         temporary = self.folder / f".{name}"
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -35,20 +37,24 @@ class Queue:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            # Buffered, since a bare write to a disk that is almost full writes a part, and says so only by its result.
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+            try:
+                written = os.write(descriptor, content)
+            finally:
+                os.close(descriptor)
+            if written < len(content):  # a disk that is almost full takes a part, and says so only by its result
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.rename(self.folder / name)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
 
     def waiting(self) -> list[Path]:
-        """Everything that waits, the oldest run first. Empty if there is no folder."""
-        try:
-            return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        """The runs that wait, the oldest first. Empty if there is no folder.
+
+        What has another name is nobody's business here: it is not read, not moved and not counted.
+        """
+        runs, _ = self._names()
+        return [self.folder / name for name in runs]
 
     def read(self, path: Path) -> bytes | None:
         """A run's content; None for what is no whole, regular file of ours."""
@@ -68,7 +74,7 @@ class Queue:
 
     def pinned(self, path: Path, week: str) -> Path:
         """The run, renamed to say in which week it was first sent: a retry in the next one has no other weekly id."""
-        if _recorded_at(path) is None or week_of(path) is not None:
+        if _recorded_at(path.name) is None or week_of(path) is not None:
             return path
         target = path.with_name(f"{path.name.removesuffix(_SUFFIX)}.{week}{_SUFFIX}")
         path.rename(target)
@@ -88,25 +94,38 @@ class Queue:
 
     def trim(self, now: float) -> int:
         """Remove the runs that are over the bounds, the oldest first, and return how many that were."""
-        # By their names: what is none of ours is set aside when it is read, and takes no run's place here.
-        recorded = [(moment, path) for path in self.waiting() if (moment := _recorded_at(path)) is not None]
-        surplus = len(recorded) - MAX_RUNS
+        runs, temporaries = self._names()
+        surplus = len(runs) - MAX_RUNS
         dropped = 0
-        for position, (moment, path) in enumerate(recorded):
-            if position < surplus or not now - MAX_AGE <= moment <= now + MAX_AGE:
-                dropped += _remove(path)
-        for path in self._abandoned(now):
-            _remove(path)
+        for position, name in enumerate(runs):
+            moment = _recorded_at(name)
+            if position < surplus or moment is None or not now - MAX_AGE <= moment <= now + MAX_AGE:
+                dropped += _remove(self.folder / name)
+        for name in temporaries:
+            self._remove_abandoned(self.folder / name, now)
         return dropped
 
-    def _abandoned(self, now: float) -> Iterator[Path]:
-        """Temporary files of commands that were killed while they wrote."""
+    def _names(self) -> tuple[list[str], list[str]]:
+        """The runs, the oldest first, and the files that are being written."""
+        # One pass that keeps no foreign name: among a million of them, a sender still has its runs in a second.
+        runs: list[str] = []
+        temporaries: list[str] = []
         try:
             with os.scandir(self.folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") and now - entry.stat(follow_symlinks=False).st_mtime > 3600:
-                        yield Path(entry.path)
+                    name = entry.name
+                    if _recorded_at(name.removeprefix(".")) is not None:
+                        (temporaries if name.startswith(".") else runs).append(name)
         except (FileNotFoundError, NotADirectoryError):
+            return [], []
+        return sorted(runs), temporaries
+
+    def _remove_abandoned(self, temporary: Path, now: float) -> None:
+        """What a command that was killed left behind while it wrote."""
+        try:
+            if now - temporary.lstat().st_mtime > 3600:
+                _remove(temporary)
+        except FileNotFoundError:  # it has got its name
             return
 
 
@@ -116,10 +135,12 @@ def week_of(path: Path) -> str | None:
     return parts[1] if len(parts) == 3 else None
 
 
-def _recorded_at(path: Path) -> float | None:
-    """Seconds since the epoch, from the name; None for a name that is none of ours."""
-    stamp = path.name.partition("-")[0]
-    return int(stamp) / 1e9 if stamp.isascii() and stamp.isdecimal() and len(stamp) == 20 else None
+def _recorded_at(name: str) -> float | None:
+    """Seconds since the epoch, from a run's name; None for a name that is none of ours."""
+    if name[_DIGITS : _DIGITS + 1] != "-":  # first, since there may be a million others
+        return None
+    stamp = name[:_DIGITS]
+    return int(stamp) / 1e9 if stamp.isascii() and stamp.isdecimal() else None
 
 
 def _remove(path: Path) -> bool:

@@ -4,12 +4,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sst_core import Context, Locations, Product, held_if_free
 
 INTERVAL = 600.0
-"""Seconds between two senders. In CI each run starts one: there is no next run to leave it to."""
+"""Seconds between two senders."""
+INTERVAL_IN_CI = 10.0
+"""The same in CI, where there may be no next run to leave it to: longer than a sender lives. One that is about to look
+at the queue removes the stamp, so whoever finds it has been in time, and whoever doesn't starts the next."""
+STAMP = "sender-started"
+"""In the telemetry folder."""
 
 # What the sender needs: where things are, how to reach the collector, and what may turn telemetry off.
 PASSED_ON = (
@@ -30,29 +37,30 @@ PASSED_ON = (
 
 def start_sender_if_due(context: Context) -> None:
     """Start the sender unless one was started lately. Raises OSError."""
-    telemetry = Locations.of(context.product, os.environ).telemetry
-    if context.ci is not None or _claim(telemetry / "sender-started"):
-        _spawn(context.product, in_ci=context.ci is not None)
+    in_ci = context.ci is not None
+    stamp = Locations.of(context.product, os.environ).telemetry / STAMP
+    if _claim(stamp, INTERVAL_IN_CI if in_ci else INTERVAL):
+        _spawn(context.product, in_ci=in_ci)
 
 
-def _claim(stamp: Path) -> bool:
+def _claim(stamp: Path, interval: float) -> bool:
     """Whether this process is the one to start a sender now: of many at the same moment, one is."""
-    if not _is_due(stamp):
-        return False
+    try:
+        if not _is_due(stamp.stat(), interval):
+            return False
+    except FileNotFoundError:
+        pass
     with held_if_free(stamp) as mine:
         # A new stamp is empty and a used one is not: the time alone can't tell a file that was just made.
-        if mine is None or (stamp.stat().st_size and not _is_due(stamp)):
+        if mine is None or ((now := os.fstat(mine)).st_size and not _is_due(now, interval)):
             return False
-        stamp.write_bytes(b"1")
+        os.lseek(mine, 0, os.SEEK_SET)  # taking the lock moves it, on Windows
+        os.write(mine, b"1")
         return True
 
 
-def _is_due(stamp: Path) -> bool:
-    try:
-        age = time.time() - stamp.stat().st_mtime
-    except FileNotFoundError:
-        return True
-    return not 0 <= age < INTERVAL  # a clock that was set back must not stop delivery
+def _is_due(stamp: os.stat_result, interval: float) -> bool:
+    return not 0 <= time.time() - stamp.st_mtime < interval  # a clock that was set back must not stop delivery
 
 
 def _spawn(product: Product, *, in_ci: bool) -> None:
@@ -69,9 +77,23 @@ def _spawn(product: Product, *, in_ci: bool) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     try:
         streams = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
-        os.posix_spawn(sys.executable, arguments, environ, file_actions=streams, setsid=True)
+        # A command may have been handed a pipe beside the streams, and whoever reads it waits for all its ends.
+        others = [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable() if number > 2]
+        os.posix_spawn(sys.executable, arguments, environ, file_actions=[*streams, *others], setsid=True)
     finally:
         os.close(null)
+
+
+def _inheritable() -> Iterator[int]:
+    """The open files that a child would have too."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - a Path each is for nothing
+    except OSError:  # a system, or a jail, without it
+        return
+    for number in numbers:
+        with suppress(OSError):  # the listing's own is closed by now
+            if os.get_inheritable(number):
+                yield number
 
 
 def _environment(product: Product, *, in_ci: bool) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sst_core import ConfigurationError, Consent, Decision, Destination, find_destination
+from sst_core import Collecting, ConfigurationError, Consent, Decision, Destination, find_destination
 from sst_telemetry.forget import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
@@ -13,13 +13,16 @@ from sst_telemetry.state import DeliveryState, read_state
 class Status:
     """All that a user may want to know about telemetry on this machine."""
 
-    program: str
+    command: str
+    """How a user calls this: `sst telemetry`."""
     decision: Decision
     destination: Destination
     queued: int
     delivery: DeliveryState
     pending_forget: int
     """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
+    plugins: tuple[Collecting, ...] = ()
+    """Those of others that collect too, under the same consent."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
@@ -34,6 +37,7 @@ class Status:
             "rejected": self.delivery.rejected,
             "set_aside": self.delivery.set_aside,
             "pending_forget": self.pending_forget,
+            "plugins": [{"name": plugin.distribution, "sends_to": plugin.sends_to} for plugin in self.plugins],
         }
 
     def as_text(self) -> str:
@@ -52,8 +56,9 @@ class Status:
             f"Queued     {_runs(self.queued)}",
             f"Last sent  {self._last()}",
             *self._losses(),
+            *(f"Also       plugin {plugin.distribution} collects, to {plugin.sends_to}" for plugin in self.plugins),
             *(
-                [f"Forget     {self.pending_forget} ids are still to be asked for: `{self.program} telemetry forget`"]
+                [f"Forget     {self.pending_forget} ids are still to be asked for: `{self.command} forget`"]
                 if self.pending_forget
                 else []
             ),
@@ -78,20 +83,18 @@ class Status:
 
     def _next(self) -> str:
         if self.decision.enabled:
-            return f"Next: `{self.program} telemetry show` shows what is recorded, `… disable` switches it off."
+            return f"Next: `{self.command} show` shows what is recorded, `… disable` switches it off."
         if self.decision.only_notice_missing:
-            return (
-                f"Next: the first command on a terminal shows the notice. `{self.program} telemetry enable` is a yes."
-            )
+            return f"Next: the first command on a terminal shows the notice. `{self.command} enable` is a yes."
         ways = {
             "environment": "unset {where}",
             "plugins": "take telemetry out of {where}",
-            "project": "`{program} telemetry enable --project`, for everybody in it",
-            "user": "`{program} telemetry enable`",
+            "project": "`{command} enable --project`, for everybody in it",
+            "user": "`{command} enable`",
             "machine": "ask whoever administers this machine about {where}",
         }
         off = [source for source in self.decision.sources if source.off and source.name in ways]
-        each = [ways[source.name].format(where=source.where, program=self.program) for source in off]
+        each = [ways[source.name].format(where=source.where, command=self.command) for source in off]
         return f"Next: to switch it on, {'; '.join(each)}."
 
 
@@ -106,12 +109,13 @@ def read_status(consent: Consent) -> Status:
     except (ConfigurationError, OSError):
         pass  # the sources say what is wrong with the home folder
     return Status(
-        program=consent.product.name,
+        command=consent.product.telemetry,
         decision=consent.decide(),
         destination=find_destination(consent.product, consent.environ),
         queued=queued,
         delivery=delivery,
         pending_forget=pending_forget,
+        plugins=consent.collectors,
     )
 
 

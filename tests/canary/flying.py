@@ -23,8 +23,8 @@ from canary.planting import Setting, Site
 from canary.searching import Finding, Trace, machine_facts, search, search_words, unpacked
 from canary.tapping import Tap
 from loopback import Loopback, Request, accounting, answer
-from machine import PATIENCE, SST
 from sst_core import held
+from sst_core.testing import PATIENCE, PROGRAM
 
 
 @dataclass
@@ -172,7 +172,7 @@ def host_name(site: Site) -> Iterator[None]:
         assert holder.stdin is not None
         assert holder.stdout is not None
         if holder.stdout.readline() == "named\n":
-            site.program = ("nsenter", f"--target={holder.pid}", "--uts", str(SST))
+            site.program = ("nsenter", f"--target={holder.pid}", "--uts", str(PROGRAM))
         else:
             del site.planted["host name"]
         yield

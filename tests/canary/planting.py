@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 
 from canary.searching import Trace
-from machine import PATIENCE, SST, Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 SHORTEST = 12
 """No secret has fewer characters, all of them different: nothing matches by chance."""
@@ -104,7 +104,7 @@ class Site:
     root: Path
     machine: Machine = field(init=False)
     planted: dict[str, tuple[str, ...]] = field(init=False)
-    program: tuple[str, ...] = (str(SST),)
+    program: tuple[str, ...] = (str(PROGRAM),)
     traces: set[Trace] = field(default_factory=set)
     _own: set[Path] = field(init=False)
 

@@ -1,16 +1,27 @@
 """What the tests of the whole say at their end."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How much the canary has looked at, over all workers."""
-    flown = [
-        value
+    """What the campaigns came to, over all workers."""
+    said = [
+        property
         for report in terminalreporter.stats.get("passed", [])
-        for name, value in getattr(report, "user_properties", [])
-        if name == "canary"
+        for property in getattr(report, "user_properties", [])
     ]
-    if flown:
+    if flown := _of("canary", said):
         cases, rounds, searched = map(sum, zip(*flown, strict=True))
         terminalreporter.write_line(f"canary: {cases:,} cases, {rounds:,} rounds, {searched:,} bytes searched, no leak")
+    for text in (*_of("kills", said), *_of("load", said)):
+        terminalreporter.write_line(text)
+    if disabled := _of("disabled", said):
+        rounds, requests = map(sum, zip(*disabled, strict=True))
+        terminalreporter.write_line(f"disable: {rounds:,} rounds, {requests:,} requests before it returned, none after")
+
+
+def _of(name: str, said: Iterable[tuple[str, Any]]) -> list[Any]:
+    return [value for each, value in said if each == name]

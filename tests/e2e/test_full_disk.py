@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from machine import SST, Machine
+from sst_core.testing import PROGRAM, Machine
 
-FULL = ("sh", "-c", 'ulimit -f 0; exec "$0" "$@"', str(SST))
+FULL = ("sh", "-c", 'ulimit -f 0; exec "$0" "$@"', str(PROGRAM))
 
 
 @pytest.fixture

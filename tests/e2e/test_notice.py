@@ -1,6 +1,6 @@
 """The notice on a real terminal, and what becomes of a run."""
 
-from machine import Machine
+from sst_core.testing import Machine
 
 
 def test_first_run_on_a_terminal_shows_the_notice_and_records_nothing(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loopback import Loopback
-from machine import SST, Machine
+from sst_core.testing import PROGRAM, Machine
 from tracing import Traced, trace, why_not
 
 WHY_NOT = why_not()
@@ -150,7 +150,7 @@ def test_every_noise_is_heard(machine: Machine, noise: str) -> None:
     assert _noise(trace(machine, code + noise, program=program), sys.executable)
 
 
-def _noise(traced: Traced, program: str = str(SST)) -> list[object]:
+def _noise(traced: Traced, program: str = str(PROGRAM)) -> list[object]:
     """Everything but the command itself and the project's own task."""
     noise: list[object] = [*traced.others, *traced.writes, *traced.threads, *traced.processes[1:]]
     expected = [f'"{program}", ', f'["{TASK}"], ']

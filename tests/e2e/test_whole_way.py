@@ -9,7 +9,7 @@ import pytest
 
 from collecting import Collector, collectors
 from consenting import Consenting
-from machine import Machine
+from sst_core.testing import Machine
 
 Eventually = Callable[[Callable[[], bool], str], None]
 

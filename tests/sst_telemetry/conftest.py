@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consenting import Consenting, Spawned
-from machine import Machine
+from sst_core.testing import Machine
 
 
 @pytest.fixture

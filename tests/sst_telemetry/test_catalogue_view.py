@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from machine import Machine
 from sst_core import SST
+from sst_core.testing import Machine
 
 
 def test_catalog_names_everything_that_may_be_recorded_and_why(machine: Machine) -> None:

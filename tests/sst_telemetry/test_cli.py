@@ -8,7 +8,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, answer, dripping, hanging, refusing
-from machine import PATIENCE, SST, Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 
 def flush(machine: Machine, url: str | None, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -65,7 +65,7 @@ def test_flush_waits_for_a_sender_that_is_at_work(machine: Machine, consenting: 
     consenting.record("build")
     loopback.script = [hanging]
     with subprocess.Popen(
-        [SST, "telemetry", "flush"],
+        [PROGRAM, "telemetry", "flush"],
         cwd=machine.folder,
         env={**machine.environ, "SST_TELEMETRY_URL": loopback.url},
         stdout=subprocess.DEVNULL,

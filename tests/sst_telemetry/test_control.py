@@ -13,7 +13,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, hanging
-from machine import PATIENCE, SST, Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 Eventually = Callable[[Callable[[], bool], str], None]
 
@@ -161,7 +161,7 @@ def test_disabling_waits_for_a_flush_to_end(
     consenting.record()
     loopback.otherwise = hanging
     with subprocess.Popen(
-        [SST, "telemetry", "flush"],
+        [PROGRAM, "telemetry", "flush"],
         cwd=machine.folder,
         env={**machine.environ, "SST_TELEMETRY_URL": loopback.url},
         stdout=subprocess.DEVNULL,
@@ -195,7 +195,7 @@ def test_disabling_ends_no_process_that_is_not_a_sender(
         assert holder.stdin is not None
         assert holder.stdout.readline() == b"held\n"
         disabling = subprocess.Popen(
-            [SST, "telemetry", "disable"], cwd=machine.folder, env=machine.environ, stdout=subprocess.DEVNULL
+            [PROGRAM, "telemetry", "disable"], cwd=machine.folder, env=machine.environ, stdout=subprocess.DEVNULL
         )
         eventually(machine.config_file.exists, "the choice on disk")
         with pytest.raises(subprocess.TimeoutExpired):
@@ -288,7 +288,7 @@ def test_switches_at_the_same_moment_end_in_one_state_or_the_other(machine: Mach
     for _ in range(3):
         switches = [
             subprocess.Popen(
-                [SST, "telemetry", switch],
+                [PROGRAM, "telemetry", switch],
                 cwd=machine.folder,
                 env=machine.environ,
                 stdout=subprocess.DEVNULL,

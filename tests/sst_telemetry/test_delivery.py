@@ -14,7 +14,7 @@ import pytest
 
 from consenting import Consenting, names
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from machine import Machine
+from sst_core.testing import Machine
 from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, Delivery
 from sst_telemetry.state import DeliveryState, write_state
 
@@ -221,7 +221,7 @@ def test_a_clock_that_was_set_does_not_stop_delivery(
 
 
 @pytest.mark.parametrize("status", [400, 413])
-@pytest.mark.parametrize("bad", [("start",), ("build", "diff"), ("build", "start", "deploy", "remove", "diff")])
+@pytest.mark.parametrize("bad", [("start",), ("build", "diff"), ("build", "start", "deploy"), ("remove", "diff")])
 def test_a_line_that_the_collector_cannot_read_is_dropped_and_its_neighbours_are_delivered(
     machine: Machine, consenting: Consenting, loopback: Loopback, status: int, bad: tuple[str, ...]
 ) -> None:
@@ -260,14 +260,62 @@ def test_a_failure_in_the_midst_of_bisecting_keeps_what_is_left(
 
     assert consenting.deliver(loopback.url, clock=now).left == 2
 
-    assert names(machine.queued()) == names(runs[2:])
+    assert names(machine.queued()) == names(runs[:2]), "the newest went first"
     assert consenting.state.failures == 1
+
+
+@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("runs", [1, 2, 3, 40])
+def test_what_refuses_every_run_is_no_collector_and_each_is_kept(
+    machine: Machine, consenting: Consenting, loopback: Loopback, status: int, runs: int
+) -> None:
+    queued = record(consenting, *["build"] * runs)
+    loopback.otherwise = answer(status)
+    for failures in (1, 2):
+        report = consenting.deliver(loopback.url, clock=now)
+
+        assert (report.left, report.reason) == (runs, "nothing but refusals from SST_TELEMETRY_URL")
+        assert consenting.state.failures == failures
+        assert consenting.deliver(loopback.url, clock=now, now_please=False).reason == "waiting after a failure"
+    assert names(machine.queued()) == names(queued)
+    assert consenting.state.rejected == 0
+    assert len(loopback.requests) <= 2 * 16, "and few requests find it out"
+
+    loopback.otherwise = accounting()
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+    assert consenting.state.rejected == 0
+
+
+def test_a_run_that_is_refused_alone_is_dropped_once_another_is_accounted_for(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "diff")
+    loopback.otherwise = refusing_lines("diff")
+    assert consenting.deliver(loopback.url, clock=now).left == 1
+    consenting.record("build", at=NOW.timestamp())
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert loopback.requests[-2].commands == ["build"]
+    assert (consenting.state.rejected, consenting.state.failures) == (1, 0)
+
+
+def test_what_was_accounted_for_at_another_time_says_nothing_about_now(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build")
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+    record(consenting, "build", "deploy")
+    loopback.otherwise = answer(400)
+
+    assert consenting.deliver(loopback.url, clock=now).left == 2
+    assert consenting.state.rejected == 0
 
 
 def test_one_sender_makes_so_many_requests_and_the_next_goes_on(
     machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
-    record(consenting, *["build"] * 40)
+    record(consenting, *["build", "diff"] * 20)
     loopback.otherwise = refusing_lines("build")
     left = [40]
     while left[-1]:
@@ -276,7 +324,8 @@ def test_one_sender_makes_so_many_requests_and_the_next_goes_on(
 
         assert len(loopback.requests) - before <= MAX_REQUESTS
         assert left[-1] < left[-2], "each gets on"
-    assert consenting.state.rejected == 40
+    assert consenting.state.rejected == 20
+    assert len([command for command in loopback.commands if command == "diff"]) >= 20
 
 
 def test_without_a_collector_runs_stay_and_are_trimmed(machine: Machine, consenting: Consenting) -> None:

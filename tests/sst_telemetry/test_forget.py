@@ -6,7 +6,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer, dripping
-from machine import Machine
+from sst_core.testing import Machine
 from sst_telemetry.forget import IDS_A_REQUEST, WEEKS, forget, pending_count, reset
 from sst_telemetry.identity import iso_week, machine_secret, weekly_id
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from consenting import Consenting
 from loopback import Loopback
-from machine import Machine
 from sst_core import SST, ConfigurationError
+from sst_core.testing import Machine
 from sst_telemetry.identity import iso_week, machine_secret, weekly_id
 
 MONDAY = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)

@@ -1,18 +1,22 @@
 """One request and what its answer means: only a collector's own account of every line removes one."""
 
 import gzip
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopback import Loopback, accounting, answer, hanging, raw, refusing
+from loopback import Answer, Flood, Loopback, accounting, answer, dripping, dripping_bytes, hanging, raw, refusing
+from proxying import HOST, Authority, Proxy
 from sst_core import ConfigurationError
+from sst_core.testing import PATIENCE
 from sst_telemetry.post import MAX_ANSWER, Accounted, Collector, Failed, Refused
 
 LINES = [b'{"a":1}', b'{"b":2}', b'{"c":3}']
@@ -125,6 +129,83 @@ def test_https_goes_through_the_users_proxy(loopback: Loopback, monkeypatch: pyt
     assert isinstance(post("https://collector.example/events"), Failed)
 
     assert [request.head[0] for request in loopback.requests] == ["CONNECT collector.example:443 HTTP/1.1"]
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """An authority that this machine does not know, and no proxy of its own."""
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return Authority.at(tmp_path / "authority.pem")
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[Loopback]:
+    """A collector that shows a certificate of that authority."""
+    server = Loopback(tls=authority.server)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("password", [None, "me:p@ss word"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_collector_behind_a_proxy_and_with_the_users_own_authority_is_reached(
+    secure: Loopback, authority: Authority, monkeypatch: pytest.MonkeyPatch, password: str | None, variable: str
+) -> None:
+    proxy = Proxy(secure.port, password)
+    user = quote("me") + ":" + quote("p@ss word") + "@" if password else ""
+    monkeypatch.setenv(variable, f"http://{user}{proxy.address}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    try:
+        assert post(f"https://{HOST}/events") == Accounted(3, 0)
+
+        assert proxy.asked == [f"CONNECT {HOST}:443 HTTP/1.1"]
+        (request,) = secure.requests
+        assert "proxy-authorization" not in request.headers
+    finally:
+        proxy.close()
+
+
+def test_a_proxy_that_wants_a_password_and_gets_none_is_a_failure(
+    secure: Loopback, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy(secure.port, "me:secret")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    try:
+        assert post(f"https://{HOST}/events") == Failed("ProxyError")
+        assert secure.requests == []
+    finally:
+        proxy.close()
+
+
+def test_no_proxy_is_honoured(secure: Loopback, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+
+    assert post(secure.url) == Accounted(3, 0)
+
+
+def test_a_folder_of_authorities_is_honoured(
+    secure: Loopback, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    hashed = subprocess.run(
+        ["openssl", "x509", "-hash", "-noout", "-in", authority.file], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (folder / f"{hashed}.0").write_bytes(authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+
+    assert post(secure.url) == Accounted(3, 0)
+
+
+@pytest.mark.usefixtures("authority")
+def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopback) -> None:
+    assert post(secure.url) == Failed("ConnectError")
+    assert secure.requests == []
 
 
 @pytest.mark.parametrize(
@@ -242,6 +323,37 @@ def test_hanging_is_a_failure(loopback: Loopback, monkeypatch: pytest.MonkeyPatc
     loopback.script = [hanging]
 
     assert post(loopback.url) == Failed("ReadTimeout")
+
+
+@pytest.mark.parametrize("reply", [dripping, dripping_bytes])
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_an_answer_that_drips_for_ever_is_a_failure(
+    loopback: Loopback,
+    secure: Loopback,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: Answer,
+    encrypted: bool,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    server = secure if encrypted else loopback
+    server.script = [accounting(), reply]
+
+    with Collector(server.url, "sst") as collector:
+        assert collector.post(LINES) == Accounted(3, 0)
+        # On the same connection: httpx tells of none that is new.
+        monkeypatch.setattr("sst_telemetry.post.REQUEST_SECONDS", 1.5)
+        assert collector.post(LINES) == Failed("it took too long")
+        monkeypatch.setattr("sst_telemetry.post.REQUEST_SECONDS", PATIENCE)
+        assert collector.post(LINES) == Accounted(3, 0)
+
+
+def test_of_a_gigabyte_little_more_is_written_than_a_sockets_buffers_take(loopback: Loopback) -> None:
+    loopback.otherwise = flood = Flood()
+
+    assert post(loopback.url) == Failed("200, but not a collector's answer")
+
+    assert flood.written < flood.size / 16
 
 
 def test_an_endless_answer_is_not_read_past_its_bound() -> None:

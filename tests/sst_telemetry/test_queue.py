@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from consenting import Consenting
 from loopback import Loopback
-from machine import Machine
+from sst_core.testing import Machine
 from sst_telemetry import queue as queue_module
 from sst_telemetry.queue import MAX_AGE, MAX_BYTES, MAX_RUNS, Queue
 
@@ -237,7 +237,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: str(make.__name__))
-@pytest.mark.parametrize("name", ["00000000000000000001-old.json", "notes", "named like a run"])
+@pytest.mark.parametrize("name", ["00000000000000000001-old.json", "named like a run"])
 def test_what_is_no_recorded_run_is_set_aside_and_its_neighbours_are_sent(
     consenting: Consenting, loopback: Loopback, make: Callable[[Path], None], name: str
 ) -> None:
@@ -260,11 +260,29 @@ def test_what_is_no_recorded_run_is_set_aside_and_its_neighbours_are_sent(
         assert (aside, consenting.state.set_aside) == ([name], 1)
 
 
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: str(make.__name__))
+@pytest.mark.parametrize("name", ["notes", ".notes", "0000000000000000001-short.json"])
+def test_what_has_another_name_is_left_alone(
+    consenting: Consenting, loopback: Loopback, make: Callable[[Path], None], name: str
+) -> None:
+    consenting.record("build")
+    foreign = consenting.machine.queue / name
+    make(foreign)
+    os.utime(foreign, (1, 1), follow_symlinks=False)
+    before = foreign.lstat()
+
+    assert consenting.deliver(loopback.url).left == 0
+
+    assert loopback.commands == ["build"]
+    assert foreign.lstat() == before, "not even read"
+    assert consenting.status["queued"] == consenting.status["set_aside"] == 0
+
+
 @pytest.mark.parametrize("holding", ["nothing", "a run"])
 def test_a_pipe_that_somebody_holds_open_is_set_aside_too(
     consenting: Consenting, loopback: Loopback, holding: str
 ) -> None:
-    pipe = consenting.machine.queue / "pipe"
+    pipe = consenting.machine.queue / f"{time.time_ns():020d}-{'0' * 32}.json"
     os.mkfifo(pipe)
     held = os.open(pipe, os.O_RDWR)
     try:
@@ -282,8 +300,9 @@ def test_a_pipe_that_somebody_holds_open_is_set_aside_too(
 def test_the_same_name_can_be_set_aside_again(
     consenting: Consenting, loopback: Loopback, make: Callable[[Path], None]
 ) -> None:
+    name = f"{time.time_ns():020d}-{'0' * 32}.json"
     for _ in range(3):
-        make(consenting.machine.queue / "notes")
+        make(consenting.machine.queue / name)
         assert consenting.deliver(loopback.url).left == 0
 
     assert consenting.status["set_aside"] == 3

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consenting import Consenting, Spawned
-from machine import PATIENCE, SST, Machine
 from sst_core import SST as PRODUCT
 from sst_core import Choice, Moment
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.record import as_json
 
 
@@ -99,7 +99,7 @@ def test_a_failing_command_is_recorded_and_its_result_is_its_own(recording: Mach
 def test_a_command_that_is_killed_is_recorded(recording: Machine) -> None:
     recording.project('start = ["sh", "-c", "echo started; exec sleep 60"]')
     process = subprocess.Popen(
-        [SST, "start"],
+        [PROGRAM, "start"],
         cwd=recording.folder,
         env=recording.environ,
         stdout=subprocess.PIPE,
@@ -259,7 +259,7 @@ def test_a_full_disk_changes_nothing_about_the_command(recording: Machine, bytes
         "os.execv(sys.argv[1], sys.argv[1:])\n"
     )
 
-    ended = recording.sst("build", program=(sys.executable, "-c", full, str(SST)))
+    ended = recording.sst("build", program=(sys.executable, "-c", full, str(PROGRAM)))
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "")
     assert list(recording.queue.iterdir()) == []

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from consenting import Consenting, names
 from loopback import Loopback, dripping, hanging
-from machine import PATIENCE, Machine
+from sst_core.testing import PATIENCE, Machine, Probe
+from sst_telemetry.state import DeliveryState, write_state
 
 Eventually = Callable[[Callable[[], bool], str], None]
 
@@ -115,6 +117,46 @@ def test_without_a_home_it_ends_without_a_word(machine: Machine, loopback: Loopb
 
     assert ended(start(machine, loopback.url)) == (0, b"")
     assert loopback.requests == []
+
+
+def test_imports_that_hang_are_within_its_lifetime(machine: Machine, consenting: Consenting) -> None:
+    (hanging_import := machine.home / "distro.py").write_text("import time; time.sleep(3600)")
+    consenting.record()
+    machine.environ["PYTHONPATH"] = str(hanging_import.parent)
+
+    assert ended(start(machine, "https://collector.invalid/events", lifetime=2.0)) == (-signal.SIGALRM, b"")
+
+
+def test_where_there_is_no_such_alarm_it_ends_too(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record()
+    loopback.otherwise = hanging
+    # As on Windows, where a thread is what ends it.
+    (machine.home / "sitecustomize.py").write_text("import signal; del signal.setitimer, signal.SIGALRM")
+    machine.environ["PYTHONPATH"] = str(machine.home)
+
+    assert ended(start(machine, loopback.url, lifetime=3.0)) == (0, b"")
+
+    assert len(loopback.requests) == 1
+    assert consenting.state.failures == 1
+    assert len(machine.queued()) == 1
+
+
+@pytest.mark.parametrize("why", ["no collector", "nothing queued", "waiting after a failure"])
+def test_where_there_is_nothing_to_send_no_client_is_imported(
+    machine: Machine, consenting: Consenting, loopback: Loopback, why: str
+) -> None:
+    if why != "nothing queued":
+        consenting.record()
+    if why == "waiting after a failure":
+        write_state(machine.telemetry, DeliveryState(failures=1, not_before=time.time() + 3600))
+    probe = Probe.on(machine)
+
+    assert ended(start(machine, "" if why == "no collector" else loopback.url)) == (0, b"")
+
+    assert loopback.requests == []
+    probed = probe.read()
+    assert probed.imported("sst_telemetry")
+    assert probed.imported("httpx", "distro", "ssl") == set()
 
 
 def test_without_consent_it_sends_nothing(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer
-from machine import Machine
+from sst_core.testing import Machine
 
 KEYS = {"enabled", "sources", "collector", "queued", "last_delivery"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, answer
-from machine import Machine
+from sst_core.testing import Machine
 
 
 def shown(machine: Machine, **environ: str) -> dict[str, Any]:
@@ -32,18 +32,20 @@ def test_nothing_yet(machine: Machine, consenting: Consenting) -> None:
 
 def test_what_is_queued_is_shown_in_order_and_what_is_no_run_is_named(machine: Machine, consenting: Consenting) -> None:
     consenting.record("build")
+    torn = consenting.record("start")
+    torn.write_text("secret notes")
     (machine.queue / "notes.txt").write_text("secret notes")
     consenting.record("deploy")
 
     found = shown(machine)
 
     assert commands(found["queued"]) == ["build", "deploy"]
-    assert found["unusable"] == ["notes.txt"]
+    assert found["unusable"] == [torn.name]
     lines = machine.sst("telemetry", "show").stdout.splitlines()
     assert lines[0] == "Queued (2), as they would be sent:"
     assert lines[1:3] == found["queued"]
-    assert lines[3] == "Not a recorded run, and not sent: notes.txt"
-    assert sorted(path.name for path in machine.queue.iterdir())[-1] == "notes.txt", "looking moves nothing"
+    assert lines[3] == f"Not a recorded run, and not sent: {torn.name}"
+    assert torn in machine.queued(), "looking moves nothing"
 
 
 def test_a_failed_batch_is_shown_with_its_answer(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:

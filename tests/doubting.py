@@ -1,0 +1,121 @@
+"""The doubt: for a cell that was withheld, other weeks that would have been published just the same.
+
+What an attacker can't tell apart can't be computed, whatever the attacker thinks of. A week is given as its true cells,
+and the other weeks have its totals wherever any of it is published.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from attacking import SEPARATE, SHARED, Cells, Name
+from sst_collector.suppression import REFINED
+from sst_collector.warehouse import Cell, PublishedWeek
+
+_VALUES = {
+    "platform": ("darwin", "win32"),
+    "architecture": ("x64", "arm64"),
+    "cpus": ("8", "4"),
+    "distro": ("debian-12", "fedora"),
+    "version": ("0.1.0", "0.2.0"),
+    "python": ("3.12", "3.11"),
+    "command": ("build", "start"),
+}
+
+
+def others(cells: Cells, out: PublishedWeek, name: Name, machines: int) -> Iterator[Cells]:
+    """Weeks in which the withheld cell `name` is of so many machines. One of them should be published as `out`."""
+    told = {(cell.dimension, cell.value) for cell in out.cells if cell.machines is not None}
+    if not told:
+        yield _alone(cells, name, machines)
+    elif name[0] in REFINED and REFINED[name[0]] not in told:
+        yield from _within_withheld(cells, out, name, machines)
+    else:
+        for group in _groups(cells, told, name, machines):
+            yield _with_parts(_replaced(cells, name[0], group))
+
+
+def is_possible(cells: Cells) -> bool:
+    """Whether some machines and their runs make these cells."""
+    people = [cell for cell in cells if cell.machines is not None]
+    if not people:
+        return True
+    if any(cell.runs < (cell.machines or 0) or not cell.machines for cell in people):
+        return False
+    machines = {_sum(cells, name)[0] for name in SEPARATE}
+    runs = {_sum(cells, name)[1] for name in (*SEPARATE, *SHARED)}
+    parts = all(_sum(cells, name) == _sum(cells, *whole) for name, whole in REFINED.items())
+    shared = all(max(_machines(cells, name)) <= max(machines) <= sum(_machines(cells, name)) for name in SHARED)
+    return len(machines) == len(runs) == 1 and parts and shared
+
+
+def _alone(cells: Cells, name: Name, machines: int) -> Cells:
+    """Nothing of the week is told, so it may as well be a week of these machines and one more, that differs in all."""
+    week: Cells = tuple(cell for cell in cells if cell.machines is None)
+    dimensions = dict.fromkeys(cell.dimension for cell in cells if cell.machines is not None)
+    wanted = {name[0]: name[1]} | ({REFINED[name[0]][0]: REFINED[name[0]][1]} if name[0] in REFINED else {})
+    for dimension in dimensions:
+        first = wanted.get(dimension, _some(dimension, "", cells))
+        second = _some(dimension, first, cells)
+        week = (*week, Cell(dimension, first, machines, machines), Cell(dimension, second, 1, 1))
+    for dimension in REFINED.keys() & dimensions.keys():
+        runs = _sum(week, *REFINED[dimension])[1]
+        week = _replaced(week, dimension, [Cell(dimension, wanted.get(dimension, _some(dimension)), runs, runs)])
+    return week
+
+
+def _within_withheld(cells: Cells, out: PublishedWeek, name: Name, machines: int) -> Iterator[Cells]:
+    """A part of a cell that is withheld itself: that one is of this many machines, or of more."""
+    whole = REFINED[name[0]]
+    weeks = [cells] if _sum(cells, *whole)[0] >= machines else others(cells, out, whole, machines)
+    for week in weeks:
+        count, runs = _sum(week, *whole)
+        rest = [Cell(name[0], _some(name[0], name[1]), runs - machines, count - machines)]
+        yield _replaced(week, name[0], [Cell(*name, runs if count == machines else machines, machines), *rest])
+
+
+def _groups(cells: Cells, told: set[Name], name: Name, machines: int) -> Iterator[list[Cell]]:
+    """The dimension, with one withheld cell that takes what is left of the sums, and all others of one machine."""
+    dimension = name[0]
+    most, runs = _sum(cells, *REFINED.get(dimension, (SEPARATE[0], None)))
+    here = [cell for cell in cells if cell.dimension == dimension]
+    kept = [cell for cell in here if (dimension, cell.value) in told]
+    withheld = [(dimension, cell.value) for cell in here if cell not in kept and cell.value != name[1]]
+    if not kept:  # then nobody knows how many are withheld
+        withheld = [(dimension, _some(dimension, name[1], cells))]
+    machines_left = (_sum(cells, dimension)[0] if kept else most) - sum(cell.machines or 0 for cell in kept)
+    runs_left = runs - sum(cell.runs for cell in kept)
+    taken = machines + len(withheld) - 1
+    for rest in withheld:
+        ones = [Cell(*other, 1, 1) for other in withheld if other != rest]
+        taker = Cell(*rest, runs_left - taken, min(machines_left - taken, most))
+        yield [*kept, Cell(*name, machines, machines), *ones, taker]
+
+
+def _replaced(cells: Cells, dimension: str, group: Sequence[Cell]) -> Cells:
+    kept = [cell for cell in cells if cell.dimension != dimension]
+    return tuple(
+        sorted([*kept, *(cell for cell in group if cell.machines)], key=lambda cell: (cell.dimension, cell.value))
+    )
+
+
+def _with_parts(cells: Cells) -> Cells:
+    """With the parts of a cell that is another now adding up to it again."""
+    for dimension, whole in REFINED.items():
+        machines, runs = _sum(cells, *whole)
+        if _sum(cells, dimension) != (machines, runs):
+            cells = _replaced(cells, dimension, [Cell(dimension, _some(dimension), runs, machines)])
+    return cells
+
+
+def _sum(cells: Cells, dimension: str, value: str | None = None) -> tuple[int, int]:
+    group = [cell for cell in cells if cell.dimension == dimension and value in (None, cell.value)]
+    return sum(cell.machines or 0 for cell in group), sum(cell.runs for cell in group)
+
+
+def _machines(cells: Cells, dimension: str) -> list[int]:
+    return [cell.machines or 0 for cell in cells if cell.dimension == dimension]
+
+
+def _some(dimension: str, but: str = "", cells: Cells = ()) -> str:
+    """A value of the dimension; where the distributions of Linux are to add up to something, Linux."""
+    linux = [value for name, (parent, value) in REFINED.items() if parent == dimension and _machines(cells, name)]
+    return next(value for value in (*linux, *_VALUES[dimension]) if value != but)

@@ -1,0 +1,139 @@
+"""What a command costs, counted and not timed: the modules that it imports, and the calls that recording adds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, hanging
+from sst_core.testing import PROGRAM, Machine, Probe
+from tracing import Traced, trace, why_not
+
+OFF = {"SST_TELEMETRY_DISABLED": "1"}
+
+# How many modules of ours each way imports, exactly: a number may go down with a change, and up only with a reason.
+OWN_MODULES = {"--version": 22, "--help": 22, "off": 27, "on": 30}
+
+# What is imported beyond that and beyond what Typer imports by itself. All that `tomllib` and `pluggy` bring is theirs.
+FOR_ANY = {"gc"}
+FOR_A_BODY = {"gc", "pluggy", "__future__", "tomllib", "string", "_string"}
+
+WAYS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], set[str]]] = {
+    "--version": (("--version",), {}, FOR_ANY),
+    "--help": (("--help",), {}, FOR_ANY),
+    "off": (("build",), OFF, FOR_A_BODY),
+    "on": (("build",), {}, FOR_A_BODY),
+}
+
+
+@pytest.fixture
+def consenting(machine: Machine) -> Machine:
+    """A machine with a project that builds, whose user has seen the notice."""
+    Consenting(machine).consent().grant()
+    machine.project('build = ["true"]')
+    return machine
+
+
+@pytest.fixture
+def probe(consenting: Machine) -> Probe:
+    return Probe.on(consenting)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_more_is_imported_than_the_budget_allows(consenting: Machine, probe: Probe, way: str) -> None:
+    arguments, env, others = WAYS[way]
+    assert consenting.sst(*arguments, env=env).returncode == 0
+
+    imported = probe.read().modules - _typers_own(consenting, probe)
+    own = sorted(name for name in imported if name.startswith("sst_"))
+    assert len(own) == OWN_MODULES[way], f"the budget for {way} is {OWN_MODULES[way]}; imported: {own}"
+    assert {name.partition(".")[0] for name in imported.difference(own)} - {"typer"} <= others
+
+
+def test_recording_imports_three_modules_of_its_own_package_and_nothing_else(consenting: Machine, probe: Probe) -> None:
+    consenting.sst("build", env=OFF)
+    off = probe.read().modules
+    consenting.sst("build")
+    on = probe.read().modules
+
+    assert on - off == {"sst_telemetry", "sst_telemetry.record", "sst_telemetry.queue", "sst_telemetry.spawn"}
+    assert off - on == {"sst_null"}
+
+
+traced = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+
+
+@traced
+def test_recording_is_one_file_and_its_rename(consenting: Machine) -> None:
+    (consenting.telemetry / "sender-started").write_text("1")
+
+    off, on = trace(consenting, "build", env=OFF), trace(consenting, "build")
+
+    assert _below_state(off, consenting) == [("openat", "telemetry/notice")]
+    assert _below_state(on, consenting) == [
+        ("openat", "telemetry/notice"),
+        ("openat", "telemetry/queue/.run"),
+        ("rename", "telemetry/queue/.run"),
+    ]
+    assert len(on.processes) == len(off.processes), "it is not time for a sender"
+
+
+@traced
+def test_starting_the_sender_is_one_stamp_and_one_process(consenting: Machine) -> None:
+    off, on = trace(consenting, "build", env=OFF), trace(consenting, "build")
+
+    assert _below_state(on, consenting)[-1] == ("openat", "telemetry/sender-started")
+    assert len(_below_state(on, consenting)) == 4
+    assert len(_started_by_command(on)) == len(_started_by_command(off)) + 1
+
+
+def test_end_of_file_comes_with_the_exit_while_the_sender_still_waits(consenting: Machine, loopback: Loopback) -> None:
+    loopback.otherwise = hanging
+    consenting.environ["SST_TELEMETRY_URL"] = loopback.url
+    # A shell reads to the end of the file: it would wait for a sender that held its end of the pipe.
+    ended = consenting.sst("-c", 'said="$("$0" build 2>&1)"; exit 7', str(PROGRAM), program=("sh",))
+
+    assert ended.returncode == 7
+    assert _senders(consenting), "it has nothing to wait for any more"
+
+
+def _below_state(traced: Traced, machine: Machine) -> list[tuple[str, str]]:
+    command = traced.calls[0].process
+    found = []
+    for call in traced.calls:
+        folder, _, name = call.path.rpartition("/")
+        if call.process == command and folder.startswith(str(machine.state)):
+            known = name if "-" not in name or name == "sender-started" else ".run"
+            found.append((call.name, os.path.relpath(f"{folder}/{known}", machine.state)))
+    return found
+
+
+def _started_by_command(traced: Traced) -> list[object]:
+    return [call for call in traced.processes if call.process == traced.calls[0].process]
+
+
+def _senders(machine: Machine) -> list[Path]:
+    home = f"HOME={machine.home}\0".encode()
+    return [
+        process
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal()
+        and b"sst_telemetry.sender" in _read(process / "cmdline")
+        and home in _read(process / "environ")
+    ]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
+def _typers_own(machine: Machine, probe: Probe) -> frozenset[str]:
+    subprocess.run([sys.executable, "-c", "import typer"], env=machine.environ, check=True)
+    return probe.read().modules
