@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +15,8 @@ from typing import Any
 
 import httpx
 
-from machine import PATIENCE
-from machine import SST as PROGRAM
 from sst_core import SST
+from sst_core.testing import PATIENCE, PROGRAM
 
 Values = dict[str, Any]
 
@@ -45,16 +45,18 @@ class Collector:
 
     data: Path
     options: list[str]
+    program: tuple[str, ...] = (str(PROGRAM),)
+    verify: ssl.SSLContext | bool = True
     process: "subprocess.Popen[str]" = field(init=False)
     client: httpx.Client = field(init=False)
 
     def start(self) -> None:
         """Start it, again if it has ended, and wait until it says where it listens."""
-        self.process = spawn(self.data, *self.options)
+        self.process = spawn(self.data, *self.options, program=self.program)
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
-        assert first.startswith("listening on http://"), self.process.communicate()
-        self.client = httpx.Client(base_url=first.split()[-1])
+        assert first.startswith("listening on http"), self.process.communicate()
+        self.client = httpx.Client(base_url=first.split()[-1], verify=self.verify, timeout=PATIENCE)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """End it. Its exit code, and the rest of its stdout and stderr."""
@@ -96,14 +98,13 @@ class Collector:
 StartCollector = Callable[..., Collector]
 
 
-def spawn(data: Path, *options: str) -> "subprocess.Popen[str]":
+def spawn(data: Path, *options: str, program: tuple[str, ...] = (str(PROGRAM),)) -> "subprocess.Popen[str]":
     """`sst collector serve`, whether it gets to listen or not."""
     return subprocess.Popen(
-        [PROGRAM, "collector", "serve", "--data", data, *options],
+        [*program, "collector", "serve", "--data", data, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"SST_TELEMETRY_DISABLED": "1"},
     )
 
 
@@ -112,9 +113,9 @@ def collectors(folder: Path) -> Iterator[StartCollector]:
     """Starts private collectors with a cadence of a second, and ends what is left of them."""
     started: list[Collector] = []
 
-    def start(*options: str) -> Collector:
+    def start(*options: str, **how: Any) -> Collector:
         collector = Collector(
-            folder / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", *options]
+            folder / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", *options], **how
         )
         collector.start()
         started.append(collector)

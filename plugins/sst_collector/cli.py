@@ -1,11 +1,15 @@
 """`sst collector …`: the command line, and nothing that is heavy to import."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError, say
+from sst_collector.published_commands import export, stats
+from sst_core import AdoptionError, Product, Session, SstError, say
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -13,58 +17,190 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Take events in and publish what they say in aggregate.
 
-    Example: sst collector serve --data ./events
+    Example: {command} serve --data ./events
     """,
 )
 
 
-@app.callback()
-def collector() -> None:
-    """Keeps `serve` a subcommand, although it is the only one."""
+DATA = Annotated[
+    Path,
+    typer.Option(envvar="SST_COLLECTOR_DATA", help="The folder that holds everything. Made if need be, for you alone."),
+]
+SITE_KEY = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SST_COLLECTOR_SITE_KEY",
+        metavar="FOLDER",
+        help="The folder of the weekly keys that hide the original client's permanent ids. Collectors of one site have "
+        "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
+    ),
+]
 
 
 @app.command()
 def serve(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
-    data: Annotated[Path, typer.Option(help="The folder that holds everything. Made if need be, for you alone.")],
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any free one.")] = 8777,
+    data: DATA,
+    host: Annotated[str, typer.Option(envvar="SST_COLLECTOR_HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="SST_COLLECTOR_PORT", min=0, max=65535, help="The port to listen on; 0 takes any free one."
+        ),
+    ] = 8777,
     min_machines: Annotated[
         int,
         typer.Option(
-            min=1, help="Withhold numbers of fewer machines than this. 1 withholds nothing: for private use only."
+            envvar="SST_COLLECTOR_MIN_MACHINES",
+            min=1,
+            help="Withhold numbers of fewer machines than this. 1 withholds nothing: for private use only.",
         ),
     ] = 10,
     snapshot_every: Annotated[
-        int, typer.Option(min=1, help="Seconds until what was taken in becomes part of what is published.")
+        int,
+        typer.Option(
+            envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
+            min=1,
+            help="Seconds until what was taken in becomes part of what is published.",
+        ),
     ] = 3600,
+    product: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SST_COLLECTOR_PRODUCT",
+            metavar="MODULE:NAME",
+            help="Serve another program: what `adopt` returned, or its Product.",
+        ),
+    ] = None,
+    keep_days: Annotated[
+        int,
+        typer.Option(
+            envvar="SST_COLLECTOR_KEEP_DAYS",
+            min=31,
+            help="Days after the end of a week at which its single runs are deleted. What was published of it stays. "
+            "At least 31: so far back, a run that arrives twice is counted once.",
+        ),
+    ] = 90,
+    rate: Annotated[
+        int,
+        typer.Option(
+            envvar="SST_COLLECTOR_RATE",
+            min=0,
+            help="Requests a minute that one address may send before it is answered with 429; 0 for no limit. "
+            "Loopback addresses have none.",
+        ),
+    ] = 600,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SST_COLLECTOR_TRUSTED_PROXY",
+            metavar="ADDRESS",
+            help="The address of a reverse proxy: --rate is then for the last address in its X-Forwarded-For. "
+            "Can be given more than once.",
+        ),
+    ] = None,
+    site_key: SITE_KEY = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert",
+            "--ssl-certfile",
+            envvar="SST_COLLECTOR_TLS_CERT",
+            metavar="FILE",
+            help="Serve HTTPS with this certificate and what is between it and its root, in PEM. Read at the start.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-key",
+            "--ssl-keyfile",
+            envvar="SST_COLLECTOR_TLS_KEY",
+            metavar="FILE",
+            help="The certificate's key, in PEM and without a passphrase.",
+        ),
+    ] = None,
+    admin_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="SST_COLLECTOR_ADMIN_PORT",
+            min=0,
+            max=65535,
+            help="Answer Prometheus at /metrics on this port of the loopback address. By default nowhere.",
+        ),
+    ] = None,
 ) -> None:
-    """Take events in at /events and publish numbers at /stats.json, until stopped.
+    """Take events in at /events and publish numbers at / and /stats.json, until stopped.
 
     Nothing is stored or logged about who sends them. Stop it with Ctrl-C or SIGTERM: what it acknowledged is kept.
 
-    Example: sst collector serve --data ./events --port 8777
+    Example: {command} --data ./events --port 8777
     """
     if not host:
         raise typer.BadParameter("name an address; 0.0.0.0 is every one of this machine", param_hint="--host")
     if min_machines == 1 and host not in ("127.0.0.1", "::1", "localhost"):
         say(f"Whoever reaches {host} will see numbers about single machines: --min-machines 1 is for private use.")
+    if (tls_cert is None) != (tls_key is None):
+        raise typer.BadParameter("a certificate and its key go together", param_hint="--tls-cert and --tls-key")
     session: Session = ctx.obj
-    product = session.context.product
-    try:
-        from sst_collector.server import Settings, serve_forever
-    except ModuleNotFoundError as error:
-        raise SstError(
-            f"The collector needs packages that are not installed ({error.name}). "
-            f"Run: pip install '{product.distribution}[collector]'"
-        ) from None
+    served = _product_at(product) if product else session.context.product
+    with _explaining_what_is_missing(session):
+        from sst_collector.server import Settings, Tls, serve_forever
     serve_forever(
         Settings(
-            catalogue=product.catalogue,
+            program=served.name,
+            catalogue=served.catalogue,
             host=host,
             port=port,
             data=data,
             min_machines=min_machines,
             snapshot_every=snapshot_every,
+            keep_days=keep_days,
+            rate=rate,
+            proxies=trusted_proxy or (),
+            site_key=site_key,
+            tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
+            admin_port=admin_port,
         )
     )
+
+
+@app.command()
+def doctor(ctx: typer.Context, data: DATA, site_key: SITE_KEY = None) -> None:
+    """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
+
+    Exits with 1 if anything is wrong.
+
+    Example: sst collector doctor --data ./events
+    """
+    with _explaining_what_is_missing(ctx.obj):
+        from sst_collector.doctor import examine
+    findings = list(examine(data, site_key, datetime.now(UTC)))
+    for finding in findings:
+        typer.echo(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
+        if finding.remedy is not None:
+            typer.echo(f"       {finding.remedy}")
+    if any(finding.remedy is not None for finding in findings):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _explaining_what_is_missing(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SstError(
+            f"The collector needs packages that are not installed ({error.name}). "
+            f"Run: pip install '{session.context.product.distribution}[collector]'"
+        ) from None
+
+
+def _product_at(target: str) -> Product:
+    try:
+        return Product.at(target)
+    except (ImportError, AttributeError, ValueError, AdoptionError) as error:
+        raise typer.BadParameter(f"{target} can't be imported: {error}", param_hint="--product") from None
+
+
+app.command()(export)
+app.command()(stats)

@@ -2,9 +2,42 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sst_core import ConfigurationError, held_if_free
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """What lies where in it."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the collector that uses the folder; what tells that a collector made it."""
+        return self.path / "lock"
+
+    @property
+    def journal(self) -> Path:
+        """The segments."""
+        return self.path / "journal"
+
+    @property
+    def warehouse(self) -> Path:
+        """The database."""
+        return self.path / "warehouse.duckdb"
+
+    @property
+    def snapshot(self) -> Path:
+        """What is published."""
+        return self.path / "snapshot.json"
+
+    @property
+    def site_key(self) -> Path:
+        """The weekly keys of the original client's ids, unless the operator keeps them where several can share them."""
+        return self.path / "site-key"
 
 
 @contextmanager

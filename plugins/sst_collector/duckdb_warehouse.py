@@ -1,8 +1,14 @@
-"""The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`, where numbered files are migrations."""
+"""The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`, where numbered files are migrations.
 
+Runs are kept in partitions, one table for each week in which they arrived, so that a load looks for a session only in
+the few weeks in which it can be, and old weeks go as a whole. The file is written anew after that: DuckDB gives no
+space back to the disk, and what was deleted would stay readable in the file.
+"""
+
+import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -10,9 +16,15 @@ from typing import Any
 
 import duckdb
 
+from sst_collector.journal import sync_folder
+from sst_collector.log import log
+from sst_collector.suppression import REFINED
 from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted
 from sst_core import Bucket, Catalogue, Choice, Flag, Kind, RandomId, Version
+
+DEDUPLICATED_WEEKS = 6
+"""Weeks in which a session counts once, the one in which it arrives included: 31 days back at least."""
 
 # Nothing is fetched from anywhere, and the loader leaves memory to the server beside it.
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
@@ -21,30 +33,97 @@ _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+def mark_of(path: Path) -> Path:
+    """The file that says that there is a warehouse at `path`: if it isn't, somebody deleted it."""
+    return path.with_suffix(".made")
+
+
 @contextmanager
 def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
-    """The warehouse in the file at `path`, made if need be. Raises :class:`WarehouseError`, from the body too."""
+    """The warehouse in the file at `path`, made if there never was one. Raises :class:`WarehouseError`, from the body
+    too."""
+    _refuse_if_gone(path)
     try:
         with duckdb.connect(path, config=_CONFIGURATION) as connection:
-            warehouse = DuckdbWarehouse(connection, catalogue)
+            warehouse = DuckdbWarehouse(connection, catalogue, path)
             warehouse.migrate()
+            _mark(path)
             yield warehouse
     except duckdb.Error as error:
-        # Errors of other kinds may quote a row, and nothing of a row is ever logged.
-        detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
-        raise WarehouseError(f"the warehouse {path} failed: {type(error).__name__}{detail}") from error
+        raise _told(path, error) from error
+    if warehouse.has_expired:
+        _write_anew(path)
+
+
+def _refuse_if_gone(path: Path) -> None:
+    if mark_of(path).exists() and not path.exists():
+        raise WarehouseError(
+            f"the warehouse {path} is gone. Put it back, or delete {mark_of(path)} to begin a new one: "
+            "its published weeks and the runs that were kept are lost then. What arrives meanwhile is kept"
+        )
+
+
+def _mark(path: Path) -> None:
+    if not mark_of(path).exists():
+        mark_of(path).touch(mode=0o600)
+        sync_folder(path.parent)
+
+
+def _told(path: Path, error: duckdb.Error) -> WarehouseError:
+    # Errors of other kinds may quote a row, and nothing of a row is ever logged.
+    detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
+    return WarehouseError(f"the warehouse {path} failed: {type(error).__name__}{detail}")
+
+
+def _write_anew(path: Path) -> None:
+    """Copy what is still kept into a new file, and put it into the old one's place, whole or not at all."""
+    copy = path.with_suffix(".anew")
+    try:
+        copy.unlink(missing_ok=True)
+        with duckdb.connect(config=_CONFIGURATION) as connection:
+            connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
+            connection.execute("ATTACH $path AS new", {"path": str(copy)})
+            connection.execute("COPY FROM DATABASE old TO new")
+            connection.execute("CHECKPOINT new")
+        # What is not in the old file yet, but beside it, would be taken for the new one's.
+        if path.with_name(f"{path.name}.wal").exists():
+            raise WarehouseError(f"the warehouse {path} was not closed")
+        copy.chmod(0o600)
+        _sync_file(copy)
+        copy.replace(path)
+        sync_folder(path.parent)
+    except (duckdb.Error, WarehouseError, OSError) as error:
+        # It is as good as before, and the next expiry tries again.
+        told = _told(path, error) if isinstance(error, duckdb.Error) else error
+        log(f"the space of expired runs was not given back to the disk: {told}")
+        with suppress(OSError):
+            copy.unlink(missing_ok=True)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class DuckdbWarehouse:
     """See :class:`sst_collector.warehouse.Warehouse`. For one thread; :func:`opened` translates its errors."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    has_expired: bool = False
+    """Whether anything was dropped."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, path: Path) -> None:
         sql = files(__package__) / "sql"
         parts = re.split(r"^-- name: (\w+)\n", (sql / "queries.sql").read_text(), flags=re.MULTILINE)[1:]
         self._queries = dict(zip(parts[::2], map(Template, parts[1::2]), strict=True))
         self._migrations = sorted((file.name, file) for file in sql.iterdir() if file.name[0].isdigit())
         self._connection = connection
+        self._path = path
+        self._file = _identity(path)
         self._types = {field.key: _sql_type(field.kind) for field in catalogue}
+        self._columns = ", ".join(f'"{key}"' for key in self._types)
         self._dimensions = {field.dimension: field.key for field in catalogue if field.dimension is not None}
 
     def migrate(self) -> None:
@@ -56,8 +135,10 @@ class DuckdbWarehouse:
                 with self._transaction():
                     self._connection.execute(file.read_text())
                     self._run("record_migration", name)
-        for key, sql_type in self._types.items():
-            self._run("add_column", column=f'"{key}" {sql_type}')
+        for week in self._partitions():
+            for key, sql_type in self._types.items():
+                self._run("add_column", week=week, column=f'"{key}" {sql_type}')
+        self._gather_partitions()
 
     def load(self, segment: Path) -> None:
         if self._run("loaded_segment", segment.name):
@@ -67,25 +148,40 @@ class DuckdbWarehouse:
         first_open = shifted(last_published, 1) if last_published else ""
         with self._transaction():
             self._run("stage_segment", str(segment), columns=", ".join(f"\"{key}\": '{staged[key]}'" for key in staged))
-            self._run("load_runs", first_open, columns=", ".join(f'"{key}"' for key in self._types))
-            self._run("forget_machines")
+            for (week,) in self._run("arrived_weeks", first_open):
+                self._load_runs(week, first_open)
+            if self._run("asked_to_be_forgotten") != [(0,)]:
+                for week in self._partitions():
+                    self._run("forget_machines", week=week)
             self._run("load_segment", segment.name)
 
     def checkpoint(self) -> None:
         self._run("checkpoint")
+        if _identity(self._path) != self._file:
+            raise WarehouseError(f"the warehouse {self._path} was deleted or replaced while it was in use")
+
+    def expire(self, before: str) -> None:
+        for week in [week for week in self._partitions() if week < before]:
+            if self._run("is_published", week) != [(0,)] or not self._has_runs(week):
+                with self._transaction():
+                    self._run("drop_partition", week=week)
+                    self._gather_partitions()
+                self.has_expired = True
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
-        return [week for (week,) in self._run("unpublished_weeks", before)]
+        return [
+            week
+            for week in self._partitions()
+            if week < before and self._run("is_published", week) == [(0,)] and self._has_runs(week)
+        ]
 
     def cells(self, week: str) -> Sequence[Cell]:
+        if week not in self._partitions():
+            return []
         return [
             Cell(dimension, *row)
-            for dimension, key in self._dimensions.items()
-            for row in (
-                self._run("ci_cells", week)
-                if dimension == CI_DIMENSION
-                else self._run("cells", week, column=f'"{key}"')
-            )
+            for dimension in self._dimensions
+            for row in (self._run("ci_cells", week=week) if dimension == CI_DIMENSION else self._cells(week, dimension))
         ]
 
     def publish(self, published: PublishedWeek) -> None:
@@ -104,6 +200,34 @@ class DuckdbWarehouse:
         ((count,),) = self._run("rejected_lines")
         return int(count)
 
+    def _cells(self, week: str, dimension: str) -> list[tuple[Any, ...]]:
+        # The values have to add up to a known total, or what is missing would say how many said nothing: a null is a
+        # value like any other. But a machine that isn't a Linux has no distribution at all.
+        whole, value = REFINED.get(dimension, ("", ""))
+        applies = f""""{self._dimensions[whole]}" = '{value}'""" if whole in self._dimensions else "true"
+        return self._run("cells", week=week, column=f'"{self._dimensions[dimension]}"', applies=applies)
+
+    def _load_runs(self, week: str, first_open: str) -> None:
+        if week not in self._partitions():
+            self._run("create_partition", week=week, columns=", ".join(f'"{k}" {t}' for k, t in self._types.items()))
+            self._gather_partitions()
+        recent = [other for other in self._partitions() if other > shifted(week, -DEDUPLICATED_WEEKS)]
+        sessions = " UNION ALL ".join(self._queries["sessions"].substitute(week=other) for other in recent)
+        self._run("load_runs", first_open, week=week, columns=self._columns, sessions=sessions)
+
+    def _partitions(self) -> list[str]:
+        return [week for (week,) in self._run("partitions")]
+
+    def _has_runs(self, week: str) -> bool:
+        return self._run("has_runs", week=week) != [(0,)]
+
+    def _gather_partitions(self) -> None:
+        nothing = ", ".join(f'NULL::{sql_type} AS "{key}"' for key, sql_type in self._types.items())
+        views = [self._queries["no_partition_in_view"].substitute(columns=nothing)]
+        for week in self._partitions():
+            views.append(self._queries["partition_in_view"].substitute(week=week, columns=self._columns))
+        self._run("gather_partitions", partitions=" UNION ALL ".join(views))
+
     def _run(self, query: str, *values: object, **names: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(self._queries[query].substitute(names), values).fetchall()
 
@@ -116,6 +240,14 @@ class DuckdbWarehouse:
             self._connection.rollback()
             raise
         self._connection.commit()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _sql_type(kind: Kind) -> str:

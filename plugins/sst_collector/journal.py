@@ -72,6 +72,10 @@ class Journal:
         self.close()
         return tuple(self._segments())
 
+    def closed(self) -> tuple[Path, ...]:
+        """Name the segments that are closed already, oldest first."""
+        return tuple(path for path in self._segments() if self._open is None or path != self._open.path)
+
     def close(self) -> None:
         """Close the open segment, if there is one. The next write starts another."""
         segment, self._open = self._open, None

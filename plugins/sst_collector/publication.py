@@ -4,25 +4,32 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sst_collector.snapshot import WINDOWS, Snapshot, Total, dimensions
-from sst_collector.suppression import publishable
-from sst_collector.warehouse import PublishedWeek, Warehouse
+from sst_collector.ranking import MEMORY, ranking
+from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions
+from sst_collector.suppression import REFINED, publishable
+from sst_collector.warehouse import CI_DIMENSION, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted, week_of
-from sst_core import Catalogue
+from sst_core import Catalogue, Moment
 
 
 def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Snapshot:
     """Publish the weeks that have closed by `now`, and sum up.
 
     Everything that arrived before `now` has to be loaded: a week that is out is never computed again. With
-    `min_machines` 1 the week that is still open shows too, as it is so far.
+    `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
+    `min_machines`, and shows it, is left out.
     """
     open_week = week_of(now)
     for week in warehouse.unpublished_weeks(before=open_week):
-        warehouse.publish(publishable(week, warehouse.cells(week), min_machines))
-    published = list(warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values()))))
+        rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
+        warehouse.publish(publishable(week, warehouse.cells(week), min_machines, rank))
+    published = [
+        week
+        for week in warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values())))
+        if all(cell.machines is None or cell.machines >= min_machines for cell in week.cells)
+    ]
     if min_machines == 1 and (cells := warehouse.cells(open_week)):
-        published.append(publishable(open_week, cells, min_machines))
+        published.append(PublishedWeek(open_week, tuple(cells), withheld=0))
     return Snapshot(
         snapshot=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         windows={
@@ -31,6 +38,8 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
         },
         withheld=sum(week.withheld for week in published),
         rejected=warehouse.rejected_lines(),
+        min_machines=min_machines,
+        weeks=[_week(week, catalogue) for week in published],
     )
 
 
@@ -44,6 +53,20 @@ def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, l
             machines[cell.dimension, cell.value].append(cell.machines)
     for (dimension, value), count in sorted(runs.items(), key=lambda item: (-item[1], item[0])):
         seen = machines[dimension, value]
-        mean = max(1, round(sum(seen) / len(weeks))) if seen else None
+        mean = round(sum(seen) / len(seen)) if seen else None
         totals.setdefault(dimension, []).append(Total(value, count, mean))
     return totals
+
+
+def _week(week: PublishedWeek, catalogue: Catalogue) -> Week:
+    runs: defaultdict[str, int] = defaultdict(int)
+    machines: defaultdict[str, int] = defaultdict(int)
+    for cell in week.cells:
+        if cell.dimension not in (CI_DIMENSION, *REFINED):
+            runs[cell.dimension] += cell.runs
+            machines[cell.dimension] += cell.machines or 0
+    # One machine has one platform, and may run many commands: only what is a fact of the machine adds up to machines.
+    of_the_machine = [
+        machines[field.dimension] for field in catalogue if field.moment is Moment.SENDING and field.dimension
+    ]
+    return Week(week.week, max(runs.values(), default=0), max(of_the_machine, default=0), week.withheld)

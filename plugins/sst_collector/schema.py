@@ -7,9 +7,6 @@ import msgspec
 
 from sst_core import EVENT_NAME, Bucket, Catalogue, Choice, Field, Flag, Kind, RandomId, Section, Version
 
-Row = dict[str, str | int | bool | None]
-"""One run: the catalogue's keys, in its order, each with an allowed value."""
-
 _HEX_ID = f"[0-9a-f]{{{2 * RandomId.BYTES}}}"
 _PLACES = {Section.CONTEXT: "context", Section.ENVIRONMENT: "environment", Section.PROPERTIES: "events[0].properties"}
 
@@ -35,24 +32,28 @@ class Decoder:
     """Decodes what `Catalogue.envelope` makes, and nothing else."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._keys = {section: [field.key for field in catalogue if field.section is section] for section in Section}
         self._envelope = msgspec.json.Decoder(_envelope_type(catalogue))
+        self._row = _row_type(catalogue)
         self._places = {"events", "events[0]", "events[0].name", *_PLACES.values()}
         self._places |= {f"{_PLACES[field.section]}.{field.key}" for field in catalogue}
 
-    def decode(self, line: bytes) -> Row:
-        """The run that `line` holds. Raises :class:`RejectedLine`."""
+    def record(self, line: bytes) -> bytes:
+        """The run that `line` holds as the journal keeps it: one flat JSON object, its keys the catalogue's.
+
+        Raises :class:`RejectedLine`.
+        """
         try:
             envelope = self._envelope.decode(line)
         except msgspec.ValidationError as error:
             raise RejectedLine(self._reason(str(error))) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise RejectedLine("not JSON") from None
-        return {
-            **_values(self._keys[Section.CONTEXT], envelope.context),
-            **_values(self._keys[Section.ENVIRONMENT], envelope.environment),
-            **_values(self._keys[Section.PROPERTIES], envelope.events[0].properties),
-        }
+        # From struct to struct: a dict in between took as long as all the rest.
+        return _ENCODER.encode(
+            self._row(
+                *_values(envelope.context), *_values(envelope.environment), *_values(envelope.events[0].properties)
+            )
+        )
 
     def _reason(self, message: str) -> str:
         # msgspec names the place at the end, after words that may repeat what was sent: only a known place is taken.
@@ -61,8 +62,8 @@ class Decoder:
         return f"{place}: not what the catalogue allows"
 
 
-def _values(keys: list[str], struct: msgspec.Struct) -> Row:
-    return dict(zip(keys, msgspec.structs.astuple(struct), strict=True))
+_ENCODER = msgspec.json.Encoder()
+_values = msgspec.structs.astuple
 
 
 # A type that is made at run time has no static type: hence `Any`, and only from here on.
@@ -80,6 +81,11 @@ def _envelope_type(catalogue: Catalogue) -> Any:
             ("events", cast(Any, tuple)[event]),
         ],
     )
+
+
+def _row_type(catalogue: Catalogue) -> Any:
+    keys = [field.key for section in Section for field in catalogue if field.section is section]
+    return msgspec.defstruct("row", keys, frozen=True, gc=False)
 
 
 def _struct(name: str, fields: list[tuple[str, Any]]) -> Any:

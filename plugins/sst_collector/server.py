@@ -2,50 +2,90 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
-from collections.abc import Callable
+import ssl
+import time
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+import uvloop
 
 from sst_collector import duckdb_warehouse
 from sst_collector.app import Parts, create_app
-from sst_collector.data_folder import claimed
+from sst_collector.connections import RESERVED_FILES, Connection, sweep
+from sst_collector.data_folder import DataFolder, claimed
+from sst_collector.fast_path import with_fast_path
 from sst_collector.group_commit import GroupCommit
 from sst_collector.journal import Journal
+from sst_collector.legacy import LegacyDecoder
+from sst_collector.metrics import Gauges, Metrics, create_admin_app
+from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
+from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
 from sst_collector.weeks import Clock, utc_now
 from sst_core import Catalogue, SstError
 
 STOP_SECONDS = 10
 """How long requests that are under way may take to end once the server is stopped."""
+BACKLOG = 4096
+"""Connections that may wait to be accepted; the system may have a lower limit."""
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What an operator decides."""
 
+    program: str
+    """What the numbers are about."""
     catalogue: Catalogue
     host: str
     port: int
     data: Path
     min_machines: int
     snapshot_every: float
+    keep_days: int
+    rate: int
+    """Requests that one source may send a minute; 0 is no limit."""
+    proxies: Sequence[str]
+    """Addresses whose `X-Forwarded-For` says who the source is."""
+    site_key: Path | None
+    """The folder of the site key, if other collectors share it."""
+    tls: Tls | None
+    admin_port: int | None
 
 
 def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
     """Serve until SIGTERM or SIGINT. Raises :class:`SstError` if it can't start."""
     os.umask(0o077)  # whatever a library writes into the data folder is as private as the rest
-    with claimed(settings.data), _bound(settings.host, settings.port) as listener:
-        asyncio.run(_serve(settings, clock, listener))
+    with ExitStack() as stack:
+        stack.enter_context(claimed(settings.data))
+        listener = stack.enter_context(_bound(settings.host, settings.port))
+        admin = None
+        if settings.admin_port is not None:
+            admin = stack.enter_context(_bound(LOOPBACK, settings.admin_port, "--admin-port"))
+        Connection.most = _allow_files() - RESERVED_FILES
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, clock, listener, admin))
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, options: str = "--host and --port") -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -53,42 +93,91 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SstError(
-            f"Can't listen on {host} port {port}: {error.strerror}. Choose another with --host and --port; "
-            "--port 0 takes any free one."
+            f"Can't listen on {host} port {port}: {error.strerror}. Choose another with {options}; "
+            "port 0 takes any free one."
         ) from None
     return listener
 
 
-async def _serve(settings: Settings, clock: Clock, listener: socket.socket) -> None:
+def _allow_files() -> int:
+    """Have as many files open as the system lets us, connections being files, and say how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft
+
+
+async def _serve(settings: Settings, clock: Clock, listener: socket.socket, admin: socket.socket | None) -> None:
     with (
         ThreadPoolExecutor(1, "journal") as journal_thread,
         ThreadPoolExecutor(1, "warehouse") as warehouse_thread,
     ):
-        journal = Journal(settings.data / "journal", clock)
+        folder = DataFolder(settings.data)
+        metrics = Metrics()
+        site_key = SiteKey(settings.site_key or folder.site_key, clock)
+        journal = Journal(folder.journal, clock)
         commit = GroupCommit(journal, journal_thread)
         upkeep = Upkeep(
             commit=commit,
-            open_warehouse=lambda: duckdb_warehouse.opened(settings.data / "warehouse.duckdb", settings.catalogue),
+            open_warehouse=lambda: duckdb_warehouse.opened(folder.warehouse, settings.catalogue),
             thread=warehouse_thread,
             catalogue=settings.catalogue,
-            snapshot_file=settings.data / "snapshot.json",
+            program=settings.program,
+            snapshot_file=folder.snapshot,
             min_machines=settings.min_machines,
+            keep_days=settings.keep_days,
+            site_key=site_key,
+            metrics=metrics,
             clock=clock,
         )
         parts = Parts(
             decoder=Decoder(settings.catalogue),
+            legacy=LegacyDecoder(settings.catalogue),
+            site_key=site_key,
+            rates=Rates(settings.rate, settings.proxies, time.monotonic),
             append=commit.append,
-            snapshot=lambda: upkeep.snapshot,
-            failure=lambda: upkeep.failure,
+            site=lambda: upkeep.site,
+            failure=lambda: commit.failure or upkeep.health(),
+            metrics=metrics,
         )
-        await _answer(parts, listener, asyncio.create_task(upkeep.run(settings.snapshot_every)))
+        servers = [
+            _Server(
+                _config(with_fast_path(create_app(parts), parts), Connection, settings.tls),
+                listener,
+                f"listening on {_url(listener, settings.tls)}",
+            )
+        ]
+        connections = servers[0].server_state.connections
+        if admin is not None:
+            app = create_admin_app(metrics, _gauges(folder, upkeep, connections))
+            servers.append(_Server(_config(app, "httptools"), admin, f"metrics on {_url(admin)}/metrics"))
+        upkeep_task = asyncio.create_task(upkeep.run(settings.snapshot_every))
+        sweeping = asyncio.create_task(sweep(connections))
+        await _answer(servers)
+        for task in (upkeep_task, sweeping):  # the thread still finishes the round that is under way
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
     journal.close()
 
 
-async def _answer(parts: Parts, listener: socket.socket, upkeep: asyncio.Task[None]) -> None:
-    """Answer requests until a signal; then end `upkeep`, whose last round the thread still finishes."""
+async def _answer(servers: Sequence["_Server"]) -> None:
+    """Answer requests until a signal, and finish what is under way."""
+
+    def stop() -> None:
+        for server in servers:
+            server.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await asyncio.gather(*(server.run_on_listener() for server in servers))
+
+
+def _config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Config:
     config = uvicorn.Config(
-        create_app(parts),
+        app,
+        http=protocol,
         lifespan="off",
         # Nothing about a connection is logged, nor anything that was sent.
         access_log=False,
@@ -97,31 +186,61 @@ async def _answer(parts: Parts, listener: socket.socket, upkeep: asyncio.Task[No
         proxy_headers=False,
         ws="none",
         server_header=False,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
-    server = _Server(config, lambda: print(f"listening on {_url(listener)}", flush=True))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-    await server.serve([listener])
-    upkeep.cancel()
-    with suppress(asyncio.CancelledError):
-        await upkeep
+    try:
+        config.load()
+    except OSError as error:
+        assert tls is not None
+        reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SstError(f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}.") from None
+    return config
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, announcement: str) -> None:
         super().__init__(config)
-        self._on_listening = on_listening
+        self._listener = listener
+        self._announcement = announcement
+
+    async def run_on_listener(self) -> None:
+        await self.serve([self._listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_listening()
+        print(self._announcement, flush=True)
+
+    def stop(self) -> None:
+        """Gracefully; when told so once more, at once. What was acknowledged is kept either way."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         # uvicorn's own raises the signal again at the end, and a graceful stop would end as a kill.
         return nullcontext()
 
 
-def _url(listener: socket.socket) -> str:
+def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object]) -> Gauges:
+    def gauges() -> dict[str, tuple[str, float]]:
+        waiting = [path.stat().st_size for path in folder.journal.glob("*.ndjson")]
+        return {
+            "collector_connections": ("Connections that are open.", len(connections)),
+            "collector_journal_segments": ("Segments of the journal that wait for the loader.", len(waiting)),
+            "collector_journal_bytes": ("Bytes of these.", sum(waiting)),
+            "collector_seconds_since_good_round": (
+                "Seconds since a round of loading and publishing ended well.",
+                upkeep.seconds_since_good(),
+            ),
+            "collector_healthy": ("1 if /healthz says so.", 0 if upkeep.health() else 1),
+        }
+
+    return gauges
+
+
+def _url(listener: socket.socket, tls: Tls | None = None) -> str:
+    scheme = "https" if tls else "http"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

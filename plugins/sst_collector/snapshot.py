@@ -17,7 +17,18 @@ class Total(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str
     runs: int
     machines: int | None = None
-    """The mean a week over the window's published weeks, to the nearest whole number but at least 1. CI has none."""
+    """The mean over those of the window's weeks in which the value is published, to the nearest whole number: never
+    fewer than a cell may have. CI has none."""
+
+
+class Week(msgspec.Struct, frozen=True):
+    """What one published week comes to: the most that the published cells of any one dimension add up to."""
+
+    week: str
+    runs: int
+    machines: int
+    withheld: int
+    """Cells; a dimension that is withheld whole is one."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -28,12 +39,25 @@ class Snapshot(msgspec.Struct, frozen=True):
     windows: Mapping[str, Mapping[str, Sequence[Total]]]
     """By window and dimension, the largest number of runs first."""
     withheld: int
-    """Cells of the longest window's weeks that are withheld."""
+    """Cells of the longest window's weeks that are withheld; a dimension that a week withholds whole is one."""
     rejected: int
     """Lines that were ever rejected."""
+    min_machines: int = 10
+    """A cell of fewer machines is withheld."""
+    weeks: Sequence[Week] = ()
+    """The longest window's weeks of which anything was counted, in order."""
+
+    def totals(self, window: str, dimension: str) -> Sequence[Total]:
+        """The totals of a dimension: none, if the snapshot was made before the catalogue had it."""
+        return self.windows[window].get(dimension, ())
 
     def to_json(self) -> bytes:
         return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Snapshot":
+        """What :meth:`to_json` made. Raises ValueError for anything else."""
+        return msgspec.json.decode(content, type=cls)
 
 
 def dimensions(catalogue: Catalogue) -> list[str]:
@@ -41,13 +65,18 @@ def dimensions(catalogue: Catalogue) -> list[str]:
     return [field.dimension for field in catalogue if field.dimension is not None]
 
 
+def nothing_published(catalogue: Catalogue) -> bytes:
+    """The snapshot of a collector that has not made one yet."""
+    empty = {window: dict.fromkeys(dimensions(catalogue), ()) for window in WINDOWS}
+    return Snapshot(snapshot=None, windows=empty, withheld=0, rejected=0).to_json()
+
+
 def last_published(path: Path, catalogue: Catalogue) -> bytes:
-    """The snapshot file as it is, or an empty snapshot if there is none. Raises OSError."""
+    """The snapshot file as it is, or :func:`nothing_published` if there is none. Raises OSError."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        empty = {window: dict.fromkeys(dimensions(catalogue), ()) for window in WINDOWS}
-        return Snapshot(snapshot=None, windows=empty, withheld=0, rejected=0).to_json()
+        return nothing_published(catalogue)
 
 
 def replace(path: Path, snapshot: bytes) -> None:

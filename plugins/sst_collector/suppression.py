@@ -1,13 +1,25 @@
 """Suppression: which cells of one week may be published, so that no small group of machines shows.
 
 A cell of fewer than `min_machines` machines is withheld. The values of a dimension add up to a total that other
-dimensions give away, so anyone can compute what the withheld cells of a dimension come to together. That sum must not
-say more than a published cell may: the withheld have to be at least two, and of at least `min_machines` machines
-together; until they are, the smallest published neighbour joins them.
+dimensions give away, so anyone can compute what the withheld cells of a dimension come to together; and this file is
+public, so anyone can ask which numbers it would have withheld. Whoever does both must learn nothing about a small cell
+but that it is small: every count from 1 to `min_machines` - 1 has to remain possible for it. So
+
+- other cells are withheld with the small ones, at least one, in an order that was public before the week was counted.
+  (The smallest of the week would be the obvious choice, and tell: the withheld are then no larger than any that is
+  published. Of 9 and 200 machines that are withheld beside a third cell of 200, the sum gives both away.)
+- until the withheld have `min_machines` - 2 machines to spare, over the least that one neighbour and the small cells
+  can have. (Of 1 and 10 that are withheld together, the sum would give both away: fewer is not possible.)
+- a dimension that has no such neighbours is withheld whole, and in a week of fewer than 2 * `min_machines` - 2 machines
+  every dimension with a small cell is. It then counts as one withheld cell: of ten machines in ten cells, the number of
+  cells would tell that each is of one machine.
+
+`docs/collector.md` has the proof, and the attacker in the tests tries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek
 
@@ -17,37 +29,53 @@ CI_ROUNDING = 10
 REFINED = {"distro": ("platform", "linux")}
 """Dimensions whose values add up to one cell of another dimension instead of the week's total."""
 
+Rank = Callable[[Cell], Any]
+"""A sort key by a cell's dimension and value alone: what is first in order is the first to be withheld for others."""
 
-def publishable(week: str, cells: Sequence[Cell], min_machines: int) -> PublishedWeek:
-    """What may be published of the `cells` of `week`. With `min_machines` 1 that is all, as it is."""
+
+def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank) -> PublishedWeek:
+    """What may be published of the `cells` of `week`. With `min_machines` 1 that is all, as it is.
+
+    `rank` must not depend on anything of this week.
+    """
     if min_machines == 1:
         return PublishedWeek(week, tuple(cells), withheld=0)
-    ci = [cell for cell in cells if cell.dimension == CI_DIMENSION]
     people = sorted((cell for cell in cells if cell.dimension != CI_DIMENSION), key=lambda cell: cell.dimension)
     by_dimension = {name: list(group) for name, group in groupby(people, key=lambda cell: cell.dimension)}
-    kept = {name: _kept(group, min_machines) for name, group in by_dimension.items()}
+    few = _machines_of_the_week(by_dimension) < 2 * min_machines - 2
+    kept = {name: _kept(group, min_machines, rank, few) for name, group in by_dimension.items()}
     for dimension, (parent, value) in REFINED.items():
-        withheld = set(by_dimension.get(parent, [])).difference(kept.get(parent, []))
-        if value in {cell.value for cell in withheld}:
+        if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
             kept[dimension] = []  # its sum would give the parent's withheld cell back
-    published = [cell for group in kept.values() for cell in group]
-    rounded = [Cell(cell.dimension, cell.value, _rounded(cell.runs), None) for cell in ci]
+    withheld = sum(len(by_dimension[name]) - len(group) if group else 1 for name, group in kept.items())
+    rounded = [
+        Cell(cell.dimension, cell.value, _rounded(cell.runs), None) for cell in cells if cell.dimension == CI_DIMENSION
+    ]
     return PublishedWeek(
-        week, (*published, *(cell for cell in rounded if cell.runs)), withheld=len(people) - len(published)
+        week,
+        (*(cell for group in kept.values() for cell in group), *(cell for cell in rounded if cell.runs)),
+        withheld=withheld,
     )
 
 
-def _kept(cells: Sequence[Cell], min_machines: int) -> list[Cell]:
-    by_size = sorted(cells, key=lambda cell: (_machines(cell), cell.runs, cell.value))
-    withheld = sum(_machines(cell) < min_machines for cell in by_size)
-    if withheld:
-        while withheld < len(by_size) and not _hidden(by_size[:withheld], min_machines):
-            withheld += 1
-    return by_size[withheld:]
+def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:
+    withheld = [cell for cell in cells if _machines(cell) < min_machines]
+    if not withheld:
+        return list(cells)
+    if few:
+        return []
+    neighbours = sorted((cell for cell in cells if cell not in withheld), key=rank)
+    while neighbours:
+        withheld.append(neighbours.pop(0))
+        if sum(map(_machines, withheld)) >= len(withheld) + 2 * min_machines - 3:
+            return [cell for cell in cells if cell in neighbours]
+    return []
 
 
-def _hidden(withheld: Sequence[Cell], min_machines: int) -> bool:
-    return len(withheld) >= 2 and sum(map(_machines, withheld)) >= min_machines
+def _machines_of_the_week(by_dimension: Mapping[str, Sequence[Cell]]) -> int:
+    # A machine has one platform and may run many commands: no dimension adds up to fewer than there are.
+    sums = [sum(map(_machines, group)) for name, group in by_dimension.items() if name not in REFINED]
+    return min(sums, default=0)
 
 
 def _machines(cell: Cell) -> int:

@@ -1,27 +1,36 @@
 """Upkeep: at its own pace, what was taken in becomes part of what is published."""
 
 import asyncio
-import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sst_collector.group_commit import GroupCommit
 from sst_collector.loader import load
+from sst_collector.log import log
+from sst_collector.metrics import Metrics
 from sst_collector.publication import publish
-from sst_collector.snapshot import last_published, replace
-from sst_collector.warehouse import Warehouse, WarehouseError
-from sst_collector.weeks import Clock
-from sst_core import Catalogue
+from sst_collector.site import Site, last_site, site
+from sst_collector.site_key import SiteKey
+from sst_collector.snapshot import replace
+from sst_collector.warehouse import Warehouse
+from sst_collector.weeks import Clock, week_of
+from sst_core import Catalogue, SstError
+
+LOAD_SECONDS = 5.0
+"""How long a segment that has grown to its size waits for the loader, between two rounds."""
+STUCK_SECONDS = 600.0
+"""How much later than it should a round may end well before the loader is taken for stuck."""
 
 
 class Upkeep:
     """Rotates the journal, loads what is closed and publishes it. `thread` is where all that blocks is done."""
 
-    snapshot: bytes
-    """What is published now, in the form of `/stats.json`."""
+    site: Site
+    """What is published now."""
     failure: str | None = None
     """Why the last round failed; None if it didn't."""
 
@@ -32,24 +41,53 @@ class Upkeep:
         open_warehouse: Callable[[], AbstractContextManager[Warehouse]],
         thread: Executor,
         catalogue: Catalogue,
+        program: str,
         snapshot_file: Path,
         min_machines: int,
+        keep_days: int,
+        site_key: SiteKey,
+        metrics: Metrics,
         clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._commit = commit
         self._open_warehouse = open_warehouse
         self._thread = thread
         self._catalogue = catalogue
+        self._program = program
         self._snapshot_file = snapshot_file
         self._min_machines = min_machines
+        self._keep = timedelta(days=keep_days)
+        self._site_key = site_key
+        self._metrics = metrics
         self._clock = clock
-        self.snapshot = last_published(snapshot_file, catalogue)
+        self._monotonic = monotonic
+        self._every = 0.0
+        self._last_good = monotonic()
+        self.site = last_site(snapshot_file, catalogue, program)
 
     async def run(self, every: float) -> None:
-        """A round now, and one every `every` seconds, until cancelled."""
+        """A round now and one every `every` seconds, until cancelled. In between, what the journal closes is loaded."""
+        self._every = every
         while True:
             await self.round()
-            await asyncio.sleep(every)
+            ends = self._monotonic() + every
+            while (left := ends - self._monotonic()) > 0:
+                await asyncio.sleep(min(left, LOAD_SECONDS))
+                if left > LOAD_SECONDS and self.failure is None:
+                    await self.load_closed()
+
+    def health(self) -> str | None:
+        """What is wrong with loading and publishing; None if nothing is."""
+        if self.failure is not None:
+            return self.failure
+        if self.seconds_since_good() > self._every + STUCK_SECONDS:
+            return f"No round has ended for {self.seconds_since_good():.0f} s: the loader is stuck."
+        return None
+
+    def seconds_since_good(self) -> float:
+        """Seconds since a round ended well, or since the start."""
+        return self._monotonic() - self._last_good
 
     async def round(self) -> None:
         """One round. A failure goes to :attr:`failure`: the journal has everything, and the next round tries again."""
@@ -59,23 +97,50 @@ class Upkeep:
             now = self._clock()
             segments = await self._commit.rotate()
             loop = asyncio.get_running_loop()
-            self.snapshot = await loop.run_in_executor(self._thread, self._load_and_publish, segments, now)
+            self.site = await loop.run_in_executor(self._thread, self._load_and_publish, segments, now)
         except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
             self._fail(error)
         else:
-            self.failure = None
+            self._succeed()
 
-    def _load_and_publish(self, segments: Sequence[Path], now: datetime) -> bytes:
+    async def load_closed(self) -> None:
+        """Load the segments that are closed, if there are any, and publish nothing."""
+        try:
+            if segments := await self._commit.closed():
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._load, segments)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._fail(error)
+
+    def _load(self, segments: Sequence[Path]) -> None:
+        with self._open_warehouse() as warehouse:
+            load(segments, warehouse)
+        self._metrics.loaded += len(segments)
+
+    def _load_and_publish(self, segments: Sequence[Path], now: datetime) -> Site:
         # Opened for the round only: between rounds the warehouse takes no memory and is free for other tools.
         with self._open_warehouse() as warehouse:
             load(segments, warehouse)
+            self._metrics.loaded += len(segments)
+            closed = warehouse.unpublished_weeks(before=week_of(now))
             snapshot = publish(warehouse, self._catalogue, self._min_machines, now).to_json()
+            warehouse.expire(before=week_of(now - self._keep))
         replace(self._snapshot_file, snapshot)
-        return snapshot
+        for week in closed:
+            log(f"published {week}")
+        self._site_key.retire(before=week_of(now))
+        return site(snapshot, self._catalogue, self._program)
+
+    def _succeed(self) -> None:
+        if self.failure is not None:
+            log("loading and publishing works again")
+        self.failure = None
+        self._last_good = self._monotonic()
+        self._metrics.rounds += 1
 
     def _fail(self, error: Exception) -> None:
+        self._metrics.failed_rounds += 1
         failure = f"Loading or publishing failed: {type(error).__name__}. What was taken in is kept."
         if failure != self.failure:
-            detail = f"{error}" if isinstance(error, WarehouseError | OSError) else type(error).__name__
-            print(f"collector: {detail}; what was taken in is kept, and loading is tried again", file=sys.stderr)
+            detail = f"{error}" if isinstance(error, SstError | OSError) else type(error).__name__
+            log(f"{detail}; what was taken in is kept, and loading is tried again")
         self.failure = failure

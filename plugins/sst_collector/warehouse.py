@@ -32,7 +32,7 @@ class PublishedWeek:
     week: str
     cells: tuple[Cell, ...]
     withheld: int
-    """How many cells are not."""
+    """How many cells are not; a dimension that is withheld whole is one."""
 
 
 class Warehouse(Protocol):
@@ -41,13 +41,16 @@ class Warehouse(Protocol):
     def load(self, segment: Path) -> None:
         """Take in a segment of the journal whole, in one transaction with its name; not at all if it was before.
 
-        A run whose session is there already is left out, and so is what is not a whole line: a crash tore it before
-        it was acknowledged. A run that arrives for a week that is out joins the first one that is not. The runs of a
-        machine that asked to be forgotten are deleted; what was published stays.
+        A run whose session is there already is left out, if that arrived in the last 31 days; and so is what is not a
+        whole line: a crash tore it before it was acknowledged. A run that arrives for a week that is out joins the
+        first one that is not. The runs of a machine that asked to be forgotten are deleted; what was published stays.
         """
 
     def checkpoint(self) -> None:
         """Return once everything loaded is in the warehouse's own files for good."""
+
+    def expire(self, before: str) -> None:
+        """Delete the runs of the weeks before `before` that are published. What was published stays."""
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
         """The weeks before `before` that have runs and are not published yet, in order."""

@@ -19,4 +19,9 @@ def week_of(moment: datetime) -> str:
 
 def shifted(week: str, by: int) -> str:
     """The week `by` weeks after `week`; before it, if negative."""
-    return (date.fromisoformat(f"{week}-1") + timedelta(weeks=by)).strftime("%G-W%V")
+    return (monday_of(week) + timedelta(weeks=by)).strftime("%G-W%V")
+
+
+def monday_of(week: str) -> date:
+    """The day that `week` begins on."""
+    return date.fromisoformat(f"{week}-1")

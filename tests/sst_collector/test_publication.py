@@ -10,6 +10,8 @@ from collecting import Values, a_run
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
 from sst_collector.publication import publish
+from sst_collector.ranking import ranking
+from sst_collector.warehouse import Cell, PublishedWeek
 from sst_collector.weeks import week_of
 from sst_core import SST
 
@@ -38,6 +40,10 @@ def arrive(warehouse: DuckdbWarehouse, tmp_path: Path) -> Callable[[datetime, in
 Arrive = Callable[..., None]
 
 
+def last_week(warehouse: DuckdbWarehouse) -> PublishedWeek:
+    return warehouse.published_weeks(since="2026-W01")[-1]
+
+
 def snapshot(warehouse: DuckdbWarehouse, now: datetime, min_machines: int = 10) -> Values:
     answer: Values = json.loads(publish(warehouse, SST.catalogue, min_machines, now).to_json())
     return answer
@@ -59,6 +65,8 @@ def test_with_nothing_taken_in_the_shape_is_complete(warehouse: DuckdbWarehouse)
         "windows": {window: {name: [] for name in names} for window in ("30", "90", "365")},
         "withheld": 0,
         "rejected": 0,
+        "min_machines": 10,
+        "weeks": [],
     }
 
 
@@ -88,8 +96,58 @@ def test_a_week_that_is_out_is_never_computed_again(warehouse: DuckdbWarehouse, 
 def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
     for weeks, machines in ((1, 20), (2, 9), (4, 10), (5, 40), (13, 11), (14, 100), (52, 50), (53, 1000)):
         arrive(MONDAY - timedelta(weeks=weeks), machines)
-    # Withheld: 9. The mean is over the weeks that are out, the one of which nothing could be told included.
-    assert builds(snapshot(warehouse, MONDAY)) == {"30": (30, 10), "90": (81, 16), "365": (231, 33)}
+    # Withheld: 9. The mean is over the weeks of which something is told, and so never below the threshold itself.
+    assert builds(snapshot(warehouse, MONDAY)) == {"30": (30, 15), "90": (81, 20), "365": (231, 38)}
+
+
+def test_a_week_says_what_it_comes_to_and_how_much_is_withheld(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 30)
+    arrive(MONDAY, 16, command="deploy", systemPlatform="darwin", distro=None)
+    arrive(MONDAY, 3, command="remove", systemPlatform="win32", distro=None)
+    arrive(MONDAY, 9, isCI=True)
+    arrive(MONDAY + timedelta(weeks=2), 9)
+    weeks = snapshot(warehouse, MONDAY + timedelta(weeks=3))["weeks"]
+    assert weeks == [
+        {"week": "2026-W48", "runs": 49, "machines": 49, "withheld": 4},  # two commands, two platforms
+        {"week": "2026-W50", "runs": 0, "machines": 0, "withheld": 7},
+    ]
+
+
+def test_who_is_withheld_for_a_small_neighbour_is_the_smallest_of_those_published_before(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    def told(week: int, **commands: int) -> set[str]:
+        for command, machines in commands.items():
+            arrive(MONDAY + timedelta(weeks=week), machines, command=command)
+        snapshot(warehouse, MONDAY + timedelta(weeks=week + 1))
+        return {cell.value for cell in last_week(warehouse).cells if cell.dimension == "command"}
+
+    # Nothing was published before: the catalogue's last goes first, and it lists `build` first.
+    assert told(0, build=30, start=40, diff=20, remove=1) == {"build", "start"}
+    # What was not published lately goes last. From then on it is the smallest.
+    assert told(1, build=30, start=40, diff=20, remove=1) == {"start", "diff"}
+    assert told(2, build=30, start=40, diff=20, remove=1) == {"build", "start"}
+    # However it has grown: what it is in the week itself must not tell.
+    assert told(3, build=30, start=40, diff=200, remove=1) == {"build", "start"}
+    assert told(4, build=30, start=40, diff=200, remove=1) == {"build", "start"}
+    assert told(5, build=30, start=40, diff=200, remove=1) == {"build", "start"}
+    assert told(6, build=30, start=40, diff=200, remove=1) == {"start", "diff"}
+
+
+def test_a_value_that_the_catalogue_no_longer_has_is_the_first_to_be_withheld() -> None:
+    rank = ranking([], SST.catalogue)
+    cells = [Cell("command", command, 20, 20) for command in ("build", "plugin", "of-an-earlier-catalogue")]
+    assert [cell.value for cell in sorted(cells, key=rank)] == ["of-an-earlier-catalogue", "plugin", "build"]
+
+
+def test_a_week_that_was_published_with_a_lower_threshold_is_left_out(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    arrive(MONDAY, 9)
+    arrive(MONDAY + timedelta(weeks=1), 10)
+    later = MONDAY + timedelta(weeks=2)
+    assert builds(snapshot(warehouse, later, min_machines=1))["30"] == (19, 10)
+    assert builds(snapshot(warehouse, later, min_machines=10))["30"] == (10, 10)
 
 
 def test_withheld_cells_are_counted(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:

@@ -66,7 +66,7 @@ def envelope(values: dict[str, Any]) -> dict[str, Any]:
 
 def is_decoded(document: object) -> bool:
     try:
-        DECODER.decode(json.dumps(document).encode())
+        DECODER.record(json.dumps(document).encode())
     except RejectedLine:
         return False
     return True
@@ -74,13 +74,13 @@ def is_decoded(document: object) -> bool:
 
 def reason(line: str | bytes) -> str:
     with pytest.raises(RejectedLine) as rejected:
-        DECODER.decode(line if isinstance(line, bytes) else line.encode())
+        DECODER.record(line if isinstance(line, bytes) else line.encode())
     return str(rejected.value)
 
 
 @given(VALID)
 def test_what_the_catalogue_makes_is_decoded_as_it_was(values: dict[str, Any]) -> None:
-    assert DECODER.decode(json.dumps(CATALOGUE.envelope(values)).encode()) == values
+    assert json.loads(DECODER.record(json.dumps(CATALOGUE.envelope(values)).encode())) == values
 
 
 @given(VALID, st.sampled_from(list(CATALOGUE)), st.data())
@@ -106,7 +106,7 @@ def test_a_missing_field_is_refused(values: dict[str, Any], field: Field) -> Non
 @given(VALID, st.sampled_from([field for field in CATALOGUE if field.optional]))
 def test_a_client_that_is_older_than_an_optional_field_is_understood(values: dict[str, Any], field: Field) -> None:
     del values[field.key]
-    assert DECODER.decode(json.dumps(envelope(values)).encode()) == {**values, field.key: None}
+    assert json.loads(DECODER.record(json.dumps(envelope(values)).encode())) == {**values, field.key: None}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,12 @@ import duckdb
 import pytest
 
 from collecting import Values, a_run
-from sst_collector.duckdb_warehouse import opened
+from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.group_commit import GroupCommit
 from sst_collector.journal import Journal
-from sst_collector.upkeep import Upkeep
+from sst_collector.metrics import Metrics
+from sst_collector.site_key import SiteKey
+from sst_collector.upkeep import STUCK_SECONDS, Upkeep
 from sst_core import SST
 
 SUNDAY = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
@@ -27,22 +30,32 @@ class Clock:
 
 
 def in_collector(
-    folder: Path, clock: Clock, scenario: Callable[[GroupCommit, Upkeep], Awaitable[None]], min_machines: int = 10
+    folder: Path,
+    clock: Clock,
+    scenario: Callable[[GroupCommit, Upkeep], Awaitable[None]],
+    min_machines: int = 10,
+    segment_bytes: int = 1 << 20,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Run `scenario` with the parts of a collector whose data is in `folder`."""
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as journal_thread, ThreadPoolExecutor(1) as warehouse_thread:
-            journal = Journal(folder / "journal", clock)
+            journal = Journal(folder / "journal", clock, segment_bytes)
             commit = GroupCommit(journal, journal_thread)
             upkeep = Upkeep(
                 commit=commit,
                 open_warehouse=lambda: opened(folder / "warehouse.duckdb", SST.catalogue),
                 thread=warehouse_thread,
                 catalogue=SST.catalogue,
+                program="sst",
                 snapshot_file=folder / "snapshot.json",
                 min_machines=min_machines,
+                keep_days=90,
+                site_key=SiteKey(folder / "site-key", clock),
+                metrics=Metrics(),
                 clock=clock,
+                monotonic=monotonic,
             )
             await scenario(commit, upkeep)
             journal.close()
@@ -51,7 +64,7 @@ def in_collector(
 
 
 def builds(upkeep: Upkeep) -> list[Values]:
-    cells: list[Values] = json.loads(upkeep.snapshot)["windows"]["30"]["command"]
+    cells: list[Values] = json.loads(upkeep.site["stats.json"].content)["windows"]["30"]["command"]
     return cells
 
 
@@ -76,10 +89,10 @@ def test_a_week_closes_when_the_clock_says_so(tmp_path: Path) -> None:
 
 def test_the_snapshot_file_is_what_is_answered_and_a_restart_answers_it_at_once(tmp_path: Path) -> None:
     async def first(commit: GroupCommit, upkeep: Upkeep) -> None:
-        assert json.loads(upkeep.snapshot)["snapshot"] is None
+        assert json.loads(upkeep.site["stats.json"].content)["snapshot"] is None
         await commit.append(records(1))
         await upkeep.round()
-        assert (tmp_path / "snapshot.json").read_bytes() == upkeep.snapshot
+        assert (tmp_path / "snapshot.json").read_bytes() == upkeep.site["stats.json"].content
 
     async def second(_commit: GroupCommit, upkeep: Upkeep) -> None:
         assert builds(upkeep) == [{"value": "build", "runs": 1, "machines": 1}]
@@ -104,8 +117,9 @@ def test_a_warehouse_that_is_down_loses_nothing_and_is_reported(
         assert builds(upkeep) == [{"value": "build", "runs": 2, "machines": 2}]
 
     in_collector(tmp_path, Clock(), scenario, min_machines=1)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "not a valid DuckDB database" in line
+    failed, recovered = capsys.readouterr().err.splitlines()
+    assert "not a valid DuckDB database" in failed
+    assert recovered == "collector: loading and publishing works again"
 
 
 def test_between_rounds_the_warehouse_is_free_for_others(tmp_path: Path) -> None:
@@ -116,3 +130,117 @@ def test_between_rounds_the_warehouse_is_free_for_others(tmp_path: Path) -> None
             assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(3,)]
 
     in_collector(tmp_path, Clock(), scenario)
+
+
+def test_a_warehouse_that_was_deleted_is_reported_and_not_silently_begun_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(1))
+        await upkeep.round()
+        warehouse = tmp_path / "warehouse.duckdb"
+        backup = warehouse.rename(tmp_path / "backup")
+        await commit.append(records(2))
+        await upkeep.round()
+        assert upkeep.health() is not None
+        assert not warehouse.exists()
+        assert builds(upkeep) == [{"value": "build", "runs": 1, "machines": 1}]  # the page stays as it was
+        backup.rename(warehouse)
+        await upkeep.round()
+        assert upkeep.health() is None
+        assert builds(upkeep) == [{"value": "build", "runs": 3, "machines": 3}]
+
+    in_collector(tmp_path, Clock(), scenario, min_machines=1)
+    assert "is gone. Put it back, or delete" in capsys.readouterr().err
+
+
+def test_a_warehouse_that_is_deleted_under_the_loader_keeps_the_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = DuckdbWarehouse.checkpoint
+
+    def deleted_meanwhile(warehouse: DuckdbWarehouse) -> None:
+        (tmp_path / "warehouse.duckdb").unlink()
+        checkpoint(warehouse)
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(2))
+        with monkeypatch.context() as deleting:
+            deleting.setattr(DuckdbWarehouse, "checkpoint", deleted_meanwhile)
+            await upkeep.round()
+        assert upkeep.health() is not None
+        assert len(await commit.closed()) == 1
+        (tmp_path / "warehouse.made").unlink()  # as the message says
+        await upkeep.round()
+        assert builds(upkeep) == [{"value": "build", "runs": 2, "machines": 2}]
+
+    in_collector(tmp_path, Clock(), scenario, min_machines=1)
+
+
+def test_a_loader_that_is_stuck_is_known(tmp_path: Path) -> None:
+    seconds = 0.0
+
+    async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        nonlocal seconds
+        await upkeep.round()
+        seconds += STUCK_SECONDS
+        assert upkeep.health() is None
+        seconds += 1
+        assert upkeep.health() == "No round has ended for 601 s: the loader is stuck."
+        await upkeep.round()
+        assert upkeep.health() is None
+
+    in_collector(tmp_path, Clock(), scenario, monotonic=lambda: seconds)
+
+
+def test_a_segment_that_has_grown_to_its_size_is_loaded_between_rounds(tmp_path: Path) -> None:
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await upkeep.load_closed()
+        for _ in range(3):
+            await commit.append(records(4))
+        assert len(await commit.closed()) == 1
+        before = upkeep.site
+        await upkeep.load_closed()
+        assert await commit.closed() == ()
+        assert upkeep.site is before
+        await upkeep.round()
+        assert builds(upkeep) == [{"value": "build", "runs": 12, "machines": 12}]
+
+    in_collector(tmp_path, Clock(), scenario, min_machines=1, segment_bytes=2500)
+
+
+def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Path) -> None:
+    clock = Clock()
+
+    def kept() -> list[tuple[str, int]]:
+        with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+            return connection.execute("SELECT week, count(*) FROM runs GROUP BY week ORDER BY week").fetchall()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(12))
+        clock.now += timedelta(seconds=1)
+        await commit.append(records(30))
+        await upkeep.round()
+        clock.now += timedelta(days=90) - timedelta(seconds=1)
+        await upkeep.round()
+        assert kept() == [("2026-W47", 12), ("2026-W48", 30)]
+        clock.now += timedelta(seconds=1)
+        await upkeep.round()
+        assert kept() == [("2026-W48", 30)]
+        assert json.loads(upkeep.site["stats.json"].content)["windows"]["365"]["command"][0]["runs"] == 42
+
+    in_collector(tmp_path, clock, scenario)
+
+
+def test_when_a_week_is_published_its_site_key_goes(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        SiteKey(tmp_path / "site-key", clock).fetch()
+        await upkeep.round()
+        assert [path.name for path in (tmp_path / "site-key").glob("*.key")] == ["2026-W47.key"]
+        clock.now += timedelta(seconds=1)
+        await upkeep.round()
+        assert list((tmp_path / "site-key").glob("*.key")) == []
+
+    in_collector(tmp_path, clock, scenario)

@@ -1,6 +1,9 @@
+import errno
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from collecting import Values, a_run
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
 from sst_collector.warehouse import Cell, PublishedWeek, WarehouseError
+from sst_collector.weeks import shifted, week_of
 from sst_core import SST, Catalogue
 
 WEEK = "2026-W48"
@@ -168,7 +172,8 @@ def test_a_field_that_the_catalogue_gains_becomes_a_column(file: Path, segment_o
     with opened(file, SST.catalogue) as warehouse:
         load([segment_of(a_run())], warehouse)
         assert [cell for cell in warehouse.cells(WEEK) if cell.dimension == "distro"] == [
-            Cell("distro", "debian-12", 1, 1)
+            Cell("distro", "debian-12", 1, 1),
+            Cell("distro", "unknown", 1, 1),
         ]
 
 
@@ -184,6 +189,105 @@ def test_a_file_that_is_no_database_is_an_error_in_words(file: Path) -> None:
 def test_an_error_that_could_quote_a_row_is_told_by_its_type_alone(file: Path) -> None:
     with pytest.raises(WarehouseError, match=r"failed: ConversionException$"), opened(file, SST.catalogue) as warehouse:
         warehouse._connection.execute("SELECT 'hunter2'::INTEGER")
+
+
+def test_a_machine_without_a_value_is_counted_as_unknown_so_that_every_dimension_adds_up(
+    warehouse: DuckdbWarehouse, segment_of: SegmentOf
+) -> None:
+    load([segment_of(a_run(), a_run(distro=None, pythonVersion=None), a_run(systemPlatform="darwin"))], warehouse)
+    cells = {(cell.dimension, cell.value): cell.runs for cell in warehouse.cells(WEEK)}
+    assert (cells["python", "3.11"], cells["python", "unknown"]) == (2, 1)
+    # A distribution is Linux's: one that another platform claims to have would make the sum a different one.
+    assert (cells["distro", "debian-12"], cells["distro", "unknown"]) == (1, 1)
+
+
+def test_a_session_counts_once_in_31_days(warehouse: DuckdbWarehouse, segment_of: SegmentOf) -> None:
+    one = a_run()
+    sunday = week_of(datetime(2026, 11, 1, tzinfo=UTC))
+    monday_31_days_later = week_of(datetime(2026, 12, 2, tzinfo=UTC))
+    load([segment_of(one, week=sunday), segment_of(one, week=monday_31_days_later)], warehouse)
+    assert (runs(warehouse, sunday), runs(warehouse, monday_31_days_later)) == (1, 0)
+
+
+def test_what_a_load_looks_through_does_not_grow_with_the_history(file: Path, segment_of: SegmentOf) -> None:
+    with opened(file, SST.catalogue) as warehouse:
+        scanned = [scanned_by_a_load(warehouse, segment_of, shifted(WEEK, week)) for week in range(40)]
+    assert scanned[:8] == [1, 2, 3, 4, 5, 6, 6, 6]
+    assert set(scanned[8:]) == {6}
+
+
+def scanned_by_a_load(warehouse: DuckdbWarehouse, segment_of: SegmentOf, week: str) -> int:
+    """Load a segment of a new week; how many partitions its plan scans."""
+    run_query, scanned = warehouse._run, set()
+
+    def explaining(query: str, *values: object, **names: str) -> list[tuple[Any, ...]]:
+        if query == "load_runs":
+            sql = warehouse._queries[query].substitute(names)
+            plan = str(warehouse._connection.execute(f"EXPLAIN (FORMAT json) {sql}", values).fetchall())
+            scanned.update(re.findall(r"runs (\d{4}-W\d\d)", plan))
+            scanned.add(week)  # empty so far, so the plan leaves it out
+        return run_query(query, *values, **names)
+
+    warehouse._run = explaining  # type: ignore[method-assign]
+    # Of some size: where the smallest and the largest session tell that none is the same, the plan scans nothing.
+    load([segment_of(*(a_run() for _ in range(20)), week=week)], warehouse)
+    warehouse._run = run_query  # type: ignore[method-assign]
+    return len(scanned)
+
+
+def test_only_published_weeks_expire(file: Path, segment_of: SegmentOf) -> None:
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run(), week=week) for week in ("2026-W30", "2026-W31", "2026-W32")], warehouse)
+        warehouse.publish(PublishedWeek("2026-W31", (), withheld=0))
+        warehouse.publish(PublishedWeek("2026-W32", (), withheld=0))
+        warehouse.expire(before="2026-W32")
+        assert [runs(warehouse, f"2026-W{week}") for week in (30, 31, 32)] == [1, 0, 1]
+
+
+def test_what_expired_is_gone_from_the_disk(file: Path, segment_of: SegmentOf) -> None:
+    version = "9876.5432.1098"
+    with opened(file, SST.catalogue) as warehouse:
+        old = [segment_of(*(a_run(sstVersion=version) for _ in range(20_000)), week="2026-W30")]
+        load([*old, segment_of(a_run())], warehouse)
+        warehouse.publish(PublishedWeek("2026-W30", (), withheld=0))
+    before = file.read_bytes()
+    with opened(file, SST.catalogue) as warehouse:
+        warehouse.expire(before=WEEK)
+    after = file.read_bytes()
+    assert (version.encode() in before, version.encode() in after) == (True, False)
+    assert len(after) < len(before) - (1 << 19)
+    assert {path.name for path in file.parent.iterdir() if path.is_file()} == {file.name, "warehouse.made"}
+    with opened(file, SST.catalogue) as warehouse:
+        assert (runs(warehouse, "2026-W30"), runs(warehouse)) == (0, 1)
+        load([segment_of(a_run())], warehouse)
+        assert runs(warehouse) == 2
+
+
+def test_space_that_can_not_be_given_back_costs_nothing_else(
+    file: Path, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run(), week="2026-W30"), segment_of(a_run())], warehouse)
+        warehouse.publish(PublishedWeek("2026-W30", (), withheld=0))
+        warehouse.expire(before=WEEK)
+        monkeypatch.setattr("sst_collector.duckdb_warehouse._sync_file", fail)
+    assert "was not given back to the disk: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert not file.with_suffix(".anew").exists()
+    with opened(file, SST.catalogue) as warehouse:
+        assert (runs(warehouse, "2026-W30"), runs(warehouse)) == (0, 1)
+
+
+def test_a_machine_is_forgotten_in_every_week_that_is_kept(warehouse: DuckdbWarehouse, segment_of: SegmentOf) -> None:
+    ids = [secrets.token_hex(16) for _ in range(3)]
+    weeks = ("2026-W30", "2026-W31", "2026-W48")
+    load(
+        [segment_of(a_run(anonymousId=id), a_run(), week=week) for id, week in zip(ids, weeks, strict=True)], warehouse
+    )
+    load([segment_of(*({"forget": id} for id in ids))], warehouse)
+    assert [runs(warehouse, week) for week in weeks] == [1, 1, 1]
 
 
 def test_migrations_are_applied_once_each(file: Path) -> None:

@@ -1,6 +1,4 @@
--- The columns of `runs` beside its week are the catalogue's fields: they are added from there.
-CREATE TABLE runs (week VARCHAR NOT NULL);
-
+-- The runs are in partitions, a table for each week in which they arrived: `create_partition`.
 CREATE TABLE segments (name VARCHAR NOT NULL PRIMARY KEY, rejected BIGINT NOT NULL);
 
 CREATE TABLE published_weeks (week VARCHAR NOT NULL PRIMARY KEY, withheld BIGINT NOT NULL);

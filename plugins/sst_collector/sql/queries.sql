@@ -9,8 +9,27 @@ SELECT name FROM migrations;
 -- name: record_migration
 INSERT INTO migrations VALUES (?);
 
+-- name: partitions
+SELECT table_name[6:] AS week FROM duckdb_tables() WHERE table_name LIKE 'runs %' ORDER BY week;
+
+-- name: create_partition
+CREATE TABLE IF NOT EXISTS "runs $week" ($columns);
+
 -- name: add_column
-ALTER TABLE runs ADD COLUMN IF NOT EXISTS $column;
+ALTER TABLE "runs $week" ADD COLUMN IF NOT EXISTS $column;
+
+-- name: drop_partition
+DROP TABLE "runs $week";
+
+-- name: gather_partitions
+-- All that is kept, in one place to look at.
+CREATE OR REPLACE VIEW runs AS $partitions;
+
+-- name: partition_in_view
+SELECT '$week' AS week, $columns FROM "runs $week"
+
+-- name: no_partition_in_view
+SELECT NULL::VARCHAR AS week, $columns WHERE false
 
 -- name: loaded_segment
 SELECT name FROM segments WHERE name = ?;
@@ -20,16 +39,26 @@ SELECT name FROM segments WHERE name = ?;
 CREATE OR REPLACE TEMP TABLE arrived AS
 SELECT * FROM read_json(?, format = 'newline_delimited', ignore_errors = true, columns = {$columns});
 
+-- name: arrived_weeks
+SELECT DISTINCT greatest(week, ?) AS week FROM arrived WHERE "sessionId" IS NOT NULL ORDER BY week;
+
 -- name: load_runs
-INSERT INTO runs (week, $columns)
-SELECT greatest(week, ?), $columns
-FROM arrived
-WHERE "sessionId" IS NOT NULL AND "sessionId" NOT IN (SELECT "sessionId" FROM runs)
-QUALIFY row_number() OVER (PARTITION BY "sessionId" ORDER BY week) = 1;
+-- The sessions of a few partitions are looked through: what it costs doesn't grow with the history.
+INSERT INTO "runs $week" ($columns)
+SELECT $columns
+FROM arrived ANTI JOIN ($sessions) USING ("sessionId")
+WHERE "sessionId" IS NOT NULL AND greatest(week, ?) = '$week'
+QUALIFY row_number() OVER (PARTITION BY "sessionId") = 1;
+
+-- name: sessions
+SELECT "sessionId" FROM "runs $week"
+
+-- name: asked_to_be_forgotten
+SELECT count(*) FROM arrived WHERE forget IS NOT NULL;
 
 -- name: forget_machines
 -- What arrived in the same segment goes too, before or after: rather a run too few than a row too many.
-DELETE FROM runs WHERE "anonymousId" IN (SELECT forget FROM arrived WHERE forget IS NOT NULL);
+DELETE FROM "runs $week" WHERE "anonymousId" IN (SELECT forget FROM arrived WHERE forget IS NOT NULL);
 
 -- name: load_segment
 INSERT INTO segments SELECT ?, coalesce(sum(rejected), 0) FROM arrived;
@@ -40,20 +69,21 @@ CHECKPOINT;
 -- name: last_published_week
 SELECT max(week) FROM published_weeks;
 
--- name: unpublished_weeks
-SELECT DISTINCT week FROM runs
-WHERE week < ? AND week NOT IN (SELECT week FROM published_weeks)
-ORDER BY week;
+-- name: is_published
+SELECT count(*) FROM published_weeks WHERE week = ?;
+
+-- name: has_runs
+SELECT count(*) FROM (SELECT 1 FROM "runs $week" LIMIT 1);
 
 -- name: cells
-SELECT CAST($column AS VARCHAR) AS value, count(*), count(DISTINCT "anonymousId")
-FROM runs
-WHERE week = ? AND NOT "isCI" AND $column IS NOT NULL
+SELECT coalesce(CAST($column AS VARCHAR), 'unknown') AS value, count(*), count(DISTINCT "anonymousId")
+FROM "runs $week"
+WHERE NOT "isCI" AND ($applies)
 GROUP BY value
 ORDER BY value;
 
 -- name: ci_cells
-SELECT 'true', count(*), NULL FROM runs WHERE week = ? AND "isCI" HAVING count(*) > 0;
+SELECT 'true', count(*), NULL FROM "runs $week" WHERE "isCI" HAVING count(*) > 0;
 
 -- name: publish_week
 INSERT INTO published_weeks VALUES (?, ?);

@@ -1,0 +1,140 @@
+"""`sst collector doctor`: looks at a data folder, and says what is wrong and what to do. It changes nothing."""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from sst_collector.data_folder import DataFolder
+from sst_collector.duckdb_warehouse import mark_of
+from sst_core import held_if_free
+
+ROOM = 1 << 30
+"""Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
+BACKLOG_BYTES = 1 << 30
+LATE = timedelta(hours=3)
+"""Three of the default cadence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    remedy: str | None = None
+    """What to do about it; None if it is as it should be."""
+
+
+def examine(data: Path, site_key: Path | None, now: datetime) -> Iterator[Finding]:
+    """Look at everything, in the order in which the one needs the other. `now` has a zone."""
+    folder = DataFolder(data)
+    if not folder.path.is_dir():
+        yield Finding(f"there is no folder {data}", "Name the one that `serve` is given with --data.")
+        return
+    if not folder.lock.is_file():
+        yield Finding(f"{data} was not made by a collector", "Name the one that `serve` is given with --data.")
+        return
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(f"{data} is not yours to use", "Run this as the user that `serve` runs as, or chown the folder.")
+        return
+    yield from _private(folder, site_key or folder.site_key)
+    yield _room(folder)
+    with ExitStack() as stack:
+        try:
+            is_free = stack.enter_context(held_if_free(folder.lock)) is not None
+        except OSError as error:
+            yield Finding(f"{folder.lock} can't be opened: {error.strerror}", "chown it to the user of `serve`.")
+            return
+        yield Finding("no collector is running on it" if is_free else "a collector is running on it")
+        yield _journal(folder)
+        yield _warehouse(folder, is_free)
+    yield _snapshot(folder, now)
+
+
+def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
+    places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*.key")]
+    there = [path for path in places if path.exists()]
+    if open_to_others := [path for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
+        names = " ".join(map(str, open_to_others))
+        yield Finding(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
+    elif not_ours := [path for path in there if path.stat().st_uid != folder.path.stat().st_uid]:
+        names = " ".join(map(str, not_ours))
+        yield Finding(f"not the folder's owner has: {names}", f"Run: chown --reference={folder.path} {names}")
+    else:
+        yield Finding("everything in it is for its user alone")
+
+
+def _room(folder: DataFolder) -> Finding:
+    free = shutil.disk_usage(folder.path).free
+    if free < ROOM:
+        return Finding(f"the disk has {_size(free)} left", "Make room: on a full disk, requests are answered with 503.")
+    return Finding(f"the disk has {_size(free)} left")
+
+
+def _journal(folder: DataFolder) -> Finding:
+    segments = list(folder.journal.glob("*.ndjson"))
+    size = sum(path.stat().st_size for path in segments)
+    found = f"{len(segments)} segments of the journal, {_size(size)}, wait for the loader"
+    if any(not os.access(path, os.R_OK) for path in segments):
+        return Finding(
+            "a segment of the journal can't be read", f"chown what is in {folder.journal} to the user of `serve`."
+        )
+    if size > BACKLOG_BYTES:
+        return Finding(found, "See what `serve` says about the warehouse, and /healthz. Nothing is lost meanwhile.")
+    return Finding(found)
+
+
+def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
+    path = folder.warehouse
+    if not path.exists():
+        if mark_of(path).exists():
+            return Finding(
+                f"the warehouse {path} is gone",
+                f"Put it back from a backup. Without one, delete {mark_of(path)}: `serve` begins a new one then, "
+                "without the published weeks and the runs that were kept. What has arrived since is in the journal.",
+            )
+        return Finding("there is no warehouse yet: the first round of `serve` makes it")
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
+            runs, weeks = counted.fetchall()[0]
+    except duckdb.Error as error:
+        if not is_free:
+            return Finding("the warehouse is in use, by the collector's own round: look again, or ask /healthz")
+        kind = type(error).__name__
+        if "lock" in str(error).lower():
+            return Finding("another program has the warehouse open", "End it: the loader waits for it.")
+        return Finding(
+            f"the warehouse {path} can't be read ({kind})",
+            "Put back a backup of it. What has arrived since is in the journal.",
+        )
+    return Finding(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
+
+
+def _snapshot(folder: DataFolder, now: datetime) -> Finding:
+    try:
+        made = json.loads(folder.snapshot.read_bytes())["snapshot"]
+        age = now - datetime.fromisoformat(made).astimezone(UTC)
+    except FileNotFoundError:
+        return Finding("nothing was published yet: the first round of `serve` does")
+    except (OSError, ValueError, KeyError, TypeError):
+        return Finding(f"{folder.snapshot} can't be read", "Delete it: the next round writes it anew.")
+    found = f"what is published was made {age.total_seconds() / 3600:.1f} hours ago"
+    if age > LATE:
+        return Finding(found, "Start `serve`; if it runs, see what it says, and /healthz.")
+    return Finding(found)
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB"

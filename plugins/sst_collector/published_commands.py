@@ -1,0 +1,117 @@
+"""`sst collector export` and `stats`: what is published, as files and on a terminal.
+
+Both read the published snapshot, a file that is replaced whole: the server may run, and its database is not opened.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sst_core import ConfigurationError, Product, Session, SstError
+
+if TYPE_CHECKING:
+    from sst_collector.site import Site
+    from sst_collector.snapshot import Snapshot, Total
+
+Data = Annotated[Path, typer.Option(help="The collector's folder.")]
+
+
+class Window(StrEnum):
+    """The windows, by their days."""
+
+    MONTH = "30"
+    QUARTER = "90"
+    YEAR = "365"
+
+
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
+    data: Data,
+) -> None:
+    """Write what is published as a static site: pages, CSV and JSON, and a manifest of digests.
+
+    The same snapshot gives the same bytes. A folder that holds something else is left alone.
+
+    Example: {command} ./public --data ./events
+    """
+    product = _product(ctx)
+    try:
+        from sst_collector.exporting import write_site
+
+        write_site(_published(data, product), folder)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, product) from None
+    except OSError as error:
+        raise SstError(f"The site can't be written to {folder}: {error.strerror}. Name another folder.") from None
+    typer.echo(f"{folder / 'index.html'}")
+
+
+def stats(
+    ctx: typer.Context,
+    data: Data,
+    window: Annotated[Window, typer.Option(help="Days to look back.")] = Window.MONTH,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as in /stats.json.")] = False,
+) -> None:
+    """Print what is published.
+
+    Example: {command} --data ./events --window 90
+    """
+    product = _product(ctx)
+    try:
+        published = _published(data, product)
+        from sst_collector.snapshot import Snapshot
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, product) from None
+    content = published["stats.json"].content
+    typer.echo(content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value))
+
+
+def _product(ctx: typer.Context) -> Product:
+    session: Session = ctx.obj
+    return session.context.product
+
+
+def _published(data: Path, product: Product) -> "Site":
+    from sst_collector.site import site
+
+    path = data / "snapshot.json"
+    try:
+        return site(path.read_bytes(), product.catalogue, product.name)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"Nothing was published in {data} yet. Name a collector's folder with --data, or start one on it: "
+            f"{product.name} collector serve --data {data}"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise ConfigurationError(
+            f"{path} is not a snapshot of this version. A collector that serves {data} writes it anew."
+        ) from None
+
+
+def _not_installed(error: ModuleNotFoundError, product: Product) -> SstError:
+    return SstError(
+        f"The collector needs packages that are not installed ({error.name}). "
+        f"Run: pip install '{product.distribution}[collector]'"
+    )
+
+
+def _as_text(snapshot: "Snapshot", window: str) -> str:
+    lines = [
+        f"{window} days, as of {snapshot.snapshot}: {snapshot.withheld} cells of the last year withheld, "
+        f"{snapshot.rejected} lines rejected ever."
+    ]
+    for dimension, totals in snapshot.windows[window].items():
+        lines += ["", f"{dimension:<24}{'runs':>12}{'machines':>12}"]
+        lines += [f"  {total.value:<22}{total.runs:>12,}{_machines(total):>12}".rstrip() for total in totals] or [
+            "  nothing that can be published"
+        ]
+    return "\n".join(lines)
+
+
+def _machines(total: "Total") -> str:
+    return "" if total.machines is None else f"{total.machines:,}"

@@ -1,0 +1,60 @@
+"""How much one source may send: a count of requests in memory, for a minute, and nothing else about whom.
+
+A source is the address that a request comes from (of IPv6, the network that a customer is given). It picks one of a
+fixed number of counters by a keyed hash and is forgotten at once: the key is random in every process, so that not even
+a copy of the memory says who sent anything, and however many sources there are, they take no more room. Two sources
+may share a counter, which the limit has room for.
+"""
+
+import secrets
+from array import array
+from collections.abc import Callable, Collection
+from ipaddress import IPv6Address, ip_address
+
+WINDOW = 60.0
+"""Seconds."""
+COUNTERS = 1 << 16
+_NETWORK = 64
+"""Bits of an IPv6 address that one customer shares."""
+
+
+class Rates:
+    """Counts requests by source. `limit` is for a minute; 0 is none.
+
+    A loopback address is never limited, since behind it is usually a reverse proxy of this machine: name that one in
+    `proxies`, and the source is the last address that it adds to `X-Forwarded-For`.
+    """
+
+    def __init__(self, limit: int, proxies: Collection[str], monotonic: Callable[[], float]) -> None:
+        self._limit = limit
+        self._proxies = frozenset(proxies)
+        self._monotonic = monotonic
+        self._key = secrets.token_bytes(16)
+        self._counts = array("Q", bytes(8 * COUNTERS))
+        self._ends = 0.0
+
+    def refuses(self, address: str, forwarded: str | None) -> int:
+        """Count a request; the seconds after which its source may come again, or 0 if it is welcome now."""
+        if not self._limit:
+            return 0
+        if address in self._proxies and forwarded:
+            address = forwarded.rpartition(",")[2].strip()
+        elif address.startswith("127.") or address == "::1":
+            return 0
+        now = self._monotonic()
+        if now >= self._ends:
+            self._counts = array("Q", bytes(8 * COUNTERS))
+            self._ends = now + WINDOW
+        counter = hash((self._key, _source(address))) % COUNTERS
+        self._counts[counter] += 1
+        return int(self._ends - now) + 1 if self._counts[counter] > self._limit else 0
+
+
+def _source(address: str) -> bytes:
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address.encode()
+    if not isinstance(parsed, IPv6Address):
+        return parsed.packed
+    return parsed.ipv4_mapped.packed if parsed.ipv4_mapped else parsed.packed[: _NETWORK // 8]

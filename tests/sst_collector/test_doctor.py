@@ -1,0 +1,95 @@
+"""`sst collector doctor`."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from collecting import Collector, StartCollector, a_run
+from sst_core.testing import PROGRAM
+
+
+def doctor(data: Path, *options: str) -> tuple[int, str]:
+    run = subprocess.run(
+        [PROGRAM, "collector", "doctor", "--data", data, *options], capture_output=True, text=True, check=False
+    )
+    assert run.stderr == ""
+    return run.returncode, run.stdout
+
+
+@pytest.fixture
+def used(start_collector: StartCollector) -> Collector:
+    """A collector that has taken something in, and was stopped."""
+    collector = start_collector()
+    collector.post(a_run(), a_run())
+    collector.wait_until(lambda: collector.runs() == {"build": 2})
+    collector.end()
+    return collector
+
+
+def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start_collector: StartCollector) -> None:
+    collector = start_collector("--snapshot-every", "3600")
+    collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+    code, text = doctor(collector.data)
+    assert (code, "WRONG" in text) == (0, False), text
+    assert "a collector is running on it" in text
+    collector.end(signal.SIGKILL)
+    code, text = doctor(collector.data)
+    assert (code, "no collector is running on it" in text) == (0, True), text
+
+
+def test_it_counts_and_changes_nothing(used: Collector) -> None:
+    before = {path: path.read_bytes() for path in used.data.rglob("*") if path.is_file()}
+    assert "the warehouse holds 2 runs, and 0 weeks that are published" in doctor(used.data)[1]
+    assert {path: path.read_bytes() for path in used.data.rglob("*") if path.is_file()} == before
+
+
+def test_a_warehouse_that_is_gone(used: Collector) -> None:
+    (used.data / "warehouse.duckdb").unlink()
+    code, text = doctor(used.data)
+    assert code == 1
+    assert f"WRONG  the warehouse {used.data}/warehouse.duckdb is gone\n       Put it back from a backup." in text
+
+
+def test_a_warehouse_that_is_broken(used: Collector) -> None:
+    (used.data / "warehouse.duckdb").write_bytes(b"hunter2" * 1000)
+    code, text = doctor(used.data)
+    assert code == 1
+    assert "can't be read (IOException)" in text
+    assert "hunter2" not in text
+
+
+def test_what_others_can_read(used: Collector) -> None:
+    used.data.chmod(0o755)
+    code, text = doctor(used.data)
+    assert code == 1
+    assert f"WRONG  others can read or change: {used.data}\n       Run: chmod go-rwx {used.data}\n" in text
+
+
+def test_a_snapshot_that_is_old(used: Collector) -> None:
+    snapshot = used.data / "snapshot.json"
+    snapshot.write_text(snapshot.read_text().replace('"snapshot":"20', '"snapshot":"19'))
+    code, text = doctor(used.data)
+    assert code == 1
+    assert "hours ago\n       Start `serve`" in text
+
+
+def test_a_snapshot_that_is_broken(used: Collector) -> None:
+    (used.data / "snapshot.json").write_text("{")
+    assert "snapshot.json can't be read\n       Delete it" in doctor(used.data)[1]
+
+
+def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
+    assert doctor(tmp_path) == (
+        1,
+        f"WRONG  {tmp_path} was not made by a collector\n       Name the one that `serve` is given with --data.\n",
+    )
+    assert "there is no folder" in doctor(tmp_path / "nowhere")[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_site_key_is_looked_at_too(used: Collector, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    assert f"others can read or change: {shared}" in doctor(used.data, "--site-key", str(shared))[1]

@@ -1,0 +1,187 @@
+"""What an operator sees and turns: metrics, TLS, the environment, a full disk, a graceful stop."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from collecting import Collector, StartCollector, a_run, spawn
+from sst_core import SST
+from sst_core.testing import PATIENCE, PROGRAM
+
+
+def metrics(collector: Collector, url: str) -> dict[str, float]:
+    text = httpx.get(url).raise_for_status().text
+    samples = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    helped = re.findall(r"^# (HELP|TYPE) (\S+)", text, re.MULTILINE)
+    assert {name for _, name in helped} == {name for name, _ in samples}
+    return {name: float(value) for name, value in samples}
+
+
+def test_metrics_are_on_a_port_of_the_loopback_address_of_their_own(start_collector: StartCollector) -> None:
+    collector = start_collector("--admin-port", "0", "--host", "0.0.0.0")  # noqa: S104
+    assert collector.process.stdout is not None
+    url = collector.process.stdout.readline().split()[-1]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics", url)
+    collector.post(a_run(), a_run(), a_run())
+    collector.send(b"rubbish")
+    collector.client.post("/forget", json={"anonymousIds": ["0" * 32]})
+    collector.wait_until(lambda: collector.runs() == {"build": 3})
+    seen = metrics(collector, url)
+    assert seen["collector_lines_accepted_total"] == 3
+    assert seen["collector_lines_rejected_total"] == 1
+    assert seen["collector_ids_forgotten_total"] == 1
+    assert seen["collector_segments_loaded_total"] >= 1
+    assert seen["collector_healthy"] == 1
+    assert seen["collector_connections"] >= 1
+    assert collector.client.get("/metrics").status_code == 404
+    assert collector.end()[0] == 0
+
+
+def test_without_the_flag_there_is_no_admin_port(start_collector: StartCollector) -> None:
+    collector = start_collector()
+    sockets = subprocess.run(["ss", "-tlnp"], capture_output=True, text=True, check=False).stdout
+    if not sockets:
+        pytest.skip("needs ss")
+    assert sum(f"pid={collector.process.pid}," in line for line in sockets.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    yield certificate, key
+
+
+@pytest.mark.parametrize("names", [("--tls-cert", "--tls-key"), ("--ssl-certfile", "--ssl-keyfile")])
+def test_it_serves_https(start_collector: StartCollector, pair: tuple[Path, Path], names: tuple[str, str]) -> None:
+    options = [str(part) for option in zip(names, pair, strict=True) for part in option]
+    collector = start_collector(*options, verify=ssl.create_default_context(cafile=pair[0]))
+    assert collector.client.base_url.scheme == "https"
+    assert collector.post(a_run()).json()["accepted"] == 1
+    assert collector.client.get("/healthz").json() == {"status": "ok"}
+    collector.client.close()
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"http://127.0.0.1:{collector.port}/healthz")
+    assert collector.end() == (0, "", "")
+
+
+def test_tls_files_that_can_not_be_used_are_an_error_in_words(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    certificate, key = pair
+    for options, told in (
+        (("--tls-cert", certificate, "--tls-key", certificate), "not PEM, or not a pair"),
+        (("--tls-cert", tmp_path / "none", "--tls-key", key), "No such file or directory"),
+    ):
+        process = spawn(tmp_path / "data", "--port", "0", *map(str, options))
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out) == (1, "")
+        assert told in err
+        assert "Traceback" not in err
+    process = spawn(tmp_path / "data", "--port", "0", "--tls-cert", str(certificate))
+    assert "a certificate and its key go together" in process.communicate(timeout=PATIENCE)[1]
+
+
+def test_every_option_can_be_given_by_the_environment_and_help_says_so(tmp_path: Path) -> None:
+    text = subprocess.check_output([PROGRAM, "collector", "serve", "--help"], text=True)
+    shown = " ".join(text.split())
+    for option in re.findall(r"^  --([a-z-]+)", text, re.MULTILINE):
+        if option not in ("help", "ssl-certfile", "ssl-keyfile"):
+            assert f"SST_COLLECTOR_{option.upper().replace('-', '_')}" in shown.replace("- ", "-"), option
+    environ = {
+        "SST_COLLECTOR_DATA": str(tmp_path / "data"),
+        "SST_COLLECTOR_PORT": "0",
+        "SST_COLLECTOR_HOST": "127.0.0.2",
+    }
+    with subprocess.Popen(
+        [PROGRAM, "collector", "serve"], env=os.environ | environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("listening on http://127.0.0.2:")
+        process.terminate()
+    assert (tmp_path / "data" / "journal").is_dir()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("needs to mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk: Path) -> None:
+    collector = Collector(small_disk / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1"])
+    collector.start()
+    collector.post(a_run())
+    collector.wait_until(lambda: collector.runs() == {"build": 1})
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    acknowledged = 1
+    answer = collector.post(*(a_run() for _ in range(100)))
+    while answer.status_code == 200:
+        acknowledged += 100
+        answer = collector.post(*(a_run() for _ in range(100)))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert collector.stats()["windows"]["30"]["command"][0]["runs"] >= 1
+    health = collector.client.get("/healthz")
+    assert (health.status_code, "takes nothing: No space left on device" in health.json()["description"]) == (503, True)
+    filler.unlink()
+    collector.wait_until(lambda: collector.post(a_run(command="deploy")).status_code == 200)
+    collector.wait_until(lambda: collector.runs().get("build") == acknowledged)
+    collector.wait_until(lambda: collector.client.get("/healthz").status_code == 200)
+    code, _, err = collector.end()
+    assert code == 0
+    assert "collector: The journal takes nothing: No space left on device. Requests are answered with 503.\n" in err
+    assert "collector: the journal takes in again\n" in err
+
+
+def test_a_graceful_stop_answers_what_is_under_way(start_collector: StartCollector) -> None:
+    collector = start_collector("--snapshot-every", "3600")
+    collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+    runs = [a_run() for _ in range(400)]
+    begun = threading.Event()
+    codes: list[int] = []
+
+    def slowly() -> Iterator[bytes]:
+        lines = [json.dumps(SST.catalogue.envelope(run)).encode() + b"\n" for run in runs]
+        yield b"".join(lines[:200])
+        begun.set()
+        stopping.wait(PATIENCE)
+        yield b"".join(lines[200:])
+
+    stopping = threading.Event()
+    sending = threading.Thread(target=lambda: codes.append(collector.send(slowly()).status_code))
+    sending.start()
+    assert begun.wait(PATIENCE)
+    collector.process.send_signal(signal.SIGTERM)
+    stopping.set()
+    sending.join(PATIENCE)
+    assert codes == [200]
+    assert collector.end() == (0, "", "")
+    collector.start()
+    collector.wait_until(lambda: collector.runs() == {"build": 400})
