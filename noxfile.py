@@ -30,13 +30,23 @@ def install(session: nox.Session, *groups: str, project: str | None = None, cons
 def demo(session: nox.Session) -> None:
     """From one command to a published number. `-- --serve` leaves the collector up."""
     install(session, project=".[collector]")
-    session.run("python", "examples/demo.py", *session.posargs, env={"PYTHONPATH": "tests"})
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Look at the page: a collector that is full of an invented community's runs. Ctrl-C ends it."""
+    install(session, "test", project=".[collector]")
+    data = Path(session.create_tmp()) / "community"
+    if not data.exists():
+        session.run("python", "tests/community.py", str(data))
+    session.run("sst", "collector", "serve", "--data", str(data), *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
-    install(session, "test", project=".[collector]")
+    install(session, "test", "adopted", project=".[collector]")
     session.run("pytest", "--numprocesses", "2", *session.posargs)
 
 
@@ -57,9 +67,69 @@ def canary(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Try to compute what the collector withheld, from all it publishes: of which the tests try some."""
+    install(session, "test", project=".[collector]")
+    datasets = session.posargs[0] if session.posargs else "5000"
+    session.run(
+        "pytest",
+        "tests/sst_collector/test_attack.py",
+        "--numprocesses",
+        "2",
+        "--timeout",
+        "3600",
+        env={"SST_ATTACK_DATASETS": datasets},
+    )
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill command, sender and collector, switch off, and load: the campaign, of which the tests do a little."""
+    install(session, "test", project=".[collector]")
+    kills = session.posargs[0] if session.posargs else "1000"
+    session.run(
+        "pytest",
+        "tests/e2e/test_kills.py",
+        "tests/e2e/test_disable.py",
+        "tests/e2e/test_load.py",
+        "--numprocesses",
+        "2",
+        env={
+            "SST_KILLS": kills,
+            "SST_DISABLES": str(int(kills) // 5),
+            "SST_COMMANDS": "200",
+            "SST_FOREIGN_FILES": "1000000",
+        },
+    )
+
+
+@nox.session
+def collector_kills(session: nox.Session) -> None:
+    """Kill a collector under load at random moments, and count: the campaign, of which the tests do a few rounds."""
+    install(session, "test", project=".[collector]")
+    rounds = session.posargs[0] if session.posargs else "500"
+    session.run("pytest", "tests/sst_collector/test_kills.py", "-s", env={"SST_KILL_ROUNDS": rounds})
+
+
+@nox.session
+def collector_fuzz(session: nox.Session) -> None:
+    """Send a collector a hundred thousand generated requests; the tests send some hundreds."""
+    install(session, "test", project=".[collector]")
+    requests = session.posargs[0] if session.posargs else "100000"
+    session.run("pytest", "tests/sst_collector/test_fuzz.py", "-s", env={"SST_FUZZ_REQUESTS": requests})
+
+
+@nox.session
+def collector_limits(session: nox.Session) -> None:
+    """Test a collector's bounds with ten thousand idle connections; the tests have one thousand."""
+    install(session, "test", project=".[collector]")
+    session.run("pytest", "tests/sst_collector/test_limits.py", "-s", env={"SST_IDLE_CONNECTIONS": "10000"})
+
+
+@nox.session
 def newest_typer(session: nox.Session) -> None:
     """Run the tests with the newest Typer, beyond our cap: the day they pass at its old speed, the cap can go."""
-    install(session, "test", project=".[collector]")
+    install(session, "test", "adopted", project=".[collector]")
     session.install("--upgrade", "typer", silent=False)
     session.run("pytest", "--numprocesses", "2", *session.posargs)
 
@@ -74,9 +144,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types, the tests' too."""
+    """Strict types, the tests' too; then what plugins' authors write, against the package as it is installed."""
     install(session, "types", "test", project=".[collector]")
     session.run("mypy")
+    session.run("python", "tests/typing/check.py")
 
 
 @nox.session
@@ -102,16 +173,19 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what telemetry costs a command. `-- --quick` for a short run."""
-    install(session, project=".[collector]")
-    session.run("python", "benchmarks/commands.py", *session.posargs)
+    """Measure what telemetry costs and loses, beside its peers'. `-- --quick` without them; `-- --write README.md`."""
+    install(session, project=".")
+    peers = Path(session.virtualenv.location).resolve() / "peers"  # installed once, and kept
+    session.run("python", "benchmarks/commands.py", "--peers", str(peers), *session.posargs)
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: the newest versions that our requirements allow, for every system."""
     session.install("uv", silent=False)
-    groups = [argument for group in ("test", "lint", "types", "contracts") for argument in ("--group", group)]
+    groups = [
+        argument for group in ("test", "adopted", "lint", "types", "contracts") for argument in ("--group", group)
+    ]
     session.run(
         "uv",
         "pip",

@@ -1,143 +1,215 @@
-"""What telemetry costs a command: bare Typer, `sst` off and `sst` on, the same work, in one paired run.
+"""What telemetry costs a command, and what it loses: `sst`, bare Typer and other people's telemetry, in one paired run.
 
-Each round runs every contestant once, in an order of its own, so that a machine whose speed drifts treats all alike.
-A ratio is the median of the rounds' ratios. The first contestant runs twice a round: their ratio shows the noise.
+    python benchmarks/commands.py --quick            few rounds, no peers: a minute
+    python benchmarks/commands.py --peers FOLDER     the whole; the peers are installed in FOLDER once
+        --keep FILE     keep every single run in FILE
+        --from FILE     measure nothing: print what FILE keeps
+        --write README  put the tables between the marks `<!-- generated: bench -->` and `<!-- end -->` of README
+
+Nothing leaves the machine: the collector is on loopback, and up, refusing or hanging.
 """
 
 import argparse
-import os
-import platform
-import random
-import statistics
-import subprocess
+import re
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-SST = Path(sys.executable).with_name("sst")
-WARM_UPS = 3
+import distributions
+from losing import RUNS, losses
+from measuring import Failed, become_subreaper
+from programs import SST, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
+from racing import Contestant, race, show
+from receiving import Collector, Condition
+from reporting import report
+from rows import Measured, Row
 
-# What `sst build` does on a project whose task is `true`, with Typer and nothing else.
-BARE_TYPER = """
-import subprocess
-import typer
-
-app = typer.Typer(rich_markup_mode=None)
-
-@app.command()
-def build() -> None:
-    raise typer.Exit(subprocess.run(["true"]).returncode)
-
-@app.command()
-def deploy() -> None:
-    raise typer.Exit(subprocess.run(["true"]).returncode)
-
-app()
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """One way of running the same command."""
-
-    name: str
-    arguments: Sequence[str]
-    environ: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one run of a whole process took, in seconds."""
-
-    wall: float
-    cpu: float
+ROUNDS = 100
+QUICK_ROUNDS = 10
+SENDER_ROUNDS = 5
+WARM_UPS = 2
+"""The first run compiles, and has the disk read."""
+PEER_SECONDS = 15.0
+"""What each peer gets under each condition: the slow ones run in fewer rounds, and never in fewer than three."""
+FEWEST = 3
+_BLOCK = re.compile(r"(<!-- generated: bench -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:
-    """Measure, and print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--quick", action="store_true", help="20 rounds")
+    """Measure, and print tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--from", type=Path, dest="kept")
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    rounds = 20 if options.quick else options.rounds
-    with tempfile.TemporaryDirectory(prefix="sst-bench-") as scratch:
-        folder = Path(scratch)
-        contestants = prepared(folder)
-        for contestant in contestants * WARM_UPS:
-            run(contestant, folder)
-        costs: dict[str, list[Cost]] = {contestant.name: [] for contestant in contestants}
-        for number in range(rounds):
-            for contestant in random.sample(contestants, len(contestants)):
-                costs[contestant.name].append(run(contestant, folder))
-            show_progress(number + 1, rounds)
-        recorded = len(list((folder / "home/.local/state/sst/telemetry/queue").iterdir()))
-        assert recorded == rounds + WARM_UPS, f"{recorded} runs were recorded of {rounds + WARM_UPS}"
-    print(table(costs, rounds))
+    if options.write and not _BLOCK.search(options.write.read_text()):
+        parser.error(f"{options.write} has no place for the tables")
+    if options.kept:
+        measured = Measured.load(options.kept)
+    else:
+        rounds = min(options.rounds, QUICK_ROUNDS) if options.quick else options.rounds
+        measured = measure(rounds, None if options.quick else options.peers)
+    if options.keep:
+        measured.save(options.keep)
+    tables = report(measured)
+    print(tables)
+    if options.write:
+        write(options.write, tables)
 
 
-def prepared(folder: Path) -> list[Contestant]:
-    """A project whose build does nothing, a user who has seen the notice, and a collector that refuses."""
-    (folder / "sst.toml").write_text('[tasks]\nbuild = ["true"]\n')
-    (folder / "sst.toml").chmod(0o644)
-    (folder / "bare.py").write_text(BARE_TYPER)
-    environ = {"HOME": str(folder / "home"), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-    environ["SST_TELEMETRY_URL"] = "http://127.0.0.1:9/events"
-    (folder / "home").mkdir()
-    subprocess.run([SST, "telemetry", "enable"], env=environ, cwd=folder, check=True, capture_output=True)
-    off = {**environ, "SST_TELEMETRY_DISABLED": "1"}
-    return [
-        Contestant("`sst` off", [str(SST), "build"], off),
-        Contestant("`sst` off, once more", [str(SST), "build"], off),
-        Contestant("`sst` on", [str(SST), "build"], environ),
-        Contestant("bare Typer", [sys.executable, str(folder / "bare.py"), "build"], environ),
-    ]
+def write(page: Path, tables: str) -> None:
+    """Put the tables into the page's block."""
+    page.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{tables}\n\n{block[2]}", page.read_text()))
 
 
-def run(contestant: Contestant, folder: Path) -> Cost:
-    """One run, as the operating system accounts for it: the process and what it waited for."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        contestant.arguments,
-        env=dict(contestant.environ),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{contestant.name} ended with {process.returncode}"
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
+@dataclass(slots=True)
+class Course:
+    """Where the race is run: collectors, machines, and whoever takes part."""
+
+    folder: Path
+    collectors: list[Collector] = field(default_factory=list)
+    contestants: list[Contestant] = field(default_factory=list)
+    _delivering: list[tuple[Contestant, Collector, Program]] = field(default_factory=list)
+
+    @property
+    def not_ours(self) -> list[int]:
+        """The processes that answer."""
+        return [collector.pid for collector in self.collectors if collector.pid]
+
+    def machine(self) -> dict[str, str]:
+        """A new one."""
+        return new_machine(self.folder / f"home-{len(list(self.folder.iterdir()))}")
+
+    def enter(self, row: Row, arguments: Sequence[str], environ: dict[str, str]) -> Contestant:
+        """Have a command take part."""
+        contestant = Contestant(row, arguments, environ, Path(environ["HOME"]) / "project")
+        self.contestants.append(contestant)
+        return contestant
+
+    def enter_program(self, program: Program, condition: Condition, key: str, base: str) -> Contestant:
+        """Have a program take part that records, on a machine and with a collector of its own."""
+        collector = Collector(self.folder / f"collector-{len(self.collectors)}", program.certificate)
+        collector.start(condition)
+        self.collectors.append(collector)
+        environ = self.machine() | dict(program.pointed_at(collector))
+        program.set_up(environ)
+        contestant = self.enter(Row(key, program.name, condition.value, base), program.arguments, environ)
+        self._delivering.append((contestant, collector, program))
+        return contestant
+
+    def count(self) -> None:
+        """How many events were lost of the contestants whose collector was up."""
+        for contestant, collector, program in self._delivering:
+            waiting = queued(Path(contestant.environ["HOME"]))
+            arrived = collector.arrived(program.event)
+            if contestant.row.collector == Condition.UP.value:
+                contestant.row.lost = contestant.started - len(arrived | waiting), contestant.started
+            elif program.set_up is enable:
+                assert len(arrived | waiting) == contestant.started, f"{contestant.row.key} recorded {len(waiting)}"
 
 
-def table(costs: Mapping[str, Sequence[Cost]], rounds: int) -> str:
-    """The medians, and each contestant's ratio to `sst` off."""
-    lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, "
-        f"Python {platform.python_version()}, {rounds} rounds, medians:",
-        "",
-        "| `build` that does nothing | wall, ms | CPU, ms | wall ÷ off | CPU ÷ off |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    off = costs["`sst` off"]
-    for name, mine in costs.items():
-        wall = statistics.median(cost.wall for cost in mine) * 1000
-        cpu = statistics.median(cost.cpu for cost in mine) * 1000
-        wall_ratio = statistics.median(cost.wall / base.wall for cost, base in zip(mine, off, strict=True))
-        cpu_ratio = statistics.median(cost.cpu / base.cpu for cost, base in zip(mine, off, strict=True))
-        lines.append(f"| {name} | {wall:.1f} | {cpu:.1f} | {wall_ratio:.3f} | {cpu_ratio:.3f} |")
-    return "\n".join(lines)
+@contextmanager
+def course() -> Iterator[Course]:
+    """A new one, of which nothing is left."""
+    with tempfile.TemporaryDirectory(prefix="sst-bench-") as folder:
+        made = Course(Path(folder))
+        try:
+            yield made
+        finally:
+            for collector in made.collectors:
+                collector.close()
 
 
-def show_progress(done: int, rounds: int) -> None:
-    """Where somebody is looking."""
-    if sys.stderr.isatty():
-        print(f"\rround {done} of {rounds}", end="" if done < rounds else "\n", file=sys.stderr, flush=True)
+def measure(rounds: int, peers_folder: Path | None) -> Measured:
+    """Everything."""
+    become_subreaper()
+    missing: dict[str, str] = {}
+    programs = [sst()]
+    for peer in peers(peers_folder) if peers_folder else ():
+        if isinstance(peer, Program):
+            programs.append(peer)
+        else:
+            missing[peer[0]] = peer[1]
+    with course() as track:
+        enter_ourselves(track, programs[0])
+        for contestant in track.contestants * WARM_UPS:
+            contestant.run(track.not_ours)
+        for peer in programs[1:]:
+            enter_peer(track, peer, rounds, missing)
+        programs = [program for program in programs if program.name not in missing]
+        race(track.contestants, rounds, track.not_ours)
+        track.count()
+        rows = [contestant.row for contestant in track.contestants]
+    senders = measure_senders(programs[0], min(rounds, SENDER_ROUNDS))
+    show("losing", last=True)
+    for name, lost in losses(programs).items():
+        for row in rows:
+            if row.key == f"cost {name} {Condition.REFUSED.value}":
+                row.lost = lost, RUNS
+    return Measured(rounds, rows, missing, senders)
+
+
+def enter_ourselves(track: Course, program: Program) -> None:
+    """`sst` on and off, what it is compared with, and its start-up."""
+    machine = track.machine()
+    track.enter(Row("cost pass", "`python -c pass`"), [sys.executable, "-c", "pass"], machine)
+    track.enter(Row("cost bare", "bare Typer"), bare("build"), machine)
+    off = track.machine() | {"SST_TELEMETRY_DISABLED": "1"}
+    track.enter(Row("cost off", "`sst` off", base="cost bare"), [str(SST), "build"], off)
+    track.enter(Row("control", "`sst` off, once more", base="cost off"), [str(SST), "build"], off)
+    for condition in Condition:
+        track.enter_program(program, condition, f"cost {program.name} {condition.value}", "cost off")
+    for condition in Condition:
+        starting = track.enter_program(program, condition, f"cost starting {condition.value}", "cost off")
+        starting.row.name = "`sst` on, each run starting a sender"
+        starting.before = partial(let_a_sender_start, Path(starting.environ["HOME"]))
+        # Long enough to meet the collector that hangs; another five seconds of waiting cost nobody anything.
+        starting.patience = 0.5 if condition is Condition.HANGING else starting.patience
+    track.enter(Row("start bare", "bare Typer, `--help`"), bare("--help"), machine)
+    track.enter(Row("start off", "`sst` off, `--help`", base="start bare"), [str(SST), "--help"], off)
+    few, many = (distributions.environment(track.folder / f"python-{count}", count) for count in (20, 300))
+    for command in ("build", "--help"):
+        for (python, count), base in ((few, ""), (many, f"start few {command}")):
+            key = f"start {'many' if base else 'few'} {command}"
+            name = f"`sst` off, `{command}`, {count} distributions"
+            track.enter(Row(key, name, base=base), [str(python), str(SST), command], off)
+
+
+def enter_peer(track: Course, peer: Program, rounds: int, missing: dict[str, str]) -> None:
+    """A peer under each condition, in as many rounds as its time allows. One that fails is missing, and says why."""
+    show(f"trying {peer.name}", last=False)
+    entered = []
+    try:
+        for condition in Condition:
+            entered.append(track.enter_program(peer, condition, f"cost {peer.name} {condition.value}", "cost bare"))
+            seconds = PEER_SECONDS
+            for _ in range(0 if condition is Condition.HANGING else WARM_UPS):
+                seconds = entered[-1].run(track.not_ours).gone
+                if seconds > PEER_SECONDS / FEWEST:
+                    break
+            entered[-1].share = min(max(PEER_SECONDS / seconds, FEWEST), rounds) / rounds
+    except Failed as error:
+        missing[peer.name] = str(error)
+        track.contestants = [contestant for contestant in track.contestants if contestant not in entered]
+
+
+def measure_senders(program: Program, rounds: int) -> list[Row]:
+    """What a detached sender takes from its start to its end, with one run to send."""
+    rows = []
+    for condition in Condition:
+        with course() as track:
+            contestant = track.enter_program(program, condition, f"sender {condition.value}", "")
+            contestant.before = partial(let_a_sender_start, Path(contestant.environ["HOME"]))
+            race(track.contestants, rounds, track.not_ours)
+            rows.append(contestant.row)
+    return rows
 
 
 if __name__ == "__main__":

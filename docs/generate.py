@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from contract import api, handed, hooks
+
 from sst_core import SST, Consent, Field, Moment, notice_text
 
 DOCS = Path(__file__).parent
@@ -84,7 +86,8 @@ def _names(fields: list[Field]) -> str:
 
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
-    generator.__name__: generator for generator in (catalogue_table, allowed_by, reviews, notice, anonymity)
+    generator.__name__: generator
+    for generator in (catalogue_table, allowed_by, reviews, notice, anonymity, hooks, handed, api)
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,89 @@
+"""The tables say what was measured, and stand in the README as they were printed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from measuring import CAP, Run
+from rows import Measured, Row
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ROOT / "benchmarks" / "commands.py"
+
+
+def ran(*walls: float, left: float = 0.0) -> dict[int, Run]:
+    """Runs of these many seconds, all of them CPU."""
+    return {number: Run(wall, wall, left, wall, wall, 1024) for number, wall in enumerate(walls)}
+
+
+@pytest.fixture
+def measured() -> Measured:
+    """Three rounds, with a peer that hung in the two that it took part in."""
+    hung = {number: run for number, run in ran(0.1, CAP + 0.1, CAP + 0.2).items() if number}
+    return Measured(
+        3,
+        [
+            Row("cost bare", "bare Typer", runs=ran(0.1, 0.2, 0.1)),
+            Row("cost off", "`sst` off", base="cost bare", runs=ran(0.2, 0.2, 0.2)),
+            Row("control", "`sst` off, once more", base="cost off", runs=ran(0.2, 0.202, 0.19)),
+            Row("cost on", "`sst` on", "refused", "cost off", ran(0.21, 0.21, 0.22, left=0.3), (1, 20)),
+            Row("cost peer", "a peer 1.0", "hanging", "cost bare", hung),
+        ],
+        {"another peer": "ERROR: it does not exist"},
+        [Row("sender up", "`sst` on", "up", runs=ran(0.2, left=0.4))],
+    )
+
+
+def tables(measured: Measured, folder: Path, *options: str) -> str:
+    """What is printed of what was measured."""
+    measured.save(folder / "measured.json")
+    arguments = [sys.executable, str(COMMANDS), "--from", str(folder / "measured.json"), *options]
+    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+
+
+def test_each_line_has_its_medians_and_what_it_is_compared_with(measured: Measured, tmp_path: Path) -> None:
+    lines = tables(measured, tmp_path).splitlines()
+
+    assert (
+        "| `sst` on | refused | 210.0 (210.0–220.0) | 10.0 | 2.10 "  # noqa: RUF001
+        "| 210.0 (210.0–220.0) | 10.0 | 2.10 | 300.0 |  | 1 of 20 | 3 |"  # noqa: RUF001
+    ) in lines
+    assert "| `sst` on | refused | 1.050 (1.050–1.100) | 1.050 (1.050–1.100) | 3 |" in lines  # noqa: RUF001
+
+
+def test_what_was_ended_is_shown_as_longer(measured: Measured, tmp_path: Path) -> None:
+    (line,) = [line for line in tables(measured, tmp_path).splitlines() if "a peer" in line and "hanging" in line]
+
+    assert line.startswith("| a peer 1.0 | hanging | > 30 s | > 30,000 | > 226.25 |")
+    assert line.endswith(" | 2 |")
+
+
+def test_who_could_not_be_measured_is_named_with_the_reason(measured: Measured, tmp_path: Path) -> None:
+    assert "- Not measured: another peer. ERROR: it does not exist" in tables(measured, tmp_path)
+
+
+@pytest.mark.parametrize(("again", "verdict"), [(0.203, "so that the others count"), (0.205, "DON'T count")])
+def test_ratios_count_only_beside_a_quiet_control(
+    measured: Measured, tmp_path: Path, again: float, verdict: str
+) -> None:
+    measured["control"].runs = ran(again, again, again)
+
+    assert verdict in tables(measured, tmp_path)
+
+
+def test_the_readme_has_a_place_for_them() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert readme.count("<!-- generated: bench -->") == 1
+    assert readme.index("<!-- generated: bench -->") < readme.index("<!-- end -->")
+
+
+def test_they_take_the_place_of_the_old_ones_and_of_nothing_else(measured: Measured, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- generated: bench -->\nold\n<!-- end -->\nafter\n")
+
+    printed = tables(measured, tmp_path, "--write", str(page))
+
+    assert page.read_text() == f"before\n<!-- generated: bench -->\n\n{printed}\n<!-- end -->\nafter\n"
