@@ -1,6 +1,7 @@
 """The fixtures that every test may use."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,8 @@ pytest_plugins = ["sst_core.testing", "pytester"]
 
 # What a test runs outside of a `machine` records nothing on the developer's own, nor shows its notice in CI.
 os.environ["SST_TELEMETRY_DISABLED"] = "1"
+# A shell that starts the tests in the background has Ctrl-C ignored, and every command that they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
