@@ -1,7 +1,6 @@
 """Runs as they are sent, and a collector that takes them in: `sst collector serve`, as a process on loopback."""
 
 import json
-import os
 import secrets
 import signal
 import ssl
