@@ -62,7 +62,7 @@ def test_axe_finds_no_violation_and_nothing_is_cut_off(
 ) -> None:
     with browser.new_context(color_scheme="dark" if scheme == "dark" else "light", viewport=viewport) as context:
         page = context.new_page()
-        for address in (url(full), url(full, "catalogue.html"), url(fresh)):
+        for address in (*(url(full, name) for name in ("", *EVERY_PAGE)), url(fresh)):
             page.goto(address)
             open_everything(page)
             found = Axe().run(page)
