@@ -26,8 +26,8 @@ NOTES = """\
   made to have passed, by setting back the one's time stamp and deleting the other's note.
 - *CPU left behind* is of processes that the command started and didn't wait for; *`$(…)` waits* is how long they hold
   its output after its end.
-- `sst` starts a sender at most every ten minutes, in CI every ten seconds. The lines in which each run starts one show
-  the worst case. Where the collector hangs, it is ended there half a second after the command."""
+- `sst` starts a sender at most every ten minutes, in CI where none is about to look. The lines in which each run starts
+  one show the worst case. Where the collector hangs, it is ended there half a second after the command."""
 
 
 def report(measured: Measured) -> str:
