@@ -1,9 +1,6 @@
 """Reading a request's body within bounds: no more memory than the limits say, whatever is sent."""
 
 import zlib
-from collections.abc import AsyncIterable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import falcon
 
@@ -22,43 +19,72 @@ class Room:
     def __init__(self, most: int = MAX_HELD) -> None:
         self._left = most
 
-    @contextmanager
-    def for_one(self) -> Iterator[Callable[[int], None]]:
-        """Gives what asks for so many bytes more, until the end. It raises falcon's 503 when there is no room."""
-        taken = 0
+    def take(self, size: int) -> None:
+        """Take so many bytes. Raises falcon's 503 when there is no room for them."""
+        if size > self._left:
+            raise falcon.HTTPServiceUnavailable(description="Too much is being sent. Try again.", retry_after=1)
+        self._left -= size
 
-        def take(size: int) -> None:
-            nonlocal taken
-            if size > self._left:
-                raise falcon.HTTPServiceUnavailable(description="Too much is being sent. Try again.", retry_after=1)
-            self._left -= size
-            taken += size
-
-        try:
-            yield take
-        finally:
-            self._left += taken
+    def give(self, size: int) -> None:
+        """Give so many bytes back."""
+        self._left += size
 
 
-@dataclass(slots=True)
-class Sent:
-    """A request's body, as it comes, and what its headers say of it."""
+class Body:
+    """A request's body, as it comes. Whoever made it has to :meth:`close` it."""
 
-    chunks: AsyncIterable[bytes]
-    content_type: str | None = None
-    encoding: str | None = None
-    announced: int | None = None
-    """Bytes, by its Content-Length."""
+    __slots__ = ("_announced", "_encoding", "_pieces", "_received", "_room", "_taken")
+
+    def __init__(self, room: Room, encoding: str | None, announced: int | None) -> None:
+        """Raises falcon's 413 and 415. `announced`: bytes, by the Content-Length."""
+        self._encoding = encoding.strip().lower() if encoding else "identity"
+        if self._encoding not in ("identity", "gzip"):
+            raise falcon.HTTPUnsupportedMediaType(description="Send it plain or with Content-Encoding: gzip.")
+        if announced is not None and announced > MAX_RECEIVED:
+            raise _too_large(MAX_RECEIVED, "as sent")
+        self._announced = announced
+        self._room = room
+        self._pieces: list[bytes] = []
+        self._received = self._taken = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Take what came. Raises falcon's 413, and 503 when there is no room."""
+        self._received += len(piece)
+        if self._received > MAX_RECEIVED:
+            raise _too_large(MAX_RECEIVED, "as sent")
+        self._take(len(piece))
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """All of it, decompressed and not empty, at its end. Raises falcon's 400 and 413, and 503 for want of room."""
+        if self._announced is not None and self._received < self._announced:
+            raise falcon.HTTPBadRequest(description="The body ended before its Content-Length.")
+        body = b"".join(self._pieces)
+        # Unpacked only now: who sends little that would be much, and then waits, holds little.
+        if self._encoding == "gzip":
+            body = _inflated(body)
+            self._take(len(body))
+        if not body or body.isspace():
+            raise falcon.HTTPBadRequest(description="The body is empty.")
+        return body
+
+    def close(self) -> None:
+        """Give back the room that it takes."""
+        self._room.give(self._taken)
+        self._taken = 0
+        self._pieces.clear()
+
+    def _take(self, size: int) -> None:
+        self._room.take(size)
+        self._taken += size
 
 
-async def read_lines(sent: Sent, take: Callable[[int], None]) -> list[bytes]:
+def lines_of(body: bytes, content_type: str | None) -> list[bytes]:
     """The submitted documents: the whole body if it says that it is one JSON document, else its lines.
 
-    Raises falcon's 400, 413 and 415 for a body that can't be read or is too large, and what `take` raises: it is told
-    how much memory the body takes.
+    Raises falcon's 413.
     """
-    body = await read_body(sent, take)
-    if (sent.content_type or "").split(";")[0].strip().lower() == "application/json":
+    if content_type and content_type.split(";")[0].strip().lower() == "application/json":
         return [body]
     lines = body.split(b"\n", MAX_LINES)  # no further: four million empty lines would be a list, too
     if len(lines) > MAX_LINES and lines[-1]:
@@ -66,49 +92,17 @@ async def read_lines(sent: Sent, take: Callable[[int], None]) -> list[bytes]:
     return lines
 
 
-async def read_body(sent: Sent, take: Callable[[int], None]) -> bytes:
-    """The whole body, decompressed and not empty. Raises as :func:`read_lines` does."""
-    decode, finish = _decoding((sent.encoding or "identity").strip().lower())
-    announced = sent.announced
-    received, body = 0, bytearray()
-    if announced is not None and announced > MAX_RECEIVED:
-        raise _too_large(MAX_RECEIVED, "as sent")
-    async for chunk in sent.chunks:
-        received += len(chunk)
-        if received > MAX_RECEIVED:
-            raise _too_large(MAX_RECEIVED, "as sent")
-        piece = decode(chunk, MAX_BODY + 1 - len(body))
-        take(len(piece))
-        body += piece
-        if len(body) > MAX_BODY:
-            raise _too_large(MAX_BODY, "decompressed")
-    if announced is not None and received < announced:
-        raise falcon.HTTPBadRequest(description="The body ended before its Content-Length.")
-    finish()
-    if body.isspace() or not body:
-        raise falcon.HTTPBadRequest(description="The body is empty.")
-    return bytes(body)
-
-
-def _decoding(encoding: str) -> tuple[Callable[[bytes, int], bytes], Callable[[], None]]:
-    """What turns a chunk into at most so many bytes of the body, and what has to hold at the end."""
-    if encoding == "identity":
-        return (lambda chunk, _most: chunk), (lambda: None)
-    if encoding != "gzip":
-        raise falcon.HTTPUnsupportedMediaType(description="Send it plain or with Content-Encoding: gzip.")
+def _inflated(packed: bytes) -> bytes:
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-
-    def inflate(chunk: bytes, most: int) -> bytes:
-        try:
-            return stream.decompress(chunk, most)
-        except zlib.error:
-            raise _not_gzip() from None
-
-    def finish() -> None:
-        if not stream.eof or stream.unused_data:
-            raise _not_gzip()
-
-    return inflate, finish
+    try:
+        body = stream.decompress(packed, MAX_BODY + 1)
+    except zlib.error:
+        raise _not_gzip() from None
+    if len(body) > MAX_BODY:
+        raise _too_large(MAX_BODY, "decompressed")
+    if not stream.eof or stream.unused_data:
+        raise _not_gzip()
+    return body
 
 
 def _too_large(limit: int, state: str) -> falcon.HTTPError:

@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from sst_collector.exchange import PATH, Exchange
+from sst_collector.intake import Intake
 
 EXCHANGE_SECONDS = 30.0
 """From the opening of a connection, or the last answer on it, to the end of the next answer."""
@@ -23,54 +26,142 @@ RESERVED_FILES = 64
 """Descriptors that connections leave to the journal, the warehouse and what else has to be opened."""
 
 _VERSIONS = ("1.1", "1.0")
+_LINE = len(b" HTTP/1.1\r\n")
+_COLON = len(b": \r\n")
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that knows since when it has owed a request."""
+    """A connection that knows since when it has owed a request, and takes in events without the app."""
 
-    most = 1000
-    """How many there may be at once: the server sets it to what the system allows."""
     since: float
     """The loop's time at which the exchange that is under way began."""
+    turn: Exchange | None = None
+    """The one whose answer is written next, or was last."""
+
+    def __init__(self, *arguments: Any, intake: Intake, most: int, **named: Any) -> None:
+        """`most`: how many connections there may be at once."""
+        super().__init__(*arguments, **named)
+        self._intake = intake
+        self._most = most
+        self._default_headers: object = None
+        self._default_head = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.since = self.loop.time()
         self._head = self._message = 0
-        self._understood = False
         self._in_head = True
-        if len(self.connections) > self.most:
+        self._head_began_later = self._message_ended = False
+        if len(self.connections) > self._most:
             transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(self.cycle, Exchange):
+            self.cycle.abandon()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._understood:  # the counts began anew somewhere in this piece
-            self._understood = False
-            self._head = self._message = 0
-            return
         self._message += len(data)
         self._head += len(data) if self._in_head else 0
-        if self._head > MAX_HEAD or self._message > MAX_MESSAGE:
+        self._message_ended = False
+        super().data_received(data)  # which sets the counts back where a head ends
+        if (self._in_head and self._head > MAX_HEAD) or self._message > MAX_MESSAGE:
             self.transport.abort()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        # What uvicorn does here, without the scope: most requests need none.
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._in_head = True
+        self._head_began_later = self._message_ended
 
     def on_headers_complete(self) -> None:
+        if self._head > MAX_HEAD or self._head_began_later:
+            self._check_head()
         self._in_head = False
-        self._understood = True
+        self._head = self._message = 0
         # What is raised here stops the parser, and uvicorn answers with 400.
-        if self.parser.get_http_version() not in _VERSIONS:
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
             raise ValueError("a version that the app does not know")
-        super().on_headers_complete()
-        self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
+        if self._is_for_events():
+            self._exchange_begins(keep_alive=version != "1.0" and self.parser.should_keep_alive())
+        else:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers += headers  # the scope's own list
+            super().on_headers_complete()
+            self.cycle.transport = _OneWrite(self.transport)  # type: ignore[assignment]
         if len(self.pipeline) > MAX_PIPELINED:
             raise ValueError("too many requests at once")
+
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, Exchange):
+            self.cycle.feed(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._message_ended = True
+        if isinstance(self.cycle, Exchange):
+            self.cycle.message_complete()
+        else:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
         super().on_response_complete()
+
+    def exchange_complete(self, *, keep_alive: bool) -> None:
+        """As :meth:`on_response_complete`, without a timer of its own: :func:`sweep` ends who sends nothing more."""
+        self.since = self.loop.time()
+        if not keep_alive:
+            self.transport.close()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._start_asgi_task(*self.pipeline.pop())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.turn is not None:
+            self.turn.write()
+
+    def default_head(self) -> bytes:
+        """The headers that every answer has: uvicorn makes them anew every second."""
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._default_head = b"".join(b"%s: %s\r\n" % header for header in headers)
+        return self._default_head
+
+    def _exchange_begins(self, *, keep_alive: bool) -> None:
+        exchange = Exchange(self, self._intake, keep_alive=keep_alive)
+        before, self.cycle = self.cycle, exchange
+        if before is None or before.response_complete:
+            exchange.begin()
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+        exchange.headers_complete(self.parser.get_method(), self.headers, self.client[0] if self.client else None)
+        if self.expect_100_continue and exchange is self.turn and not exchange.response_complete:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            cycle.begin()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _is_for_events(self) -> bool:
+        return self.url == PATH or self.url.startswith(PATH + b"?")
+
+    def _check_head(self) -> None:
+        """The count is of reads, which began before the head or ended after it: leave out what doesn't belong to it."""
+        head = len(self.url) + _LINE + sum(len(name) + len(value) + _COLON for name, value in self.headers)
+        if head > MAX_HEAD:
+            raise ValueError("too long a head")
 
 
 class _OneWrite:

@@ -1,12 +1,16 @@
 """Group commit: requests that wait at the same time share one sync of the journal, off the event loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from sst_collector.journal import Journal
-from sst_collector.log import log
+from sst_collector.log import Trouble
+
+Committed = Callable[[Exception | None], None]
+"""Is called on the event loop, once: with None when the records are durable, else with why they are not."""
 
 
 class GroupCommit:
@@ -19,18 +23,24 @@ class GroupCommit:
         self._journal = journal
         self._thread = thread
         self._gathering: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._committing: asyncio.Task[None] | None = None
+        self._waiting: list[Committed] = []
+        self._is_committing = False
+        self._trouble = Trouble("the journal takes in again")
+
+    def submit(self, records: Sequence[bytes], committed: Committed) -> None:
+        """Have `records` written, and `committed` called."""
+        self._gathering += records
+        self._waiting.append(committed)
+        if not self._is_committing:
+            self._is_committing = True
+            # What else is readable at this moment comes first, and along.
+            asyncio.get_running_loop().call_soon(self._commit)
 
     async def append(self, records: Sequence[bytes]) -> None:
         """Return once `records` are durable. Raises OSError; then none of them is acknowledged."""
-        # Everybody waits for a future of their own: a client that goes away takes nothing from the others.
-        committed = asyncio.get_running_loop().create_future()
-        self._gathering += records
-        self._waiting.append(committed)
-        if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_gathered())
-        await committed
+        done = asyncio.get_running_loop().create_future()
+        self.submit(records, partial(_settle, done))
+        await done
 
     async def rotate(self) -> tuple[Path, ...]:
         """See :meth:`Journal.rotate`. The commit that is under way comes first."""
@@ -40,34 +50,34 @@ class GroupCommit:
         """See :meth:`Journal.closed`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.closed)
 
-    async def _commit_gathered(self) -> None:
-        try:
-            while self._waiting:  # while one commit is under way, the next gathers
-                records, self._gathering = self._gathering, []
-                waiting, self._waiting = self._waiting, []
-                await self._commit(records, waiting)
-        finally:
-            self._committing = None
+    def _commit(self) -> None:
+        records, self._gathering = self._gathering, []
+        waiting, self._waiting = self._waiting, []
+        written = asyncio.get_running_loop().run_in_executor(self._thread, self._journal.write, records)
+        written.add_done_callback(partial(self._committed, waiting))
 
-    async def _commit(self, records: Sequence[bytes], waiting: Sequence["asyncio.Future[None]"]) -> None:
-        error: Exception | None = None
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.write, records)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it is for those who wait
-            error = failure
+    def _committed(self, waiting: Sequence[Committed], written: "asyncio.Future[None]") -> None:
+        error = written.exception()
+        assert error is None or isinstance(error, Exception)
         self._note(error)
+        if self._waiting:  # what was gathered meanwhile is written while these are answered
+            self._commit()
+        else:
+            self._is_committing = False
         for committed in waiting:
-            if committed.done():  # cancelled: nobody is there any more
-                continue
-            if error is None:
-                committed.set_result(None)
-            else:
-                committed.set_exception(error)
+            committed(error)
 
     def _note(self, error: Exception | None) -> None:
-        failure = None
+        self.failure = None
         if error is not None:
-            failure = f"The journal takes nothing: {getattr(error, 'strerror', None) or type(error).__name__}."
-        if failure != self.failure:
-            log("the journal takes in again" if failure is None else f"{failure} Requests are answered with 503.")
-        self.failure = failure
+            self.failure = f"The journal takes nothing: {getattr(error, 'strerror', None) or type(error).__name__}."
+        self._trouble.note(self.failure and f"{self.failure} Requests are answered with 503.")
+
+
+def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if done.done():  # cancelled: a client that goes away takes nothing from the others
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

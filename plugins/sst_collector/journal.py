@@ -48,12 +48,14 @@ class Journal:
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._open: _Open | None = None
-        folder.mkdir(mode=0o700, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)  # or a crash may take the folder, with the segments that are durable in it
 
     def write(self, records: Sequence[bytes]) -> None:
         """Append JSON objects and return once they are durable. Raises OSError; then none of them is acknowledged."""
         week = b'{"week":"%s",' % week_of(self._clock()).encode()
-        lines = b"".join([week + record[1:] + b"\n" for record in records])
+        lines = week + (b"\n" + week).join([record[1:] for record in records]) + b"\n" if records else b""
         segment = self._open or self._start_segment()
         try:
             _write_all(segment.descriptor, lines)

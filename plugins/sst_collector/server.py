@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,17 @@ import uvloop
 
 from sst_collector import duckdb_warehouse
 from sst_collector.app import Parts, create_app
+from sst_collector.body import Room
 from sst_collector.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.data_folder import DataFolder, claimed
-from sst_collector.fast_path import with_fast_path
 from sst_collector.group_commit import GroupCommit
+from sst_collector.intake import Intake
 from sst_collector.journal import Journal
 from sst_collector.legacy import LegacyDecoder
 from sst_collector.metrics import Gauges, Metrics, create_admin_app
 from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
+from sst_collector.shapes import Shapes
 from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
 from sst_collector.weeks import Clock, utc_now
@@ -80,7 +83,6 @@ def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
         admin = None
         if settings.admin_port is not None:
             admin = stack.enter_context(_bound(LOOPBACK, settings.admin_port, "--admin-port"))
-        Connection.most = _allow_files() - RESERVED_FILES
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, clock, listener, admin))
 
@@ -131,19 +133,28 @@ async def _serve(settings: Settings, clock: Clock, listener: socket.socket, admi
             metrics=metrics,
             clock=clock,
         )
-        parts = Parts(
-            decoder=Decoder(settings.catalogue),
+        rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
+        intake = Intake(
+            record=Shapes(Decoder(settings.catalogue).record).record,
             legacy=LegacyDecoder(settings.catalogue),
             site_key=site_key,
-            rates=Rates(settings.rate, settings.proxies, time.monotonic),
+            rates=rates,
+            submit=commit.submit,
+            metrics=metrics,
+            room=room,
+        )
+        parts = Parts(
+            rates=rates,
             append=commit.append,
             site=lambda: upkeep.site,
             failure=lambda: commit.failure or upkeep.health(),
             metrics=metrics,
+            room=room,
         )
+        connection = partial(Connection, intake=intake, most=_allow_files() - RESERVED_FILES)
         servers = [
             _Server(
-                _config(with_fast_path(create_app(parts), parts), Connection, settings.tls),
+                _config(create_app(parts), connection, settings.tls),
                 listener,
                 f"listening on {_url(listener, settings.tls)}",
             )

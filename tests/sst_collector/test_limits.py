@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from collecting import Collector, StartCollector, a_run
-from sst_collector.body import Room
 from sst_core import SST
 from sst_core.testing import PATIENCE
 
@@ -184,20 +183,6 @@ def test_a_source_that_sends_too_much_is_asked_to_wait(start_collector: StartCol
     _, out, err = collector.end()
     kept = b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
     assert b"203.0.113" not in kept
-
-
-def test_bodies_share_a_bounded_memory() -> None:
-    room = Room(most=100)
-    with room.for_one() as take:
-        take(60)
-        with room.for_one() as other:
-            other(40)
-            with pytest.raises(Exception, match="503") as refused:
-                other(1)
-            assert refused.value.headers["Retry-After"] == "1"  # type: ignore[attr-defined]
-        take(40)
-    with room.for_one() as take:
-        take(100)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(start_collector: StartCollector) -> None:

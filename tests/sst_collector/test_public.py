@@ -1,18 +1,14 @@
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from falcon.testing import TestClient
 
 from sst_collector.app import Parts, create_app
-from sst_collector.legacy import LegacyDecoder
+from sst_collector.body import Room
 from sst_collector.metrics import Metrics
 from sst_collector.rates import Rates
-from sst_collector.schema import Decoder
 from sst_collector.site import Site, site
-from sst_collector.site_key import SiteKey
 from sst_collector.snapshot import nothing_published
-from sst_collector.weeks import utc_now
 from sst_core import SST
 
 FILES = site(nothing_published(SST.catalogue), SST.catalogue, "sst")
@@ -34,19 +30,17 @@ def published() -> Published:
 
 
 @pytest.fixture
-def client(published: Published, tmp_path: Path) -> TestClient:
+def client(published: Published) -> TestClient:
     async def append(_records: Sequence[bytes]) -> None:
         """Nothing is sent here."""
 
     parts = Parts(
-        decoder=Decoder(SST.catalogue),
-        legacy=LegacyDecoder(SST.catalogue),
-        site_key=SiteKey(tmp_path, utc_now),
         rates=Rates(0, (), lambda: 0.0),
         append=append,
         site=published,
         failure=lambda: None,
         metrics=Metrics(),
+        room=Room(),
     )
     return TestClient(create_app(parts))
 
