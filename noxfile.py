@@ -145,7 +145,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict types, the tests' too; then what plugins' authors write, against the package as it is installed."""
-    install(session, "types", "test", project=".[collector]")
+    install(session, "types", "test", "bench", project=".[collector]")
     session.run("mypy")
     session.run("python", "tests/typing/check.py")
 
@@ -180,11 +180,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_collector(session: nox.Session) -> None:
+    """Measure what a collector takes in, beside an echo and other stores. `-- --quick`; `-- --write PAGE`."""
+    install(session, "bench", project=".[collector]")
+    session.run("python", "benchmarks/collector.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: the newest versions that our requirements allow, for every system."""
     session.install("uv", silent=False)
     groups = [
-        argument for group in ("test", "adopted", "lint", "types", "contracts") for argument in ("--group", group)
+        argument
+        for group in ("test", "adopted", "bench", "lint", "types", "contracts")
+        for argument in ("--group", group)
     ]
     session.run(
         "uv",
