@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sst_collector.suppression import Rank
 from sst_collector.warehouse import Cell, PublishedWeek
-from sst_core import Bucket, Catalogue, Choice, Kind
+from sst_core import Bucket, Catalogue, Choice, Kind, Version
 
 MEMORY = 4
 """The weeks before a week that its ranking looks at."""
@@ -32,5 +32,7 @@ def _place(kind: Kind, value: str) -> tuple[int, ...]:
         case Choice(values=listed) | Bucket(bounds=listed):
             names = [str(member) for member in listed]
             return (-names.index(value) if value in names else -len(names),)  # an earlier catalogue may have had it
-        case _:
+        case Version() if kind.accepts(value):
             return tuple(map(int, value.split(".")))
+        case _:
+            return ()  # an earlier catalogue may have had it
