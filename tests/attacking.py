@@ -1,7 +1,8 @@
 """The attacker: everything that is published, week after week, in every format; the rule; and arithmetic.
 
-It is given more than anyone outside has: how many runs and machines each week had, and, where a part of a dimension is
-published, which other values it had. It wants the runs or machines of a cell that was to be withheld.
+It is given more than anyone outside has: which groups a published number is the sum of, and what each adds to it; how
+many runs and machines each of these had; and, where a part of a dimension is published, which other values there were.
+It wants the runs or machines of a cell that was to be withheld.
 """
 
 import csv
@@ -10,17 +11,20 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from html.parser import HTMLParser
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from sst_collector.page import PAGES
 from sst_collector.publication import publish
+from sst_collector.ranking import MEMORY, ranking
 from sst_collector.site import Site
 from sst_collector.snapshot import WINDOWS
-from sst_collector.suppression import REFINED
+from sst_collector.suppression import REFINED, publishable, together
 from sst_collector.warehouse import Cell, PublishedWeek
 from sst_collector.weeks import monday_of, shifted, week_of
 from sst_core import SST
@@ -31,8 +35,15 @@ SEPARATE = ("platform", "architecture", "cpus")
 SHARED = ("command", "version", "python")
 """Dimensions in which a machine may have several values in a week: only their runs add up."""
 
+LEGACY_VERSIONS = ("1.18.4", "1.18.3", "1.17.0")
+"""The original client's: what it leaves unsaid ties these to other dimensions."""
+OF_LINUX, OF_OTHERS = "distro python ", "python "
+"""What the original client's runs leave unsaid."""
+
 Name = tuple[str, str]
 """A dimension and a value."""
+Part = tuple[str, str, str]
+"""What a group leaves unsaid, a dimension and a value."""
 Cells = tuple[Cell, ...]
 Publisher = Callable[["Rows", int, datetime], bytes]
 """Makes a snapshot of what is true, with a threshold and at a time."""
@@ -84,6 +95,15 @@ def a_community(rng: random.Random) -> dict[str, Cells]:
             _skewed(rng, ("3.12", "3.11", "3.13")),
         )
         for _ in range(rng.randint(5, 90))
+    ] + [
+        (
+            _skewed(rng, ("linux/", "darwin", "win32")),
+            _skewed(rng, ("x64", "arm64")),
+            _skewed(rng, ("8", "4", "16")),
+            _skewed(rng, LEGACY_VERSIONS),
+            "",
+        )
+        for _ in range(rng.choice((0, rng.randint(1, 20), rng.randint(20, 60))))
     ]
     weeks = {}
     for week in range(rng.randint(1, 7)):
@@ -93,21 +113,22 @@ def a_community(rng: random.Random) -> dict[str, Cells]:
 
 
 def _cells(rng: random.Random, machines: Sequence[tuple[str, ...]], use: float) -> Cells:
-    runs: Counter[Name] = Counter()
-    seen: defaultdict[Name, set[int]] = defaultdict(set)
+    runs: Counter[Part] = Counter()
+    seen: defaultdict[Part, set[int]] = defaultdict(set)
     for number, (system, architecture, cpus, version, python) in enumerate(machines):
         if rng.random() > use:
             continue
         platform, _, distro = system.partition("/")
+        unsaid = "" if python else OF_LINUX if platform == "linux" else OF_OTHERS
         for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
             command = _skewed(rng, ("build", "start", "deploy", "diff", "remove"))
             values = {"platform": platform, "architecture": architecture, "cpus": cpus, "version": version}
-            for name in {**values, "python": python, "command": command, "distro": distro}.items():
-                if name[1]:
-                    runs[name] += 1
-                    seen[name].add(number)
+            for dimension, value in {**values, "python": python, "command": command, "distro": distro}.items():
+                if value:
+                    runs[unsaid, dimension, value] += 1
+                    seen[unsaid, dimension, value].add(number)
     ci = rng.randint(0, 60)
-    people = tuple(Cell(*name, runs[name], len(seen[name])) for name in sorted(runs))
+    people = tuple(Cell(*part[1:], runs[part], len(seen[part]), part[0]) for part in sorted(runs))
     return (*people, Cell("ci", "true", ci, None)) if ci else people
 
 
@@ -115,7 +136,12 @@ def _skewed(rng: random.Random, values: Sequence[str]) -> str:
     return values[min(int(rng.expovariate(0.9)), len(values) - 1)]
 
 
-# What is attacked: the collector's own publication, and two that seem to withhold as much.
+def groups(cells: Cells) -> list[Cells]:
+    """The cells of each group."""
+    return [tuple(group) for _, group in groupby(sorted(cells, key=attrgetter("unsaid")), attrgetter("unsaid"))]
+
+
+# What is attacked: the collector's own publication, and four that seem to withhold as much.
 
 
 def honest(rows: Rows, min_machines: int, now: datetime) -> bytes:
@@ -148,6 +174,43 @@ def windows_from_rows(rows: Rows, min_machines: int, now: datetime) -> bytes:
                 windows[window][dimension].append(total)
     snapshot = {"snapshot": f"{now:%Y-%m-%dT%H:%M:%SZ}", "windows": windows, "withheld": 0, "rejected": 0}
     return json.dumps(snapshot).encode()
+
+
+def nulls_as_a_value(rows: Rows, min_machines: int, now: datetime) -> bytes:
+    """Counts all runs together; what says nothing of a dimension has a cell there, like any other."""
+    return _in_one_group(rows, min_machines, now)
+
+
+def nulls_left_out(rows: Rows, min_machines: int, now: datetime) -> bytes:
+    """The same, and these cells are not told."""
+    return _in_one_group(rows, min_machines, now, but="unknown")
+
+
+def _in_one_group(rows: Rows, min_machines: int, now: datetime, but: str = "") -> bytes:
+    whole = _Telling({week: in_one_group(cells) for week, cells in rows.truth.items()}, but=but)
+    return honest(whole, min_machines, now)
+
+
+@dataclass
+class _Telling(Rows):
+    """A warehouse that does not tell one value of what is published."""
+
+    but: str = ""
+
+    def published_weeks(self, since: str, before: str = "~") -> Sequence[PublishedWeek]:
+        weeks = super().published_weeks(since, before)
+        return [replace(week, cells=tuple(cell for cell in week.cells if cell.value != self.but)) for week in weeks]
+
+
+def in_one_group(cells: Cells) -> Cells:
+    """All groups as one, with a value for what is left unsaid."""
+    nulls = [
+        replace(cell, dimension=dimension, value="unknown")
+        for cell in cells
+        for dimension in cell.unsaid.split()
+        if cell.dimension == "platform"
+    ]
+    return together((*cells, *nulls))
 
 
 def _enough(cells: Cells, min_machines: int) -> Cells:
@@ -271,13 +334,39 @@ class Claim:
         return self.most - self.least + 1
 
 
-def attack(truth: Mapping[str, Cells], seen: Sequence[tuple[datetime, bytes]]) -> list[Claim]:
-    """All that follows about single weeks from what was `seen`, and from totals and names, which `truth` gives."""
+def attack(
+    truth: Mapping[str, Cells],
+    seen: Sequence[tuple[datetime, bytes]],
+    parts: Mapping[str, set[Part]] | None = None,
+) -> list[Claim]:
+    """All that follows about single weeks from what was `seen`, and from totals and names, which `truth` gives.
+
+    `parts` of a week are what its numbers are the sums of. Without them all runs were counted as one group.
+    """
     claims = []
     for week, runs in _differences(sorted(truth), seen).items():
         claims += [Claim(week, name, "runs", count, count) for name, count in runs.items()]
-        claims += _from_totals(week, truth[week], runs)
+        if parts is None:
+            claims += _from_totals(week, in_one_group(truth[week]), runs) + _from_ties(week, truth[week], runs)
+            continue
+        for cells in groups(truth[week]):
+            told = {
+                (cell.dimension, cell.value): cell.runs
+                for cell in cells
+                if (cell.unsaid, cell.dimension, cell.value) in parts[week]
+            }
+            claims += _from_totals(week, cells, told)
     return claims
+
+
+def parts_told(rows: Rows, min_machines: int) -> dict[str, set[Part]]:
+    """Of each week, the parts of which its published numbers are the sums. They are the rule's, of each group alone."""
+    told: dict[str, set[Part]] = {}
+    for week, cells in rows.truth.items():
+        rank = ranking(rows.published_weeks(shifted(week, -MEMORY), before=week), SST.catalogue)
+        alone = [(group[0].unsaid, publishable(week, group, min_machines, rank)) for group in groups(cells)]
+        told[week] = {(unsaid, cell.dimension, cell.value) for unsaid, out in alone for cell in out.cells}
+    return told
 
 
 def _differences(weeks: Sequence[str], seen: Sequence[tuple[datetime, bytes]]) -> dict[str, dict[Name, int]]:
@@ -350,9 +439,43 @@ def _from_totals(week: str, cells: Cells, runs: Mapping[Name, int]) -> list[Clai
     return claims
 
 
+def _from_ties(week: str, cells: Cells, runs: Mapping[Name, int]) -> list[Claim]:
+    """What the values that only the original client has leave for each other: it says nothing of some dimensions."""
+    unsaid = {dimension: _unsaid(in_one_group(cells), runs, dimension) for dimension in ("python", "distro")}
+    claims = []
+    if (everybody := unsaid["python"]) is not None:
+        names = {("version", cell.value) for cell in cells if cell.dimension == "version" and cell.unsaid}
+        rest = names - runs.keys()
+        left = everybody - sum(runs[name] for name in names & runs.keys())
+        claims += [Claim(week, name, "runs", 1 if len(rest) > 1 else left, left - len(rest) + 1) for name in rest]
+        if (on_linux := unsaid["distro"]) is not None:
+            claims.append(Claim(week, ("group", OF_OTHERS), "runs", everybody - on_linux, everybody - on_linux))
+    return claims
+
+
+def _unsaid(cells: Cells, runs: Mapping[Name, int], dimension: str) -> int | None:
+    """The runs that say nothing of the dimension, if that is told or is all that is left of its sum."""
+    names = {(cell.dimension, cell.value) for cell in cells if cell.dimension == dimension}
+    if names - runs.keys() - {(dimension, "unknown")} or not names:
+        return None
+    whole = REFINED.get(dimension, ("platform", None))
+    if whole[1] and whole not in runs:
+        return None
+    total = sum(cell.runs for cell in cells if cell.dimension == whole[0] and whole[1] in (None, cell.value))
+    return total - sum(runs[name] for name in names if name[1] != "unknown")
+
+
 def recovered(truth: Mapping[str, Cells], claims: Sequence[Claim], min_machines: int) -> list[Claim]:
-    """The claims that are true and say more of a small cell than that it is small."""
-    true = {(week, (cell.dimension, cell.value)): cell for week, cells in truth.items() for cell in cells}
+    """The claims that are true and say more of a small cell, or of a small group, than that it is small."""
+    sizes = {
+        week: [replace(cell, dimension="group", value=cell.unsaid) for cell in cells if cell.dimension == "platform"]
+        for week, cells in truth.items()
+    }
+    true = {
+        (week, (cell.dimension, cell.value)): cell
+        for week, cells in truth.items()
+        for cell in together((*cells, *sizes[week]))
+    }
     found = []
     for claim in claims:
         cell = true.get((claim.week, claim.name))

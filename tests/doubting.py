@@ -1,12 +1,14 @@
 """The doubt: for a cell that was withheld, other weeks that would have been published just the same.
 
-What an attacker can't tell apart can't be computed, whatever the attacker thinks of. A week is given as its true cells,
-and the other weeks have its totals wherever any of it is published.
+What an attacker can't tell apart can't be computed, whatever the attacker thinks of. A group of a week's runs is given
+as its true cells, and the others have its totals wherever any of it is published. What the original client can't say,
+and which versions are its own, stays as it is: that much everybody knows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from attacking import SEPARATE, SHARED, Cells, Name
+from attacking import LEGACY_VERSIONS, OF_LINUX, SEPARATE, SHARED, Cells, Name
 from sst_collector.suppression import REFINED
 from sst_collector.warehouse import Cell, PublishedWeek
 
@@ -22,7 +24,13 @@ _VALUES = {
 
 
 def others(cells: Cells, out: PublishedWeek, name: Name, machines: int) -> Iterator[Cells]:
-    """Weeks in which the withheld cell `name` is of so many machines. One of them should be published as `out`."""
+    """Groups in which the withheld cell `name` is of so many machines. One of them should be published as `out`."""
+    unsaid = _unsaid(cells)
+    for other in _others(cells, out, name, machines):
+        yield tuple(replace(cell, unsaid=unsaid if cell.machines else "") for cell in other)
+
+
+def _others(cells: Cells, out: PublishedWeek, name: Name, machines: int) -> Iterator[Cells]:
     told = {(cell.dimension, cell.value) for cell in out.cells if cell.machines is not None}
     if not told:
         yield _alone(cells, name, machines)
@@ -34,17 +42,22 @@ def others(cells: Cells, out: PublishedWeek, name: Name, machines: int) -> Itera
 
 
 def is_possible(cells: Cells) -> bool:
-    """Whether some machines and their runs make these cells."""
+    """Whether some machines and their runs make these cells of one group."""
     people = [cell for cell in cells if cell.machines is not None]
     if not people:
         return True
     if any(cell.runs < (cell.machines or 0) or not cell.machines for cell in people):
         return False
+    unsaid = _unsaid(cells)
     machines = {_sum(cells, name)[0] for name in SEPARATE}
-    runs = {_sum(cells, name)[1] for name in (*SEPARATE, *SHARED)}
-    parts = all(_sum(cells, name) == _sum(cells, *whole) for name, whole in REFINED.items())
-    shared = all(max(_machines(cells, name)) <= max(machines) <= sum(_machines(cells, name)) for name in SHARED)
-    return len(machines) == len(runs) == 1 and parts and shared
+    shared = [name for name in SHARED if name not in unsaid.split()]
+    runs = {_sum(cells, name)[1] for name in (*SEPARATE, *shared)}
+    parts = all(_sum(cells, name) == _sum(cells, *whole) for name, whole in _refined(cells).items())
+    versions = {cell.value in LEGACY_VERSIONS for cell in cells if cell.dimension == "version"}
+    platforms = {cell.value == "linux" for cell in cells if cell.dimension == "platform"}
+    tied = versions == {bool(unsaid)} and (not unsaid or platforms == {unsaid == OF_LINUX})
+    covered = all(max(_machines(cells, name)) <= max(machines) <= sum(_machines(cells, name)) for name in shared)
+    return len(machines) == len(runs) == 1 and parts and covered and tied
 
 
 def _alone(cells: Cells, name: Name, machines: int) -> Cells:
@@ -55,7 +68,9 @@ def _alone(cells: Cells, name: Name, machines: int) -> Cells:
     for dimension in dimensions:
         first = wanted.get(dimension, _some(dimension, "", cells))
         second = _some(dimension, first, cells)
-        week = (*week, Cell(dimension, first, machines, machines), Cell(dimension, second, 1, 1))
+        week = (*week, Cell(dimension, first, machines, machines))
+        if _unsaid(cells) != OF_LINUX:  # which are on one system, and nobody expects another
+            week = (*week, Cell(dimension, second, 1, 1))
     for dimension in REFINED.keys() & dimensions.keys():
         runs = _sum(week, *REFINED[dimension])[1]
         week = _replaced(week, dimension, [Cell(dimension, wanted.get(dimension, _some(dimension)), runs, runs)])
@@ -99,11 +114,20 @@ def _replaced(cells: Cells, dimension: str, group: Sequence[Cell]) -> Cells:
 
 def _with_parts(cells: Cells) -> Cells:
     """With the parts of a cell that is another now adding up to it again."""
-    for dimension, whole in REFINED.items():
+    for dimension, whole in _refined(cells).items():
         machines, runs = _sum(cells, *whole)
         if _sum(cells, dimension) != (machines, runs):
             cells = _replaced(cells, dimension, [Cell(dimension, _some(dimension), runs, machines)])
     return cells
+
+
+def _unsaid(cells: Cells) -> str:
+    return max((cell.unsaid for cell in cells), default="")
+
+
+def _refined(cells: Cells) -> Mapping[str, Name]:
+    """The dimensions that add up to a cell, less those of which the group says nothing."""
+    return {dimension: whole for dimension, whole in REFINED.items() if dimension not in _unsaid(cells).split()}
 
 
 def _sum(cells: Cells, dimension: str, value: str | None = None) -> tuple[int, int]:
@@ -116,6 +140,9 @@ def _machines(cells: Cells, dimension: str) -> list[int]:
 
 
 def _some(dimension: str, but: str = "", cells: Cells = ()) -> str:
-    """A value of the dimension; where the distributions of Linux are to add up to something, Linux."""
+    """A value of the dimension that the group may have; where the distributions of Linux are to add up, Linux."""
     linux = [value for name, (parent, value) in REFINED.items() if parent == dimension and _machines(cells, name)]
-    return next(value for value in (*linux, *_VALUES[dimension]) if value != but)
+    if dimension == "platform" and _unsaid(cells) == OF_LINUX:
+        return "linux"
+    values: Sequence[str] = LEGACY_VERSIONS if dimension == "version" and _unsaid(cells) else _VALUES[dimension]
+    return next(value for value in (*linux, *values) if value != but)

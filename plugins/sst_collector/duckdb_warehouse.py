@@ -18,7 +18,8 @@ import duckdb
 
 from sst_collector.journal import sync_folder
 from sst_collector.log import log
-from sst_collector.suppression import REFINED
+from sst_collector.snapshot import dimensions
+from sst_collector.unsaid import applies, column, unsaid
 from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted
 from sst_core import Bucket, Catalogue, Choice, Flag, Kind, RandomId, Version
@@ -124,7 +125,7 @@ class DuckdbWarehouse:
         self._file = _identity(path)
         self._types = {field.key: _sql_type(field.kind) for field in catalogue}
         self._columns = ", ".join(f'"{key}"' for key in self._types)
-        self._dimensions = {field.dimension: field.key for field in catalogue if field.dimension is not None}
+        self._catalogue = catalogue
 
     def migrate(self) -> None:
         """Bring the file's schema up to date: each migration once, then a column for each new field."""
@@ -180,7 +181,7 @@ class DuckdbWarehouse:
             return []
         return [
             Cell(dimension, *row)
-            for dimension in self._dimensions
+            for dimension in dimensions(self._catalogue)
             for row in (self._run("ci_cells", week=week) if dimension == CI_DIMENSION else self._cells(week, dimension))
         ]
 
@@ -201,11 +202,13 @@ class DuckdbWarehouse:
         return int(count)
 
     def _cells(self, week: str, dimension: str) -> list[tuple[Any, ...]]:
-        # The values have to add up to a known total, or what is missing would say how many said nothing: a null is a
-        # value like any other. But a machine that isn't a Linux has no distribution at all.
-        whole, value = REFINED.get(dimension, ("", ""))
-        applies = f""""{self._dimensions[whole]}" = '{value}'""" if whole in self._dimensions else "true"
-        return self._run("cells", week=week, column=f'"{self._dimensions[dimension]}"', applies=applies)
+        return self._run(
+            "cells",
+            week=week,
+            column=column(self._catalogue, dimension),
+            applies=applies(self._catalogue, dimension),
+            unsaid=unsaid(self._catalogue),
+        )
 
     def _load_runs(self, week: str, first_open: str) -> None:
         if week not in self._partitions():

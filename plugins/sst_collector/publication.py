@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sst_collector.ranking import MEMORY, ranking
 from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions
-from sst_collector.suppression import REFINED, publishable
+from sst_collector.suppression import REFINED, publishable, together
 from sst_collector.warehouse import CI_DIMENSION, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted, week_of
 from sst_core import Catalogue, Moment
@@ -29,7 +29,7 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
         if all(cell.machines is None or cell.machines >= min_machines for cell in week.cells)
     ]
     if min_machines == 1 and (cells := warehouse.cells(open_week)):
-        published.append(PublishedWeek(open_week, tuple(cells), withheld=0))
+        published.append(PublishedWeek(open_week, together(cells), withheld=0))
     return Snapshot(
         snapshot=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         windows={

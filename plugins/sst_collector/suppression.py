@@ -14,11 +14,16 @@ but that it is small: every count from 1 to `min_machines` - 1 has to remain pos
   every dimension with a small cell is. It then counts as one withheld cell: of ten machines in ten cells, the number of
   cells would tell that each is of one machine.
 
+A field that some clients don't know would tie its dimension to others: the runs without a Python version are those of
+the original client, and so of its versions, and a reader who subtracts has the withheld one of them. So each group of
+runs that leave the same unsaid is treated as a week of its own, and what is published is the sum of what that leaves.
+
 `docs/collector.md` has the proof, and the attacker in the tests tries.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek
@@ -39,23 +44,42 @@ def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank)
     `rank` must not depend on anything of this week.
     """
     if min_machines == 1:
-        return PublishedWeek(week, tuple(cells), withheld=0)
-    people = sorted((cell for cell in cells if cell.dimension != CI_DIMENSION), key=lambda cell: cell.dimension)
-    by_dimension = {name: list(group) for name, group in groupby(people, key=lambda cell: cell.dimension)}
-    few = _machines_of_the_week(by_dimension) < 2 * min_machines - 2
-    kept = {name: _kept(group, min_machines, rank, few) for name, group in by_dimension.items()}
-    for dimension, (parent, value) in REFINED.items():
-        if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
-            kept[dimension] = []  # its sum would give the parent's withheld cell back
-    withheld = sum(len(by_dimension[name]) - len(group) if group else 1 for name, group in kept.items())
+        return PublishedWeek(week, together(cells), withheld=0)
+    people = sorted((cell for cell in cells if cell.dimension != CI_DIMENSION), key=attrgetter("unsaid", "dimension"))
+    kept: list[Cell] = []
+    withheld = 0
+    for _, group in groupby(people, key=attrgetter("unsaid")):
+        by_dimension = {name: list(part) for name, part in groupby(group, key=attrgetter("dimension"))}
+        for name, part in _of_a_group(by_dimension, min_machines, rank).items():
+            kept += part
+            withheld += len(by_dimension[name]) - len(part) if part else 1
     rounded = [
         Cell(cell.dimension, cell.value, _rounded(cell.runs), None) for cell in cells if cell.dimension == CI_DIMENSION
     ]
-    return PublishedWeek(
-        week,
-        (*(cell for group in kept.values() for cell in group), *(cell for cell in rounded if cell.runs)),
-        withheld=withheld,
-    )
+    return PublishedWeek(week, (*together(kept), *(cell for cell in rounded if cell.runs)), withheld)
+
+
+def together(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """The cells of all groups as one. A machine that is in two groups, having taken a new version, counts in both."""
+    sums: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        name = cell.dimension, cell.value
+        other = sums.get(name, Cell(*name, 0, None if cell.machines is None else 0))
+        machines = None if cell.machines is None else _machines(other) + cell.machines
+        sums[name] = Cell(*name, other.runs + cell.runs, machines)
+    return tuple(sums.values())
+
+
+def _of_a_group(
+    by_dimension: Mapping[str, Sequence[Cell]], min_machines: int, rank: Rank
+) -> Mapping[str, Sequence[Cell]]:
+    """What may be told of each dimension."""
+    few = _machines_of_the_group(by_dimension) < 2 * min_machines - 2
+    kept = {name: _kept(part, min_machines, rank, few) for name, part in by_dimension.items()}
+    for dimension, (parent, value) in REFINED.items():
+        if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
+            kept[dimension] = []  # its sum would give the parent's withheld cell back
+    return kept
 
 
 def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:
@@ -72,7 +96,7 @@ def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> li
     return []
 
 
-def _machines_of_the_week(by_dimension: Mapping[str, Sequence[Cell]]) -> int:
+def _machines_of_the_group(by_dimension: Mapping[str, Sequence[Cell]]) -> int:
     # A machine has one platform and may run many commands: no dimension adds up to fewer than there are.
     sums = [sum(map(_machines, group)) for name, group in by_dimension.items() if name not in REFINED]
     return min(sums, default=0)

@@ -23,6 +23,9 @@ class Cell:
     runs: int
     machines: int | None
     """Distinct machines in that week; None in the dimension `ci`, where machines can't be told apart."""
+    unsaid: str = ""
+    """The dimensions of which these runs say nothing, where others do: they are a group, and cells are of one group
+    until they are published (see :mod:`sst_collector.unsaid`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Warehouse(Protocol):
         """The weeks before `before` that have runs and are not published yet, in order."""
 
     def cells(self, week: str) -> Sequence[Cell]:
-        """What the runs of `week` say. CI runs are counted in the dimension `ci` and in no other."""
+        """What the runs of `week` say, by group. CI runs are counted in the dimension `ci` and in no other."""
 
     def publish(self, published: PublishedWeek) -> None:
         """Keep `published` for good."""

@@ -134,6 +134,39 @@ def test_who_is_withheld_for_a_small_neighbour_is_the_smallest_of_those_publishe
     assert told(6, build=30, start=40, diff=200, remove=1) == {"start", "diff"}
 
 
+def test_machines_of_a_withheld_version_are_not_what_the_python_versions_leave(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    legacy = {"pythonVersion": None, "distro": None}
+    arrive(MONDAY, 43)
+    arrive(MONDAY, 20, systemPlatform="darwin", distro=None)
+    arrive(MONDAY, 30, sstVersion="1.18.4", **legacy)
+    arrive(MONDAY, 5, sstVersion="1.18.3", **legacy)
+    arrive(MONDAY, 3, sstVersion="1.18.4", systemPlatform="darwin", **legacy)
+    told = snapshot(warehouse, MONDAY + timedelta(weeks=1))["windows"]["30"]
+    numbers = {name: {cell["value"]: cell["machines"] for cell in cells} for name, cells in told.items()}
+    # 35 of the original client's are on Linux, their versions withheld; of the 3 that are not, nothing is told at all.
+    assert numbers["platform"] == {"linux": 43 + 35, "darwin": 20}
+    assert numbers["version"] == {"0.1.0": 63}
+    assert numbers["python"] == {"3.11": 63}
+    assert numbers["distro"] == {"debian-12": 43}
+
+
+def test_the_original_client_beside_a_small_python_version_is_published(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    arrive(MONDAY, 40)
+    arrive(MONDAY, 3, pythonVersion="3.12")
+    arrive(MONDAY, 38, sstVersion="1.18.4", pythonVersion=None, distro=None)
+    assert builds(snapshot(warehouse, MONDAY + timedelta(weeks=1)))["30"] == (81, 81)
+
+
+def test_what_is_no_version_has_a_place_too() -> None:
+    cells = [Cell("python", version, 20, 20) for version in ("3.11", "unknown", "3.2", "3.11rc1")]
+    by_rank = [cell.value for cell in sorted(cells, key=ranking([], SST.catalogue))]
+    assert by_rank == ["unknown", "3.11rc1", "3.2", "3.11"]
+
+
 def test_a_value_that_the_catalogue_no_longer_has_is_the_first_to_be_withheld() -> None:
     rank = ranking([], SST.catalogue)
     cells = [Cell("command", command, 20, 20) for command in ("build", "plugin", "of-an-earlier-catalogue")]

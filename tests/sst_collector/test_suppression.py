@@ -50,6 +50,24 @@ def test_in_a_week_of_few_machines_a_dimension_with_a_small_cell_is_withheld_who
     assert published([*of_ten, Cell("platform", "darwin", 29, 18)]) == {"darwin": (29, 18), "build": (10, 10)}
 
 
+def test_groups_that_leave_different_things_unsaid_are_published_as_if_they_were_alone() -> None:
+    # Together `remove` has enough, and so has `build` without the one group; but one group must not tell of another.
+    ours = command(build=(90, 60), deploy=(40, 20), remove=(9, 9))
+    theirs = [Cell("command", "build", 30, 15, "python "), Cell("command", "remove", 9, 9, "python ")]
+    few = [Cell("command", "build", 9, 9, "python distro "), Cell("platform", "linux", 9, 9, "python distro ")]
+    alone = [publishable(WEEK, cells, 10, rank=str) for cells in (ours, theirs, few)]
+    assert [one.cells for one in alone] == [(Cell("command", "deploy", 40, 20),), (), ()]
+    assert publishable(WEEK, [*ours, *theirs, *few], 10, rank=str) == PublishedWeek(
+        WEEK, alone[0].cells, withheld=sum(one.withheld for one in alone)
+    )
+
+
+def test_what_is_published_is_the_sum_of_the_groups() -> None:
+    both = [*command(build=(90, 60)), Cell("command", "build", 30, 15, "python ")]
+    assert publishable(WEEK, both, 10, rank=str).cells == (Cell("command", "build", 120, 75),)
+    assert publishable(WEEK, both, 1, rank=str).cells == (Cell("command", "build", 120, 75),)
+
+
 def test_ci_is_one_rounded_count() -> None:
     assert publishable(WEEK, [Cell("ci", "true", 1234, None)], 10, str).cells == (Cell("ci", "true", 1230, None),)
     assert publishable(WEEK, [Cell("ci", "true", 4, None)], 10, str) == PublishedWeek(WEEK, (), withheld=0)
@@ -113,7 +131,9 @@ def told(dimension: str, min_machines: int, weeks: Iterable[tuple[int, Table]], 
     alike: defaultdict[tuple[int, int, PublishedWeek, tuple[str, ...]], list[Table]] = defaultdict(list)
     for machines, table in weeks:
         total = sum(runs for _, runs in table)
-        cells = [Cell(dimension, value, *reversed(cell)) for value, cell in zip(VALUES, table, strict=False) if cell[0]]
+        cells = [
+            Cell(dimension, value, runs, count) for value, (count, runs) in zip(VALUES, table, strict=False) if count
+        ]
         out = publishable(
             WEEK,
             [*cells, Cell("platform", "linux", total, machines)],

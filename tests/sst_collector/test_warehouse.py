@@ -171,9 +171,10 @@ def test_a_field_that_the_catalogue_gains_becomes_a_column(file: Path, segment_o
         load([segment_of(a_run())], warehouse)
     with opened(file, SST.catalogue) as warehouse:
         load([segment_of(a_run())], warehouse)
-        assert [cell for cell in warehouse.cells(WEEK) if cell.dimension == "distro"] == [
+        assert [cell for cell in warehouse.cells(WEEK) if cell.dimension in ("distro", "platform")] == [
+            Cell("platform", "linux", 1, 1),
+            Cell("platform", "linux", 1, 1, unsaid="distro "),
             Cell("distro", "debian-12", 1, 1),
-            Cell("distro", "unknown", 1, 1),
         ]
 
 
@@ -191,14 +192,23 @@ def test_an_error_that_could_quote_a_row_is_told_by_its_type_alone(file: Path) -
         warehouse._connection.execute("SELECT 'hunter2'::INTEGER")
 
 
-def test_a_machine_without_a_value_is_counted_as_unknown_so_that_every_dimension_adds_up(
+def test_runs_that_leave_the_same_unsaid_are_counted_apart_and_a_null_is_no_value(
     warehouse: DuckdbWarehouse, segment_of: SegmentOf
 ) -> None:
-    load([segment_of(a_run(), a_run(distro=None, pythonVersion=None), a_run(systemPlatform="darwin"))], warehouse)
-    cells = {(cell.dimension, cell.value): cell.runs for cell in warehouse.cells(WEEK)}
-    assert (cells["python", "3.11"], cells["python", "unknown"]) == (2, 1)
-    # A distribution is Linux's: one that another platform claims to have would make the sum a different one.
-    assert (cells["distro", "debian-12"], cells["distro", "unknown"]) == (1, 1)
+    nothing_said: Values = {"distro": None, "pythonVersion": None}
+    darwin: Values = {"systemPlatform": "darwin"}
+    runs = [a_run(), a_run(**nothing_said), a_run(**nothing_said), a_run(**darwin, **nothing_said), a_run(**darwin)]
+    load([segment_of(*runs)], warehouse)
+    cells = [cell for cell in warehouse.cells(WEEK) if cell.dimension in ("platform", "distro", "python")]
+    # A distribution is Linux's: nothing is left unsaid where there is none, nor counted where one is claimed.
+    assert cells == [
+        Cell("platform", "darwin", 1, 1),
+        Cell("platform", "darwin", 1, 1, unsaid="python "),
+        Cell("platform", "linux", 1, 1),
+        Cell("platform", "linux", 2, 2, unsaid="distro python "),
+        Cell("distro", "debian-12", 1, 1),
+        Cell("python", "3.11", 2, 2),
+    ]
 
 
 def test_a_session_counts_once_in_31_days(warehouse: DuckdbWarehouse, segment_of: SegmentOf) -> None:

@@ -76,11 +76,11 @@ SELECT count(*) FROM published_weeks WHERE week = ?;
 SELECT count(*) FROM (SELECT 1 FROM "runs $week" LIMIT 1);
 
 -- name: cells
-SELECT coalesce(CAST($column AS VARCHAR), 'unknown') AS value, count(*), count(DISTINCT "anonymousId")
+SELECT CAST($column AS VARCHAR) AS value, count(*), count(DISTINCT "anonymousId"), $unsaid AS unsaid
 FROM "runs $week"
-WHERE NOT "isCI" AND ($applies)
-GROUP BY value
-ORDER BY value;
+WHERE NOT "isCI" AND $column IS NOT NULL AND $applies
+GROUP BY value, unsaid
+ORDER BY value, unsaid;
 
 -- name: ci_cells
 SELECT 'true', count(*), NULL FROM "runs $week" WHERE "isCI" HAVING count(*) > 0;
