@@ -1,12 +1,13 @@
 """The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`, where numbered files are migrations.
 
 Runs are kept in partitions, one table for each week in which they arrived, so that a load looks for a session only in
-the few weeks in which it can be, and old weeks go as a whole. The file is written anew after that: DuckDB gives no
-space back to the disk, and what was deleted would stay readable in the file.
+the few weeks in which it can be, and old weeks go as a whole. The file is written anew after that, and after a machine
+was forgotten: DuckDB gives no space back to the disk, and what was deleted would stay readable in the file.
 """
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -27,6 +28,9 @@ from sst_core import Bucket, Catalogue, Choice, Flag, Kind, RandomId, Version
 DEDUPLICATED_WEEKS = 6
 """Weeks in which a session counts once, the one in which it arrives included: 31 days back at least."""
 
+WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
+"""Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
+
 # Nothing is fetched from anywhere, and the loader leaves memory to the server beside it.
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -37,6 +41,11 @@ _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 def mark_of(path: Path) -> Path:
     """The file that says that there is a warehouse at `path`: if it isn't, somebody deleted it."""
     return path.with_suffix(".made")
+
+
+def stale_mark_of(path: Path) -> Path:
+    """The file that says that the warehouse at `path` has bytes of deleted rows in it."""
+    return path.with_suffix(".stale")
 
 
 @contextmanager
@@ -52,7 +61,7 @@ def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
             yield warehouse
     except duckdb.Error as error:
         raise _told(path, error) from error
-    if warehouse.has_expired:
+    if warehouse.has_expired or _is_due(path):
         _write_anew(path)
 
 
@@ -70,6 +79,12 @@ def _mark(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def _is_due(path: Path) -> bool:
+    if not stale_mark_of(path).exists():
+        return False
+    return not 0 <= time.time() - mark_of(path).stat().st_mtime < WRITTEN_ANEW_SECONDS
+
+
 def _told(path: Path, error: duckdb.Error) -> WarehouseError:
     # Errors of other kinds may quote a row, and nothing of a row is ever logged.
     detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
@@ -80,6 +95,7 @@ def _write_anew(path: Path) -> None:
     """Copy what is still kept into a new file, and put it into the old one's place, whole or not at all."""
     copy = path.with_suffix(".anew")
     try:
+        mark_of(path).touch()
         copy.unlink(missing_ok=True)
         with duckdb.connect(config=_CONFIGURATION) as connection:
             connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
@@ -92,11 +108,12 @@ def _write_anew(path: Path) -> None:
         copy.chmod(0o600)
         _sync_file(copy)
         copy.replace(path)
+        stale_mark_of(path).unlink(missing_ok=True)
         sync_folder(path.parent)
     except (duckdb.Error, WarehouseError, OSError) as error:
-        # It is as good as before, and the next expiry tries again.
+        # It is as good as before, and tried again in a day.
         told = _told(path, error) if isinstance(error, duckdb.Error) else error
-        log(f"the space of expired runs was not given back to the disk: {told}")
+        log(f"the space of deleted runs was not given back to the disk: {told}")
         with suppress(OSError):
             copy.unlink(missing_ok=True)
 
@@ -152,8 +169,9 @@ class DuckdbWarehouse:
             for (week,) in self._run("arrived_weeks", first_open):
                 self._load_runs(week, first_open)
             if self._run("asked_to_be_forgotten") != [(0,)]:
-                for week in self._partitions():
-                    self._run("forget_machines", week=week)
+                deleted = [self._run("forget_machines", week=week) for week in self._partitions()]
+                if any(count != [(0,)] for count in deleted):
+                    self._mark_stale()
             self._run("load_segment", segment.name)
 
     def checkpoint(self) -> None:
@@ -167,6 +185,7 @@ class DuckdbWarehouse:
                 with self._transaction():
                     self._run("drop_partition", week=week)
                     self._gather_partitions()
+                    self._mark_stale()
                 self.has_expired = True
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
@@ -217,6 +236,11 @@ class DuckdbWarehouse:
         recent = [other for other in self._partitions() if other > shifted(week, -DEDUPLICATED_WEEKS)]
         sessions = " UNION ALL ".join(self._queries["sessions"].substitute(week=other) for other in recent)
         self._run("load_runs", first_open, week=week, columns=self._columns, sessions=sessions)
+
+    def _mark_stale(self) -> None:
+        # Before the rows are gone: a copy too many costs less than bytes that nobody knows of.
+        stale_mark_of(self._path).touch(mode=0o600)
+        sync_folder(self._path.parent)
 
     def _partitions(self) -> list[str]:
         return [week for (week,) in self._run("partitions")]

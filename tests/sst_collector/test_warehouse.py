@@ -1,7 +1,9 @@
 import errno
 import json
+import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,13 @@ import duckdb
 import pytest
 
 from collecting import Values, a_run
-from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
+from sst_collector.duckdb_warehouse import (
+    WRITTEN_ANEW_SECONDS,
+    DuckdbWarehouse,
+    mark_of,
+    opened,
+    stale_mark_of,
+)
 from sst_collector.loader import load
 from sst_collector.warehouse import Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted, week_of
@@ -271,6 +279,38 @@ def test_what_expired_is_gone_from_the_disk(file: Path, segment_of: SegmentOf) -
         assert (runs(warehouse, "2026-W30"), runs(warehouse)) == (0, 1)
         load([segment_of(a_run())], warehouse)
         assert runs(warehouse) == 2
+
+
+def test_what_was_forgotten_is_gone_from_the_disk(file: Path, segment_of: SegmentOf) -> None:
+    version = "9876.5432.1098"
+    machine, another = secrets.token_hex(16), secrets.token_hex(16)
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(*(a_run(sstVersion=version, anonymousId=machine) for _ in range(20_000)), a_run())], warehouse)
+    os.utime(mark_of(file), (0, 0))  # it was last written anew long ago
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of({"forget": another})], warehouse)
+    assert version.encode() in file.read_bytes()
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of({"forget": machine})], warehouse)
+    assert version.encode() not in file.read_bytes()
+    assert {path.name for path in file.parent.iterdir() if path.is_file()} == {file.name, "warehouse.made"}
+    with opened(file, SST.catalogue) as warehouse:
+        assert runs(warehouse) == 1
+
+
+def test_the_file_is_written_anew_for_the_forgotten_once_a_day(file: Path, segment_of: SegmentOf) -> None:
+    machine = secrets.token_hex(16)
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run(anonymousId=machine), a_run())], warehouse)
+    written = file.stat().st_ino
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of({"forget": machine})], warehouse)
+    assert (file.stat().st_ino, stale_mark_of(file).exists()) == (written, True)
+    yesterday = time.time() - WRITTEN_ANEW_SECONDS
+    os.utime(mark_of(file), (yesterday, yesterday))
+    with opened(file, SST.catalogue):
+        pass  # the next round, whatever it has to do
+    assert (file.stat().st_ino != written, stale_mark_of(file).exists()) == (True, False)
 
 
 def test_space_that_can_not_be_given_back_costs_nothing_else(
