@@ -35,6 +35,14 @@ SITE_KEY = Annotated[
         "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
     ),
 ]
+SNAPSHOT_EVERY = Annotated[
+    int,
+    typer.Option(
+        envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
+        min=1,
+        help="Seconds until what was taken in becomes part of what is published.",
+    ),
+]
 
 
 @app.command()
@@ -56,14 +64,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             help="Withhold numbers of fewer machines than this. 1 withholds nothing: for private use only.",
         ),
     ] = 10,
-    snapshot_every: Annotated[
-        int,
-        typer.Option(
-            envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
-            min=1,
-            help="Seconds until what was taken in becomes part of what is published.",
-        ),
-    ] = 3600,
+    snapshot_every: SNAPSHOT_EVERY = 3600,
     product: Annotated[
         str | None,
         typer.Option(
@@ -166,16 +167,16 @@ def serve(  # noqa: PLR0917 - Typer passes by name
 
 
 @app.command()
-def doctor(ctx: typer.Context, data: DATA, site_key: SITE_KEY = None) -> None:
+def doctor(ctx: typer.Context, data: DATA, site_key: SITE_KEY = None, snapshot_every: SNAPSHOT_EVERY = 3600) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
-    Exits with 1 if anything is wrong.
+    Give it the options that `serve` is given. Exits with 1 if anything is wrong.
 
-    Example: sst collector doctor --data ./events
+    Example: {command} --data ./events
     """
     with _explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
-    findings = list(examine(data, site_key, datetime.now(UTC)))
+    findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC)))
     for finding in findings:
         typer.echo(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
         if finding.remedy is not None:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -19,8 +19,10 @@ from sst_core import held_if_free
 ROOM = 1 << 30
 """Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
 BACKLOG_BYTES = 1 << 30
-LATE = timedelta(hours=3)
-"""Three of the default cadence."""
+LATE_ROUNDS = 3
+"""How many times the cadence a snapshot may be old."""
+LATE_SECONDS = 600.0
+"""And how old at least, whatever the cadence: a round takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Finding:
     """What to do about it; None if it is as it should be."""
 
 
-def examine(data: Path, site_key: Path | None, now: datetime) -> Iterator[Finding]:
+def examine(data: Path, site_key: Path | None, snapshot_every: float, now: datetime) -> Iterator[Finding]:
     """Look at everything, in the order in which the one needs the other. `now` has a zone."""
     folder = DataFolder(data)
     if not folder.path.is_dir():
@@ -55,7 +57,7 @@ def examine(data: Path, site_key: Path | None, now: datetime) -> Iterator[Findin
         yield Finding("no collector is running on it" if is_free else "a collector is running on it")
         yield _journal(folder)
         yield _warehouse(folder, is_free)
-    yield _snapshot(folder, now)
+    yield _snapshot(folder, max(LATE_ROUNDS * snapshot_every, LATE_SECONDS), now)
 
 
 def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
@@ -106,19 +108,18 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
             counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
             runs, weeks = counted.fetchall()[0]
     except duckdb.Error as error:
-        if not is_free:
-            return Finding("the warehouse is in use, by the collector's own round: look again, or ask /healthz")
-        kind = type(error).__name__
-        if "lock" in str(error).lower():
+        if "Could not set lock on file" in str(error):
+            if not is_free:
+                return Finding("the warehouse is in use, by the collector's own round: look again, or ask /healthz")
             return Finding("another program has the warehouse open", "End it: the loader waits for it.")
         return Finding(
-            f"the warehouse {path} can't be read ({kind})",
+            f"the warehouse {path} can't be read ({type(error).__name__})",
             "Put back a backup of it. What has arrived since is in the journal.",
         )
     return Finding(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
 
 
-def _snapshot(folder: DataFolder, now: datetime) -> Finding:
+def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Finding:
     try:
         made = json.loads(folder.snapshot.read_bytes())["snapshot"]
         age = now - datetime.fromisoformat(made).astimezone(UTC)
@@ -127,7 +128,7 @@ def _snapshot(folder: DataFolder, now: datetime) -> Finding:
     except (OSError, ValueError, KeyError, TypeError):
         return Finding(f"{folder.snapshot} can't be read", "Delete it: the next round writes it anew.")
     found = f"what is published was made {age.total_seconds() / 3600:.1f} hours ago"
-    if age > LATE:
+    if age.total_seconds() > late_seconds:
         return Finding(found, "Start `serve`; if it runs, see what it says, and /healthz.")
     return Finding(found)
 

@@ -1,12 +1,16 @@
 """`sst collector doctor`."""
 
+import json
 import signal
 import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from collecting import Collector, StartCollector, a_run
+from sst_core import held
 from sst_core.testing import PROGRAM
 
 
@@ -60,6 +64,30 @@ def test_a_warehouse_that_is_broken(used: Collector) -> None:
     assert "hunter2" not in text
 
 
+def test_a_warehouse_that_breaks_while_the_server_runs(start_collector: StartCollector) -> None:
+    collector = start_collector("--snapshot-every", "3600")
+    collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+    (collector.data / "warehouse.duckdb").write_bytes(b"hunter2" * 1000)
+    code, text = doctor(collector.data)
+    assert (code, "a collector is running on it" in text) == (1, True)
+    assert "can't be read (IOException)\n       Put back a backup of it." in text
+
+
+def test_a_warehouse_that_is_in_use(used: Collector) -> None:
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, used.data / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as another:
+        assert another.stdout is not None
+        another.stdout.readline()
+        told = doctor(used.data)
+        with held(used.data / "lock", 1.0):  # as the server does
+            told_of_the_server = doctor(used.data)
+        another.communicate(b"\n")
+    assert (told[0], "WRONG  another program has the warehouse open" in told[1]) == (1, True)
+    assert (told_of_the_server[0], "by the collector's own round" in told_of_the_server[1]) == (0, True)
+
+
 def test_what_others_can_read(used: Collector) -> None:
     used.data.chmod(0o755)
     code, text = doctor(used.data)
@@ -73,6 +101,15 @@ def test_a_snapshot_that_is_old(used: Collector) -> None:
     code, text = doctor(used.data)
     assert code == 1
     assert "hours ago\n       Start `serve`" in text
+
+
+@pytest.mark.parametrize(("cadence", "code"), [("3600", 0), ("300", 1)])
+def test_how_old_a_snapshot_may_be_depends_on_the_cadence(used: Collector, cadence: str, code: int) -> None:
+    snapshot = used.data / "snapshot.json"
+    values = json.loads(snapshot.read_text())
+    values["snapshot"] = (datetime.now(UTC) - timedelta(minutes=20)).isoformat(timespec="seconds")
+    snapshot.write_text(json.dumps(values))
+    assert doctor(used.data, "--snapshot-every", cadence)[0] == code
 
 
 def test_a_snapshot_that_is_broken(used: Collector) -> None:
