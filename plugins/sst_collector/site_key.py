@@ -63,6 +63,7 @@ class SiteKey:
         """Delete the keys of the weeks before `before`, for good. Raises OSError and :class:`SstError`."""
         if self._key is not None and self._key.week < before:
             self._key = None
+        self._first_week()
         if not any(file.stem < before for file in self._folder.glob("*.key")):
             return
         with held(self._folder / "lock", LOCK_SECONDS):
@@ -74,13 +75,24 @@ class SiteKey:
             sync_folder(self._folder)
 
     def _first_week(self) -> str:
-        """The first week whose key was not deleted."""
+        """The first week whose key was not deleted: the clocks of a site's collectors are never a week apart.
+
+        Raises :class:`ConfigurationError` where it is further ahead. Some clock was wrong, and one key would otherwise
+        last until that week comes.
+        """
         file = self._folder / "retired"
         retired = read_own(file)
         try:
-            return shifted(retired.decode(), 1) if retired else ""
+            first = shifted(retired.decode(), 1) if retired else ""
         except ValueError:
             raise ConfigurationError(f"{file} is not what a collector wrote. Delete it.") from None
+        if first > shifted(week_of(self._clock()), 1):
+            raise ConfigurationError(
+                f"A collector of this site, whose clock said {first}, has deleted the keys of the weeks before. Set this "
+                f"machine's clock right. If it is, and that one was wrong, delete {self._folder}: "
+                "the original client's machines of this week are then counted anew."
+            )
+        return first
 
     def _file(self, week: str) -> Path:
         return self._folder / f"{week}.key"

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 from sst_collector.site_key import KEY_BYTES, NoKeyYet, SiteKey
+from sst_collector.weeks import week_of
 from sst_core import ConfigurationError
 
 SUNDAY = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
@@ -59,6 +61,24 @@ def test_a_retired_key_is_gone_from_memory_and_disk_and_does_not_come_back(tmp_p
     assert old not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     # A collector whose clock is behind: its runs will be counted in the week after, with that week's key.
     assert key(tmp_path, SUNDAY) == key(tmp_path, MONDAY) != old
+
+
+@pytest.mark.parametrize("weeks", [2, 52])
+def test_a_clock_that_was_far_ahead_does_not_make_one_key_last(weeks: int, tmp_path: Path) -> None:
+    clock = Clock()
+    site_key = SiteKey(tmp_path / "site-key", clock)
+    site_key.fetch()
+    clock.now += timedelta(weeks=weeks)
+    site_key.retire(before=week_of(clock.now))
+    clock.now = SUNDAY
+    words = rf"whose clock said {week_of(SUNDAY + timedelta(weeks=weeks))}.*delete {tmp_path / 'site-key'}:"
+    with pytest.raises(ConfigurationError, match=words):
+        site_key.fetch()
+    with pytest.raises(ConfigurationError, match=words):
+        site_key.retire(before=week_of(clock.now))
+    rmtree(tmp_path / "site-key")
+    site_key.fetch()
+    assert [path.name for path in (tmp_path / "site-key").glob("*.key")] == ["2026-W47.key"]
 
 
 def test_the_key_of_the_week_that_is_open_stays(tmp_path: Path) -> None:
