@@ -5,7 +5,9 @@ warehouse's own checkpoint holds them: a process that is killed anywhere in betw
 twice.
 """
 
+import os
 from collections.abc import Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from sst_collector.warehouse import Warehouse
@@ -16,7 +18,22 @@ def load(segments: Sequence[Path], warehouse: Warehouse) -> None:
     if not segments:
         return
     for segment in segments:
+        _cut_zeros(segment)
         warehouse.load(segment)
     warehouse.checkpoint()
     for segment in segments:
         segment.unlink()
+
+
+def _cut_zeros(segment: Path) -> None:
+    """Cut off what a crash left of a write that was not durable: a file system may have filled its room with zeros.
+
+    However much that is, it has no end of a line, and a warehouse reads no line of any length. JSON has no zero byte.
+    """
+    with segment.open("rb+") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            first = content.find(b"\0")
+        if first >= 0:
+            file.truncate(first)

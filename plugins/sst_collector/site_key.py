@@ -88,8 +88,8 @@ class SiteKey:
             raise ConfigurationError(f"{file} is not what a collector wrote. Delete it.") from None
         if first > shifted(week_of(self._clock()), 1):
             raise ConfigurationError(
-                f"A collector of this site, whose clock said {first}, has deleted the keys of the weeks before. Set this "
-                f"machine's clock right. If it is, and that one was wrong, delete {self._folder}: "
+                f"A collector of this site, whose clock said {first}, has deleted the keys of the weeks before. Set "
+                f"this machine's clock right. If it is, and that one was wrong, delete {self._folder}: "
                 "the original client's machines of this week are then counted anew."
             )
         return first

@@ -82,6 +82,15 @@ def test_what_a_crash_tore_is_skipped(tail: bytes, warehouse: DuckdbWarehouse, s
     assert (runs(warehouse), warehouse.rejected_lines()) == (1, 0)
 
 
+def test_however_much_a_crash_filled_with_zeros_it_is_skipped(
+    warehouse: DuckdbWarehouse, segment_of: SegmentOf
+) -> None:
+    zeros = b"\0" * (17 << 20)  # DuckDB reads no line of more than 16 MiB
+    torn = [segment_of(a_run(), tail=zeros), segment_of(tail=zeros), segment_of(a_run(), tail=b'{"week":' + zeros)]
+    load(torn, warehouse)
+    assert (runs(warehouse), any(segment.exists() for segment in torn)) == (2, False)
+
+
 def test_segments_are_deleted_only_after_a_checkpoint(
     warehouse: DuckdbWarehouse,
     segment_of: SegmentOf,
