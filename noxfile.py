@@ -74,6 +74,7 @@ def attack(session: nox.Session) -> None:
     session.run(
         "pytest",
         "tests/sst_collector/test_attack.py",
+        "-rP",
         "--numprocesses",
         "2",
         "--timeout",
@@ -105,7 +106,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def collector_kills(session: nox.Session) -> None:
-    """Kill a collector under load at random moments, and count: the campaign, of which the tests do a few rounds."""
+    """Kill a collector under load at random moments, and count: two campaigns, of which the tests do a few rounds."""
     install(session, "test", project=".[collector]")
     rounds = session.posargs[0] if session.posargs else "500"
     session.run("pytest", "tests/sst_collector/test_kills.py", "-s", env={"SST_KILL_ROUNDS": rounds})

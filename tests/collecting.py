@@ -112,10 +112,11 @@ def collectors(folder: Path) -> Iterator[StartCollector]:
     """Starts private collectors with a cadence of a second, and ends what is left of them."""
     started: list[Collector] = []
 
-    def start(*options: str, **how: Any) -> Collector:
+    def start(*options: str, prepare: Callable[[Path], None] = lambda _: None, **how: Any) -> Collector:
         collector = Collector(
             folder / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", *options], **how
         )
+        prepare(collector.data)
         collector.start()
         started.append(collector)
         return collector
