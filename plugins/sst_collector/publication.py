@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 from sst_collector.ranking import MEMORY, ranking
 from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions
-from sst_collector.suppression import REFINED, publishable, together
+from sst_collector.suppression import REFINED, in_tens, publishable, together
 from sst_collector.warehouse import CI_DIMENSION, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted, week_of
 from sst_core import Catalogue, Moment
 
 
-def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Snapshot:
-    """Publish the weeks that have closed by `now`, and sum up.
+def publish(
+    warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime, earlier: Snapshot | None = None
+) -> Snapshot:
+    """Publish the weeks that have closed by `now`, and sum up. `earlier` is what was published last.
 
     Everything that arrived before `now` has to be loaded: a week that is out is never computed again. With
     `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
@@ -37,10 +39,27 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
             for window, weeks in WINDOWS.items()
         },
         withheld=sum(week.withheld for week in published),
-        rejected=warehouse.rejected_lines(),
+        rejected=_rejected(warehouse, published, min_machines, earlier),
         min_machines=min_machines,
         weeks=[_week(week, catalogue) for week in published],
     )
+
+
+def _rejected(
+    warehouse: Warehouse, published: Sequence[PublishedWeek], min_machines: int, earlier: Snapshot | None
+) -> int:
+    """The lines that were rejected, as of the last week that came out.
+
+    No machines are counted for them, so no threshold holds; and a number that changed every hour would say when
+    somebody ran what an old client has.
+    """
+    if min_machines == 1:
+        return warehouse.rejected_lines()
+    last = published[-1].week if published else None
+    last_of_earlier = earlier.weeks[-1].week if earlier and earlier.weeks else None
+    if earlier is not None and earlier.min_machines == min_machines and last == last_of_earlier:
+        return earlier.rejected
+    return in_tens(warehouse.rejected_lines()) if published else 0
 
 
 def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, list[Total]]:

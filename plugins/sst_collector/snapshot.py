@@ -41,7 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     withheld: int
     """Cells of the longest window's weeks that are withheld; a dimension that a week withholds whole is one."""
     rejected: int
-    """Lines that were ever rejected."""
+    """Lines that were ever rejected, in tens, as of the last week that came out. A private collector tells all, now."""
     min_machines: int = 10
     """A cell of fewer machines is withheld."""
     weeks: Sequence[Week] = ()
@@ -53,6 +53,14 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def to_json(self) -> bytes:
         return msgspec.json.encode(self)
+
+    @classmethod
+    def last(cls, path: Path) -> "Snapshot | None":
+        """What is in the snapshot file; None if that is nothing, or not a snapshot. Raises OSError."""
+        try:
+            return cls.from_json(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
 
     @classmethod
     def from_json(cls, content: bytes) -> "Snapshot":

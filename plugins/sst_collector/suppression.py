@@ -28,8 +28,8 @@ from typing import Any
 
 from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek
 
-CI_ROUNDING = 10
-"""CI runs are published as a multiple of this: there are no machines to count, so no threshold holds for them."""
+ROUNDING = 10
+"""CI runs and rejected lines are published as a multiple of this: no machines are counted, so no threshold holds."""
 
 REFINED = {"distro": ("platform", "linux")}
 """Dimensions whose values add up to one cell of another dimension instead of the week's total."""
@@ -54,7 +54,7 @@ def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank)
             kept += part
             withheld += len(by_dimension[name]) - len(part) if part else 1
     rounded = [
-        Cell(cell.dimension, cell.value, _rounded(cell.runs), None) for cell in cells if cell.dimension == CI_DIMENSION
+        Cell(cell.dimension, cell.value, in_tens(cell.runs), None) for cell in cells if cell.dimension == CI_DIMENSION
     ]
     return PublishedWeek(week, (*together(kept), *(cell for cell in rounded if cell.runs)), withheld)
 
@@ -68,6 +68,11 @@ def together(cells: Iterable[Cell]) -> tuple[Cell, ...]:
         machines = None if cell.machines is None else _machines(other) + cell.machines
         sums[name] = Cell(*name, other.runs + cell.runs, machines)
     return tuple(sums.values())
+
+
+def in_tens(number: int) -> int:
+    """What is told of a number for which no machines are counted."""
+    return round(number / ROUNDING) * ROUNDING
 
 
 def _of_a_group(
@@ -104,7 +109,3 @@ def _machines_of_the_group(by_dimension: Mapping[str, Sequence[Cell]]) -> int:
 
 def _machines(cell: Cell) -> int:
     return cell.machines or 0
-
-
-def _rounded(runs: int) -> int:
-    return round(runs / CI_ROUNDING) * CI_ROUNDING

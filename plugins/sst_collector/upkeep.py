@@ -15,7 +15,7 @@ from sst_collector.metrics import Metrics
 from sst_collector.publication import publish
 from sst_collector.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
-from sst_collector.snapshot import replace
+from sst_collector.snapshot import Snapshot, replace
 from sst_collector.warehouse import Warehouse
 from sst_collector.weeks import Clock, week_of
 from sst_core import Catalogue, SstError
@@ -122,7 +122,8 @@ class Upkeep:
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
             closed = warehouse.unpublished_weeks(before=week_of(now))
-            snapshot = publish(warehouse, self._catalogue, self._min_machines, now).to_json()
+            earlier = Snapshot.last(self._snapshot_file)
+            snapshot = publish(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
             warehouse.expire(before=week_of(now - self._keep))
         replace(self._snapshot_file, snapshot)
         for week in closed:

@@ -190,6 +190,30 @@ def test_withheld_cells_are_counted(warehouse: DuckdbWarehouse, arrive: Arrive) 
     assert not any(cells for dimensions in out["windows"].values() for cells in dimensions.values())
 
 
+def test_rejected_lines_are_told_in_tens_when_a_week_comes_out(
+    warehouse: DuckdbWarehouse, arrive: Arrive, tmp_path: Path
+) -> None:
+    told: list[int] = []
+    earlier = None
+
+    def reject(lines: int, now: datetime) -> None:
+        nonlocal earlier
+        segment = tmp_path / f"{secrets.token_hex(8)}.ndjson"
+        segment.write_text(json.dumps({"week": week_of(now), "rejected": lines}))
+        load([segment], warehouse)
+        earlier = publish(warehouse, SST.catalogue, 10, now, earlier)
+        told.append(earlier.rejected)
+
+    arrive(MONDAY, 12)
+    arrive(MONDAY + timedelta(weeks=1), 12)
+    for lines, hours in ((23, 0), (1, 1), (1, 7 * 24), (8, 7 * 24 + 1), (40, 8 * 24), (0, 14 * 24)):
+        reject(lines, MONDAY + timedelta(hours=hours))
+    assert told == [0, 0, 20, 20, 20, 70]
+    assert snapshot(warehouse, MONDAY + timedelta(weeks=2), min_machines=1)["rejected"] == 73
+    # One that lost its snapshot counts anew.
+    assert snapshot(warehouse, MONDAY + timedelta(weeks=2))["rejected"] == 70
+
+
 def test_ci_is_told_in_runs_only(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
     arrive(MONDAY, 27, isCI=True)
     dimensions = snapshot(warehouse, MONDAY + timedelta(weeks=1))["windows"]["30"]
