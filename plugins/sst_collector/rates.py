@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 WINDOW = 60.0
 """Seconds."""
 COUNTERS = 1 << 16
+_MAPPED = "::ffff:"
 _NETWORK = 64
 """Bits of an IPv6 address that one customer shares."""
 
@@ -27,7 +28,7 @@ class Rates:
 
     def __init__(self, limit: int, proxies: Collection[str], monotonic: Callable[[], float]) -> None:
         self._limit = limit
-        self._proxies = frozenset(proxies)
+        self._proxies = frozenset(map(_as_accepted, proxies))
         self._monotonic = monotonic
         self._key = secrets.token_bytes(16)
         self._counts = array("Q", bytes(8 * COUNTERS))
@@ -37,6 +38,7 @@ class Rates:
         """Count a request; the seconds after which its source may come again, or 0 if it is welcome now."""
         if not self._limit:
             return 0
+        address = address.removeprefix(_MAPPED)
         if address in self._proxies and forwarded:
             address = forwarded.rpartition(",")[2].strip()
         elif address.startswith("127.") or address == "::1":
@@ -48,6 +50,14 @@ class Rates:
         counter = hash((self._key, _source(address))) % COUNTERS
         self._counts[counter] += 1
         return int(self._ends - now) + 1 if self._counts[counter] > self._limit else 0
+
+
+def _as_accepted(address: str) -> str:
+    """As the system writes it when a connection comes from there, and less what an IPv6 listener puts before IPv4."""
+    try:
+        return str(ip_address(address)).removeprefix(_MAPPED) if "." not in address else address.removeprefix(_MAPPED)
+    except ValueError:
+        return address
 
 
 def _source(address: str) -> bytes:

@@ -34,7 +34,7 @@ def test_no_limit_is_no_limit(seconds: Seconds) -> None:
     assert {rates.refuses(HERE, None) for _ in range(1000)} == {0}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_has_no_limit(address: str, seconds: Seconds) -> None:
     rates = Rates(1, (), seconds)
     assert {rates.refuses(address, "192.0.2.1") for _ in range(10)} == {0}
@@ -46,6 +46,16 @@ def test_behind_a_proxy_the_source_is_the_last_address_that_it_adds(seconds: Sec
     assert rates.refuses("127.0.0.1", f"203.0.113.2, {HERE}") > 0  # what a client invents before it changes nothing
     assert rates.refuses("127.0.0.1", f"203.0.113.1,{THERE}") == 0
     assert rates.refuses("127.0.0.1", "hunter2") == 0
+
+
+@pytest.mark.parametrize("named", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", "2001:0DB8:0:0::7"])
+def test_a_proxy_is_known_however_its_address_is_written(named: str, seconds: Seconds) -> None:
+    rates = Rates(1, (named,), seconds)
+    peers = ("2001:db8::7",) if named.startswith("2001") else ("192.0.2.7", "::ffff:192.0.2.7")
+    for peer in peers:
+        rates.refuses(peer, HERE)
+        assert rates.refuses(peer, HERE) > 0
+    assert rates.refuses(peers[0], THERE) == 0
 
 
 def test_a_stranger_can_not_name_another_source(seconds: Seconds) -> None:
