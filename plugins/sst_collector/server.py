@@ -24,6 +24,7 @@ from sst_collector.body import Room
 from sst_collector.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.group_commit import GroupCommit
+from sst_collector.handshakes import Handshakes
 from sst_collector.intake import Intake
 from sst_collector.journal import Journal
 from sst_collector.legacy import LegacyDecoder
@@ -151,18 +152,20 @@ async def _serve(settings: Settings, clock: Clock, listener: socket.socket, admi
             metrics=metrics,
             room=room,
         )
-        connection = partial(Connection, intake=intake, most=_allow_files() - RESERVED_FILES)
+        most = _allow_files() - RESERVED_FILES
+        connection = partial(Connection, intake=intake, most=most)
         servers = [
             _Server(
                 _config(create_app(parts), connection, settings.tls),
                 listener,
                 f"listening on {_url(listener, settings.tls)}",
+                most,
             )
         ]
         connections = servers[0].server_state.connections
         if admin is not None:
             app = create_admin_app(metrics, _gauges(folder, upkeep, connections))
-            servers.append(_Server(_config(app, "httptools"), admin, f"metrics on {_url(admin)}/metrics"))
+            servers.append(_Server(_config(app, "httptools"), admin, f"metrics on {_url(admin)}/metrics", most))
         upkeep_task = asyncio.create_task(upkeep.run(settings.snapshot_every))
         sweeping = asyncio.create_task(sweep(connections))
         await _answer(servers)
@@ -212,17 +215,39 @@ def _config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, announcement: str) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, announcement: str, most: int) -> None:
+        """`most`: how many connections there may be at once."""
         super().__init__(config)
         self._listener = listener
         self._announcement = announcement
+        self._most = most
 
     async def run_on_listener(self) -> None:
         await self.serve([self._listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self.config.ssl is None:
+            await super().startup(sockets)
+        else:
+            self._startup_with_tls(self.config.ssl)
         print(self._announcement, flush=True)
+
+    def _startup_with_tls(self, tls: ssl.SSLContext) -> None:
+        def connection() -> asyncio.Protocol:
+            protocol: Any = self.config.http_protocol_class
+            made: asyncio.Protocol = protocol(config=self.config, server_state=self.server_state, app_state={})
+            return made
+
+        handshakes = Handshakes(
+            listener=self._listener,
+            backlog=BACKLOG,
+            tls=tls,
+            connection=connection,
+            others=lambda: len(self.server_state.connections),
+            most=self._most,
+        )
+        self.servers = [handshakes]  # type: ignore[list-item]
+        self.started = True
 
     def stop(self) -> None:
         """Gracefully; when told so once more, at once. What was acknowledged is kept either way."""

@@ -5,17 +5,20 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from collecting import Collector, StartCollector, a_run, spawn
+from sst_collector.handshakes import HANDSHAKE_SECONDS
 from sst_core import SST
 from sst_core.testing import PATIENCE, PROGRAM
 
@@ -81,6 +84,39 @@ def test_it_serves_https(start_collector: StartCollector, pair: tuple[Path, Path
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://127.0.0.1:{collector.port}/healthz")
     assert collector.end() == (0, "", "")
+
+
+def test_handshakes_that_never_come_leave_descriptors_to_the_journal_and_are_given_up(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    few = ("sh", "-c", 'ulimit -n 200; exec "$0" "$@"', str(PROGRAM))
+    options = ["--port", "0", "--snapshot-every", "1", "--min-machines", "1"]
+    tls = ["--tls-cert", str(pair[0]), "--tls-key", str(pair[1])]
+    trust = ssl.create_default_context(cafile=pair[0])
+    collector = Collector(tmp_path / "data", [*options, *tls], few, verify=trust)
+    collector.start()
+    collector.client.get("/healthz")  # its connection is there before the others
+    began = time.monotonic()
+    with ExitStack() as idle:
+        silent = [
+            idle.enter_context(closing(socket.create_connection(("127.0.0.1", collector.port)))) for _ in range(300)
+        ]
+        assert collector.post(a_run()).json()["accepted"] == 1
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        for connection in silent:
+            connection.settimeout(PATIENCE)
+            with suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        assert time.monotonic() - began < 2 * HANDSHAKE_SECONDS
+        assert httpx.get(f"https://127.0.0.1:{collector.port}/healthz", verify=trust).status_code == 200
+        half = idle.enter_context(closing(socket.create_connection(("127.0.0.1", collector.port))))
+        half.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        half.settimeout(PATIENCE)
+        with suppress(ConnectionResetError):
+            while half.recv(1 << 10):
+                pass  # an alert
+        idle.enter_context(closing(socket.create_connection(("127.0.0.1", collector.port))))  # under way at the end
+        assert collector.end() == (0, "", "")
 
 
 def test_tls_files_that_can_not_be_used_are_an_error_in_words(pair: tuple[Path, Path], tmp_path: Path) -> None:
