@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sst_collector.site import Site
     from sst_collector.snapshot import Snapshot, Total
 
-Data = Annotated[Path, typer.Option(help="The collector's folder.")]
+DATA = Annotated[Path, typer.Option(envvar="SST_COLLECTOR_DATA", help="The collector's folder.")]
 
 
 class Window(StrEnum):
@@ -29,7 +29,7 @@ class Window(StrEnum):
 def export(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
-    data: Data,
+    data: DATA,
 ) -> None:
     """Write what is published as a static site: pages, CSV and JSON, and a manifest of digests.
 
@@ -51,9 +51,11 @@ def export(
 
 def stats(
     ctx: typer.Context,
-    data: Data,
-    window: Annotated[Window, typer.Option(help="Days to look back.")] = Window.MONTH,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as in /stats.json.")] = False,
+    data: DATA,
+    window: Annotated[Window, typer.Option(envvar="SST_COLLECTOR_WINDOW", help="Days to look back.")] = Window.MONTH,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Everything, as in /stats.json.")
+    ] = False,
 ) -> None:
     """Print what is published.
 

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from collecting import Collector, StartCollector, a_run, spawn
+from community import fill
 from sst_collector.handshakes import HANDSHAKE_SECONDS
 from sst_core import SST
 from sst_core.testing import PATIENCE, PROGRAM
@@ -134,12 +136,31 @@ def test_tls_files_that_can_not_be_used_are_an_error_in_words(pair: tuple[Path, 
     assert "a certificate and its key go together" in process.communicate(timeout=PATIENCE)[1]
 
 
-def test_every_option_can_be_given_by_the_environment_and_help_says_so(tmp_path: Path) -> None:
-    text = subprocess.check_output([PROGRAM, "collector", "serve", "--help"], text=True)
-    shown = " ".join(text.split())
-    for option in re.findall(r"^  --([a-z-]+)", text, re.MULTILINE):
-        if option not in ("help", "ssl-certfile", "ssl-keyfile"):
-            assert f"SST_COLLECTOR_{option.upper().replace('-', '_')}" in shown.replace("- ", "-"), option
+@pytest.mark.parametrize("command", ["serve", "export", "stats", "doctor"])
+def test_help_says_by_which_variable_each_option_can_be_given(command: str) -> None:
+    text = subprocess.check_output([PROGRAM, "collector", command, "--help"], text=True)
+    options = set(re.findall(r"^  --([a-z-]+)", text, re.MULTILINE)) - {"help", "ssl-certfile", "ssl-keyfile"}
+    assert "data" in options
+    for option in options:
+        assert f"SST_COLLECTOR_{option.upper().replace('-', '_')}" in " ".join(text.split()).replace("- ", "-"), option
+
+
+def test_export_and_stats_heed_the_environment(tmp_path: Path) -> None:
+    environ = os.environ | {
+        "SST_COLLECTOR_DATA": str(tmp_path / "data"),
+        "SST_COLLECTOR_WINDOW": "365",
+        "SST_COLLECTOR_JSON": "1",
+    }
+    fill(tmp_path / "data", datetime(2026, 11, 23, tzinfo=UTC), weeks=6)
+    printed = subprocess.check_output([PROGRAM, "collector", "stats"], env=environ, text=True)
+    assert json.loads(printed)["snapshot"] == "2026-11-23T00:00:00Z"
+    environ["SST_COLLECTOR_JSON"] = "0"
+    assert "365 days" in subprocess.check_output([PROGRAM, "collector", "stats"], env=environ, text=True)
+    subprocess.check_call([PROGRAM, "collector", "export", tmp_path / "out"], env=environ, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_serve_heeds_the_environment(tmp_path: Path) -> None:
     environ = {
         "SST_COLLECTOR_DATA": str(tmp_path / "data"),
         "SST_COLLECTOR_PORT": "0",
