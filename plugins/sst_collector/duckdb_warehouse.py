@@ -97,7 +97,9 @@ def _write_anew(path: Path) -> None:
     try:
         mark_of(path).touch()
         copy.unlink(missing_ok=True)
-        with duckdb.connect(config=_CONFIGURATION) as connection:
+        # A database in memory would put what it has no room for into the working directory.
+        configuration = {**_CONFIGURATION, "temp_directory": f"{path}.tmp"}
+        with duckdb.connect(config=configuration) as connection:
             connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
             connection.execute("ATTACH $path AS new", {"path": str(copy)})
             connection.execute("COPY FROM DATABASE old TO new")
