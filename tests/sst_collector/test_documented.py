@@ -3,7 +3,6 @@
 import configparser
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from collecting import StartCollector
+from programs import needed
 from sst_core.testing import PATIENCE
 
 TEXT = Path(__file__).parents[2].joinpath("docs", "collector.md").read_text()
@@ -27,15 +27,6 @@ def block(language: str) -> str:
     """The one block of that language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     return str(found)
-
-
-def needed(program: str) -> str:
-    """Where it is. CI installs it, so there its absence is a failure."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        assert not os.environ.get("CI"), f"{program} is not installed"
-        pytest.skip(f"needs {program}")
-    return found
 
 
 def a_free_port() -> int:
@@ -133,8 +124,6 @@ def test_the_documented_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
     assert parsed["Service"]["ExecStart"].split()[1:4] == ["collector", "serve", "--data"]
     file = tmp_path / "sst-collector.service"
     file.write_text(unit.replace("/opt/sst/bin/sst", "/bin/true"))
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("parsed; needs systemd-analyze for more")
-    verified = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, check=False)
+    verified = subprocess.run([needed("systemd-analyze"), "verify", file], capture_output=True, text=True, check=False)
     ours = [line for line in verified.stderr.splitlines() if file.name in line]
     assert (verified.returncode, ours) == (0, []), verified.stderr

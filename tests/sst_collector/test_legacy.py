@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ import pytest
 
 from collecting import Collector, StartCollector, a_run
 from loopback import Loopback, answer
+from programs import needed
 from sst_collector.legacy import CI_SERVICES, LegacyDecoder
 from sst_collector.schema import RejectedLine
 from sst_core import SST
 
 CLIENT = Path(__file__).with_name("legacy_client.mjs")
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 
 
 def an_envelope(command: str = "deploy", **environment: Any) -> dict[str, Any]:
@@ -133,7 +132,9 @@ def reason(envelope: dict[str, Any]) -> str:
 
 def send(url: str, envelope: dict[str, Any]) -> dict[str, Any]:
     """Send it with Node; the answer."""
-    run = subprocess.run(["node", CLIENT, url, json.dumps(envelope)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [needed("node"), CLIENT, url, json.dumps(envelope)], capture_output=True, text=True, check=True
+    )
     told: dict[str, Any] = json.loads(run.stdout)
     return told
 
@@ -142,7 +143,6 @@ def url_of(collector: Collector) -> str:
     return str(collector.client.base_url.join("/events"))
 
 
-@needs_node
 def test_the_request_that_stands_for_it_is_the_one_that_it_sends(loopback: Loopback) -> None:
     loopback.otherwise = answer(200)
     assert send(loopback.url, an_envelope())["status"] == 200
@@ -152,7 +152,6 @@ def test_the_request_that_stands_for_it_is_the_one_that_it_sends(loopback: Loopb
     assert request.headers["transfer-encoding"] == "chunked"
 
 
-@needs_node
 def test_it_is_served_as_it_is(start_collector: StartCollector) -> None:
     collector = start_collector()
     envelopes = [an_envelope(), an_envelope(), an_envelope()]
@@ -180,7 +179,6 @@ def test_it_is_served_as_it_is(start_collector: StartCollector) -> None:
         assert bytes.fromhex(envelope["context"]["projectId"])[:8] not in content
 
 
-@needs_node
 def test_collectors_that_share_the_site_key_know_a_machine_for_one(
     start_collector: StartCollector, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -20,6 +19,7 @@ import pytest
 
 from collecting import Collector, StartCollector, a_run, spawn
 from community import fill
+from programs import absent, needed
 from sst_collector.handshakes import HANDSHAKE_SECONDS
 from sst_core import SST
 from sst_core.testing import PATIENCE, PROGRAM
@@ -55,22 +55,19 @@ def test_metrics_are_on_a_port_of_the_loopback_address_of_their_own(start_collec
 
 def test_without_the_flag_there_is_no_admin_port(start_collector: StartCollector) -> None:
     collector = start_collector()
-    sockets = subprocess.run(["ss", "-tlnp"], capture_output=True, text=True, check=False).stdout
-    if not sockets:
-        pytest.skip("needs ss")
+    sockets = subprocess.check_output([needed("ss"), "-tlnp"], text=True)
     assert sum(f"pid={collector.process.pid}," in line for line in sockets.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
     """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "cert.pem", folder / "key.pem"
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
     )
+    needed("openssl")
     subprocess.run([*command.split(), "-out", certificate, "-keyout", key], check=True, capture_output=True)
     yield certificate, key
 
@@ -181,10 +178,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, text=True, check=False
     )
-    if mounted.returncode:
-        pytest.skip("needs to mount")
+    if mounted.returncode and os.geteuid() == 0:
+        absent(f"a disk can't be mounted here: {mounted.stderr}")
+    elif mounted.returncode:
+        pytest.skip("only root can mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
