@@ -128,6 +128,24 @@ def collector_limits(session: nox.Session) -> None:
 
 
 @nox.session
+def legacy_client(session: nox.Session) -> None:
+    """Run the original client's telemetry, as npm has it, against a collector."""
+    install(session, "test", project=".[collector]")
+    folder = Path(session.create_tmp())
+    client = folder / "node_modules" / "@serverless-stack" / "core"
+    if not client.exists():
+        needs = ("async-retry@1.3.3", "chalk@4.1.2", "ci-info@3.9.0", "conf@10.2.0", "fs-extra@9.1.0")
+        with session.chdir(folder):
+            session.run("npm", "init", "--yes", external=True, silent=True)
+            session.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *needs, external=True)
+            session.run("npm", "pack", "@serverless-stack/core@1.18.4", external=True, silent=True)
+            client.mkdir(parents=True)
+            archive = "serverless-stack-core-1.18.4.tgz"
+            session.run("tar", "-xf", archive, "-C", str(client), "--strip-components=1", external=True)
+    session.run("pytest", "tests/sst_collector/test_original_client.py", env={"SST_ORIGINAL_CLIENT": str(folder)})
+
+
+@nox.session
 def newest_typer(session: nox.Session) -> None:
     """Run the tests with the newest Typer, beyond our cap: the day they pass at its old speed, the cap can go."""
     install(session, "test", "adopted", project=".[collector]")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from collecting import StartCollector
-from programs import needed
+from required_programs import needed
 from sst_core.testing import PATIENCE
 
 TEXT = Path(__file__).parents[2].joinpath("docs", "collector.md").read_text()

@@ -11,7 +11,7 @@ import pytest
 
 from collecting import Collector, StartCollector, a_run
 from loopback import Loopback, answer
-from programs import needed
+from required_programs import needed
 from sst_collector.legacy import CI_SERVICES, LegacyDecoder
 from sst_collector.schema import RejectedLine
 from sst_core import SST

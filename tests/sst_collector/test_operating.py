@@ -19,7 +19,7 @@ import pytest
 
 from collecting import Collector, StartCollector, a_run, spawn
 from community import fill
-from programs import absent, needed
+from required_programs import absent, needed
 from sst_collector.handshakes import HANDSHAKE_SECONDS
 from sst_core import SST
 from sst_core.testing import PATIENCE, PROGRAM
