@@ -134,6 +134,7 @@ def test_a_snapshot_of_before_has_a_page(tmp_path: Path) -> None:
     assert "Nothing of these weeks can be published." in html(json.dumps(early).encode())
     old = {key: told for key, told in json.loads(a_snapshot("0.1.0")).items() if key not in ("weeks", "min_machines")}
     assert "Nothing is published yet" in html(json.dumps(old).encode())
+    assert f"Cells withheld: {old['withheld']}. Lines rejected: 0." in html(json.dumps(old).encode())
     (tmp_path / "snapshot.json").write_text("{")
     assert (
         "No snapshot yet" in last_site(tmp_path / "snapshot.json", SST.catalogue, "sst")["index.html"].content.decode()
