@@ -197,7 +197,7 @@ class _OneWrite:
         return self._transport.is_closing()
 
     def _flush(self) -> None:
-        if self._head and not self._wrote_body:
+        if self._head and not self._wrote_body and not self._transport.is_closing():
             self._wrote_body = True
             self._transport.write(self._head)
 
