@@ -43,7 +43,7 @@ def show_notice_if_due(consent: Consent, decision: Decision) -> None:
     try:
         if consent.ci is not None:
             if decision.enabled and decision.unseen and consent.grant_on_notice():
-                say(notice_text(consent, decision.unseen, "This run in CI is recorded."))
+                say(notice_text(consent, decision.unseen, "In CI, recording begins with this run."))
         elif decision.only_notice_missing and is_terminal() and consent.grant_on_notice():
             say(notice_text(consent, decision.unseen, "This run is not recorded; the next ones are."))
     except (OSError, ValueError):

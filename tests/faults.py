@@ -49,7 +49,7 @@ class Staged:
     program: tuple[str, ...] = (str(PROGRAM),)
     """How a command is started there."""
     has_begun: Callable[[], bool] | None = None
-    """For what hangs: whether the sender has come to the point where it does."""
+    """Where only the end of its life ends what a sender waits for: whether it has come to that point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,11 @@ class Fault:
     """Whether somebody deletes the runs that are queued."""
 
 
-def _answering(reply: Answer, *, hangs: bool = False) -> Callable[..., Staged]:
+def _answering(reply: Answer) -> Callable[..., Staged]:
     def stage(_machine: Machine, stack: ExitStack) -> Staged:
         collector = _collector(stack)
         collector.otherwise = reply
-        return Staged(
-            collector.url,
-            lambda: _well(collector),
-            collector,
-            has_begun=(lambda: len(collector.requests) == 1) if hangs else None,
-        )
+        return Staged(collector.url, lambda: _well(collector), collector)
 
     return stage
 
@@ -285,9 +280,9 @@ DROPPED = "those of before are over the bounds, dropped and counted; this one ar
 FAULTS: dict[str, Fault] = {
     "up": Fault(_up, "200", ARRIVE, backs_off=False),
     "refused": Fault(_refused, "ConnectError"),
-    "accepts and hangs": Fault(_answering(hanging, hangs=True), "none yet"),
-    "1 byte a second": Fault(_answering(dripping_bytes, hangs=True), "none yet"),
-    "200 after 30 s": Fault(_answering(late(30), hangs=True), "none yet"),
+    "accepts and hangs": Fault(_answering(hanging), "ReadTimeout"),
+    "1 byte a second": Fault(_answering(dripping_bytes), "it took too long"),
+    "200 after 30 s": Fault(_answering(late(30)), "ReadTimeout"),
     "closes mid-response": Fault(_answering(HALF), "RemoteProtocolError"),
     "500": Fault(_answering(answer(500)), "500"),
     "503 with Retry-After": Fault(_answering(answer(503, headers={"Retry-After": "3600"})), "503", waits=3599),

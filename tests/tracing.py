@@ -15,14 +15,16 @@ _HARMLESS = ("/dev/null", "/dev/tty")
 
 # By what they do; strace is asked for these, and for no others.
 _OPENING = ("open", "openat", "openat2", "creat")
-_STARTING = ("clone", "clone3", "fork", "vfork")
+STARTING = ("clone", "clone3", "fork", "vfork")
 _BECOMING = ("execve", "execveat")
+WAITING = ("wait4", "waitid")
+NETWORK = ("socket", "socketpair", "connect", "bind", "sendto", "sendmsg", "recvfrom", "recvmsg")
 _CHANGING = (
     "%network",
     "?mkdir,?mkdirat,?mknod,?mknodat,?link,?linkat,?symlink,?symlinkat,?rename,?renameat,?renameat2",
 )
 _REMOVING = "?unlink,?unlinkat,?rmdir,?truncate,?ftruncate,?chmod,?fchmod,?fchmodat,?chown,?fchown,?fchownat,?utimensat"
-_TRACED = ",".join([*(f"?{call}" for call in (*_OPENING, *_STARTING, *_BECOMING)), *_CHANGING, _REMOVING])
+_TRACED = ",".join([*(f"?{call}" for call in (*_OPENING, *STARTING, *_BECOMING)), *_CHANGING, _REMOVING])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,12 @@ class Traced:
     @property
     def threads(self) -> list[Call]:
         """Every thread that was started."""
-        return [call for call in self.calls if call.name in _STARTING and "CLONE_THREAD" in call.arguments]
+        return [call for call in self.calls if call.name in STARTING and "CLONE_THREAD" in call.arguments]
 
     @property
     def processes(self) -> list[Call]:
         """Every process that was started."""
-        return [call for call in self.calls if call.name in _STARTING and "CLONE_THREAD" not in call.arguments]
+        return [call for call in self.calls if call.name in STARTING and "CLONE_THREAD" not in call.arguments]
 
     @property
     def writes(self) -> list[Call]:
@@ -75,7 +77,7 @@ class Traced:
     @property
     def others(self) -> list[Call]:
         """Every socket, and every change of what is on the disk: strace was asked for nothing else."""
-        known = (*_OPENING, *_STARTING, *_BECOMING)
+        known = (*_OPENING, *STARTING, *_BECOMING)
         return [call for call in self.calls if call.name not in known]
 
     def named(self, *names: str) -> list[Call]:
@@ -118,6 +120,19 @@ def trace(
             if not line.startswith(("---", "+++"))
         )
     )
+
+
+def alone(log: Path) -> tuple[str, ...]:
+    """What notes a program's own calls in `log`, and none of its children's: it ends when the program does."""
+    return ("strace", "-qq", "-y", "-s", "4096", "-o", str(log), "--")
+
+
+def calls_alone(log: Path) -> tuple[Call, ...]:
+    """What the program asked of the system that was run so, since it became what it is."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith(("---", "+++"))]
+    calls = [_call(0, line) for line in lines if not line.startswith("exit")]
+    became = max(number for number, call in enumerate(calls) if call.name in _BECOMING)
+    return tuple(calls[became:])
 
 
 def _call(process: int, line: str) -> Call:

@@ -235,7 +235,7 @@ def test_in_ci_each_run_shows_it_in_the_log_and_counts(machine: Machine) -> None
         run = machine.sst("build", env=env)
         assert run.returncode == 0
         assert run.stdout == "built\n"
-        assert "This run in CI is recorded." in run.stderr
+        assert "In CI, recording begins with this run." in run.stderr
         assert len(machine.queued()) == count
     assert not (machine.telemetry / "notice").exists()
 

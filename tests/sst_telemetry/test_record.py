@@ -194,7 +194,7 @@ def test_in_ci_the_first_run_counts_and_the_notice_is_in_the_log(machine: Machin
     ended = machine.sst("build", env={"GITHUB_ACTIONS": "true"})
 
     assert (ended.returncode, ended.stdout) == (0, "built\n")
-    assert "This run in CI is recorded." in ended.stderr
+    assert "In CI, recording begins with this run." in ended.stderr
     run = only_run(machine)
     assert (run["isCI"], run["ciName"]) == (True, "github-actions")
     assert not (machine.telemetry / "notice").exists(), "nobody has seen it"
