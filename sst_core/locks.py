@@ -11,11 +11,13 @@ if sys.platform == "win32":
     import msvcrt
 
     def _take(descriptor: int) -> bool:
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond whatever is written there
         try:
-            os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond whatever is written there
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)  # where whoever holds it writes
         return True
 
 else:

@@ -8,12 +8,16 @@ On a command's way lie `record`, `queue` and `spawn`, and nothing else of this p
 """
 
 import os
+from pathlib import Path
 
 from sst_core import Command, Context, hookimpl, is_set
 
 
 class Telemetry:
     """Records at the beginning of a command, so that one which is killed counts too; has it sent after its end."""
+
+    _run: Path | None = None
+    """Where it was queued."""
 
     @hookimpl
     def on_command_invoked(self, context: Context, command: Command) -> None:
@@ -22,7 +26,7 @@ class Telemetry:
             return
         from sst_telemetry.record import record
 
-        record(context, command)
+        self._run = record(context, command)
 
     @hookimpl
     def on_command_finished(self, context: Context, command: Command) -> None:
@@ -31,7 +35,7 @@ class Telemetry:
             return
         from sst_telemetry.spawn import start_sender_if_due
 
-        start_sender_if_due(context)
+        start_sender_if_due(context, self._run)
 
 
 def _is_own(context: Context, command: Command) -> bool:

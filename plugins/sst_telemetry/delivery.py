@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core import Consent, Destination, find_destination, held
+from sst_core import Consent, Destination, find_destination, held, held_if_free
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.identity import iso_week
 from sst_telemetry.leftovers import remove_leftovers
@@ -27,8 +28,14 @@ MAX_WAIT = timedelta(days=1).total_seconds()
 MAX_DOUBTS = 4
 """Single runs that may be refused before it is taken for the address, and not for each of them, in one delivery."""
 PATIENCE = 60.0
-"""How long a delivery that a person asked for waits for a sender that is at work, in seconds. A sender in CI waits too,
-as long as it lives."""
+"""How long a delivery that a person asked for waits for a sender that is at work, in seconds. One sender in CI waits
+too, as long as it lives."""
+PAUSE_IN_CI = 0.5
+"""Seconds that a sender in CI waits for more: commands that follow each other faster are one burst, and have one."""
+LAST_LOOK_IN_CI = 5.0
+"""Seconds after which it leaves what comes to the next one: a request may take the rest of its life."""
+WAITING_IN_CI = "sender-waits"
+"""In the telemetry folder: held by the one sender that waits for the one at work."""
 _FIRST_WAIT = 60.0
 
 
@@ -53,6 +60,9 @@ class Delivery:
         self._locations = consent.locations
         self._queue = Queue(self._locations.queue)
         self._requests = 0
+        self._last_look_at = 0.0
+        """In CI, by `time.monotonic`."""
+        self._has_looked_last = False
         self._has_accounted = False
         """Whether the collector has, for any run, in this delivery: then it is one."""
         self._doubtful: list[Line] = []
@@ -65,9 +75,11 @@ class Delivery:
         """
         if not self._locations.telemetry.is_dir():
             return Report(0, "nothing is queued")
+        # From here on, since what it waits for the lock is of its life too.
+        self._last_look_at = time.monotonic() + (0.0 if now_please else LAST_LOOK_IN_CI)
         with ExitStack() as stack:
             try:
-                lock = stack.enter_context(held(self._locations.lock, self._patience(now_please)))
+                lock = self._lock(stack, now_please)
             except TimeoutError:
                 return Report(self._left(), "another sender is at work")
             os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends a sender
@@ -75,17 +87,38 @@ class Delivery:
                 remove_leftovers(self._locations)
             return self._deliver(now_please)
 
-    def _patience(self, now_please: bool) -> float:
-        """A sender leaves at once when another is at work, whose next one it is; in CI there may be no next one."""
-        return PATIENCE if now_please or self._consent.ci is not None else 0.0
+    def _lock(self, stack: ExitStack, now_please: bool) -> int:
+        """Raises TimeoutError where another is at work, whose next one it is.
+
+        In CI there may be no next one: there a second sender waits. A third does not, since whoever waits has still to
+        look at the queue.
+        """
+        try:
+            return stack.enter_context(held(self._locations.lock, PATIENCE if now_please else 0.0))
+        except TimeoutError:
+            if now_please or self._consent.ci is None:
+                raise
+        with held_if_free(self._locations.telemetry / WAITING_IN_CI) as place:
+            if place is None:
+                raise TimeoutError
+            return stack.enter_context(held(self._locations.lock, PATIENCE))
 
     def _left(self) -> int:
         return len(self._queue.waiting())
 
     def _look(self) -> list[Path]:
-        """What waits. In CI a command that records after this starts a sender of its own: see `spawn`."""
-        if self._consent.ci is not None:
-            (self._locations.telemetry / STAMP).unlink(missing_ok=True)
+        """What waits. In CI nothing more after the last look, before which the stamp is removed that keeps commands
+        from starting another sender: whoever records after that starts the next, and nobody before."""
+        if self._consent.ci is None:
+            return self._queue.waiting()
+        if self._has_looked_last:
+            return []
+        if self._requests:
+            time.sleep(PAUSE_IN_CI)
+        if time.monotonic() < self._last_look_at and (waiting := self._queue.waiting()):
+            return waiting
+        self._has_looked_last = True
+        (self._locations.telemetry / STAMP).unlink(missing_ok=True)
         return self._queue.waiting()
 
     def _deliver(self, now_please: bool) -> Report:
@@ -109,17 +142,20 @@ class Delivery:
 
         with Collector(url, self._product.name) as collector:
             while waiting:
-                composed = compose(self._product, self._locations, waiting[:MAX_LINES], self._clock())
-                for path in composed.unusable:
-                    self._queue.set_aside(path)
-                self._remember(self._state().counting(set_aside=len(composed.unusable)))
-                stopped = self._post(collector, url, composed.lines) if composed.lines else None
-                if stopped is None and self._doubtful:
-                    stopped = self._doubt_the_address()
+                stopped = self._post_some(collector, url, waiting[:MAX_LINES])
                 if stopped is not None:
                     return Report(self._left(), f"{stopped} from {target.where}")
-                waiting = self._look()
+                waiting = waiting[MAX_LINES:] or self._look()
         return Report(0, "everything is delivered")
+
+    def _post_some(self, collector: "Collector", url: str, paths: Sequence[Path]) -> str | None:
+        """Compose and post. Returns why to stop, or None."""
+        composed = compose(self._product, self._locations, paths, self._clock())
+        for path in composed.unusable:
+            self._queue.set_aside(path)
+        self._remember(self._state().counting(set_aside=len(composed.unusable)))
+        stopped = self._post(collector, url, composed.lines) if composed.lines else None
+        return self._doubt_the_address() if stopped is None and self._doubtful else stopped
 
     def _post(self, collector: "Collector", url: str, lines: Sequence[Line]) -> str | None:
         """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""

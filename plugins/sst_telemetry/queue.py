@@ -26,8 +26,11 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, session: str, content: bytes) -> None:
-        """Add one run. Raises OSError, also when consent has been withdrawn and the folder's parent is gone."""
+    def put(self, session: str, content: bytes) -> Path:
+        """Add one run, and return where it is.
+
+        Raises OSError, also when consent has been withdrawn and the folder's parent is gone.
+        """
         name = f"{time.time_ns():0{_DIGITS}d}-{session}{_SUFFIX}"
         temporary = self.folder / f".{name}"
         try:
@@ -43,7 +46,7 @@ class Queue:
                 os.close(descriptor)
             if written < len(content):  # a disk that is almost full takes a part, and says so only by its result
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            temporary.rename(self.folder / name)
+            return temporary.rename(self.folder / name)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise

@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from sst_core import Command, Context, Locations, Moment, Origin, Product, Run, is_set, say
 from sst_telemetry.queue import Queue
 
 
-def record(context: Context, command: Command) -> None:
-    """Queue this run, or print it where debugging is asked for. Raises OSError and CatalogueError."""
+def record(context: Context, command: Command) -> Path | None:
+    """Queue this run and return where, or print it where debugging is asked for. Raises OSError and CatalogueError."""
     product = context.product
     facts = run_facts(product, command.path[0] if command.origin is Origin.CORE else "", context.ci)
     if is_set(os.environ.get(product.variable("TELEMETRY_DEBUG"))):
         _print(product, facts)
-        return
-    Queue(Locations.of(product, os.environ).queue).put(str(facts["sessionId"]), as_json(facts).encode())
+        return None
+    return Queue(Locations.of(product, os.environ).queue).put(str(facts["sessionId"]), as_json(facts).encode())
 
 
 def run_facts(product: Product, command: str, ci: str | None) -> dict[str, str | int | bool | None]:

@@ -14,7 +14,8 @@ INTERVAL = 600.0
 """Seconds between two senders."""
 INTERVAL_IN_CI = 10.0
 """The same in CI, where there may be no next run to leave it to: longer than a sender lives. One that is about to look
-at the queue removes the stamp, so whoever finds it has been in time, and whoever doesn't starts the next."""
+at the queue for the last time removes the stamp, so whoever finds it has been in time, and whoever doesn't starts the
+next."""
 STAMP = "sender-started"
 """In the telemetry folder."""
 
@@ -35,26 +36,26 @@ PASSED_ON = (
 )
 
 
-def start_sender_if_due(context: Context) -> None:
-    """Start the sender unless one was started lately. Raises OSError."""
+def start_sender_if_due(context: Context, run: Path | None) -> None:
+    """Start the sender unless one was started lately. `run` is where this one was queued. Raises OSError."""
     in_ci = context.ci is not None
+    interval = INTERVAL_IN_CI if in_ci else INTERVAL
     stamp = Locations.of(context.product, os.environ).telemetry / STAMP
-    if _claim(stamp, INTERVAL_IN_CI if in_ci else INTERVAL):
+    with suppress(FileNotFoundError):
+        if not _is_due(stamp.stat(), interval):
+            return
+    if in_ci and run is not None and not run.exists():
+        return  # a sender has it in hand already: of a burst, this command's end is the last
+    if _claim(stamp, interval):
         _spawn(context.product, in_ci=in_ci)
 
 
 def _claim(stamp: Path, interval: float) -> bool:
     """Whether this process is the one to start a sender now: of many at the same moment, one is."""
-    try:
-        if not _is_due(stamp.stat(), interval):
-            return False
-    except FileNotFoundError:
-        pass
     with held_if_free(stamp) as mine:
         # A new stamp is empty and a used one is not: the time alone can't tell a file that was just made.
         if mine is None or ((now := os.fstat(mine)).st_size and not _is_due(now, interval)):
             return False
-        os.lseek(mine, 0, os.SEEK_SET)  # taking the lock moves it, on Windows
         os.write(mine, b"1")
         return True
 
@@ -74,25 +75,21 @@ def _spawn(product: Product, *, in_ci: bool) -> None:
         subprocess.Popen(arguments, env=environ, stdin=null, stdout=null, stderr=null, creationflags=flags)
         return
     # posix_spawn takes 0.2 ms, however large the heap is. The sender changes to the root folder by itself.
-    null = os.open(os.devnull, os.O_RDWR)
-    try:
-        streams = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
-        # A command may have been handed a pipe beside the streams, and whoever reads it waits for all its ends.
-        others = [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable() if number > 2]
-        os.posix_spawn(sys.executable, arguments, environ, file_actions=[*streams, *others], setsid=True)
-    finally:
-        os.close(null)
+    streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    # A command may have been handed a pipe beside the streams, and whoever reads it waits for all its ends.
+    others = [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()]
+    os.posix_spawn(sys.executable, arguments, environ, file_actions=[*streams, *others], setsid=True)
 
 
 def _inheritable() -> Iterator[int]:
-    """The open files that a child would have too."""
+    """The open files beside the streams that a child would have too."""
     try:
         numbers = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - a Path each is for nothing
     except OSError:  # a system, or a jail, without it
         return
     for number in numbers:
         with suppress(OSError):  # the listing's own is closed by now
-            if os.get_inheritable(number):
+            if number > 2 and os.get_inheritable(number):
                 yield number
 
 

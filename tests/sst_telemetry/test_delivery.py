@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,9 +15,13 @@ import pytest
 
 from consenting import Consenting, names
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from sst_core.testing import Machine
-from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, Delivery
+from sst_core import held, held_if_free
+from sst_core.testing import PATIENCE, Machine
+from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, WAITING_IN_CI, Delivery
+from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, write_state
+
+Eventually = Callable[[Callable[[], bool], str], None]
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HTML = answer(200, b"<html>You are online!</html>", {"Content-Type": "text/html"})
@@ -506,3 +511,93 @@ def test_the_lock_names_the_process_that_delivers(machine: Machine, consenting: 
     consenting.deliver(loopback.url, clock=now)
 
     assert (machine.state / "telemetry.lock").read_text() == str(os.getpid())
+
+
+@pytest.fixture
+def in_ci(consenting: Consenting, loopback: Loopback) -> Delivery:
+    """A delivery as a sender in CI makes it."""
+    environ = {**consenting.machine.environ, "SST_TELEMETRY_URL": loopback.url}
+    return Delivery(consenting.consent(ci="other", environ=environ))
+
+
+def recording_another(consenting: Consenting, seen: list[bool]) -> Answer:
+    """A collector during whose answer a command records, which sees a stamp or does not."""
+
+    def reply(connection: socket.socket, request: Request) -> bool:
+        consenting.record("deploy")
+        seen.append((consenting.machine.telemetry / STAMP).exists())
+        return accounting()(connection, request)
+
+    return reply
+
+
+def test_in_ci_a_command_starts_no_sender_where_one_is_going_to_look_again(
+    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery
+) -> None:
+    consenting.record("build")
+    consenting.hold_back_senders()
+    seen: list[bool] = []
+    loopback.script = [recording_another(consenting, seen)]
+
+    in_ci.run()
+
+    assert [request.commands for request in loopback.requests] == [["build"], ["deploy"]]
+    assert seen == [True]
+    assert machine.queued() == []
+    assert not (machine.telemetry / STAMP).exists(), "whoever records from now on starts the next"
+
+
+def test_in_ci_what_comes_after_the_last_look_is_left_to_the_sender_that_its_command_starts(
+    machine: Machine,
+    consenting: Consenting,
+    loopback: Loopback,
+    in_ci: Delivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sst_telemetry.delivery.LAST_LOOK_IN_CI", 0.0)
+    consenting.record("build")
+    consenting.hold_back_senders()
+    seen: list[bool] = []
+    loopback.script = [recording_another(consenting, seen)]
+
+    in_ci.run()
+
+    assert [request.commands for request in loopback.requests] == [["build"]]
+    assert seen == [False]
+    assert len(machine.queued()) == 1
+
+
+def test_in_ci_one_sender_waits_for_the_one_at_work_and_a_third_leaves(
+    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery, eventually: Eventually
+) -> None:
+    consenting.record()
+    environ = {**machine.environ, "SST_TELEMETRY_URL": loopback.url}
+    second, third = (Delivery(consenting.consent(ci="other", environ=environ)) for _ in range(2))
+    waiting = threading.Thread(target=second.run)
+
+    def is_waited_for() -> bool:
+        with held_if_free(machine.telemetry / WAITING_IN_CI) as place:
+            return place is None
+
+    with held(consenting.locations.lock, 0):
+        waiting.start()
+        eventually(is_waited_for, "the second waits")
+        assert third.run().reason == "another sender is at work"
+        assert loopback.requests == []
+    waiting.join(PATIENCE)
+
+    assert len(loopback.requests) == 1
+    assert machine.queued() == []
+
+
+def test_in_ci_a_person_who_asks_for_a_delivery_waits_for_no_more_to_come(
+    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery
+) -> None:
+    consenting.record("build")
+    consenting.hold_back_senders()
+    seen: list[bool] = []
+    loopback.script = [recording_another(consenting, seen)]
+
+    in_ci.run(now_please=True)
+
+    assert ([request.commands for request in loopback.requests], seen) == ([["build"]], [False])

@@ -67,7 +67,7 @@ def test_of_many_that_find_it_due_at_the_same_moment_one_starts_it(
 
         def command(together: threading.Barrier = together) -> None:
             together.wait()
-            start_sender_if_due(context)
+            start_sender_if_due(context, None)
 
         threads = [threading.Thread(target=command) for _ in range(6)]
         for thread in threads:
@@ -125,6 +125,14 @@ def test_in_ci_a_run_starts_one_unless_one_has_not_looked_yet(building: Machine,
         building.sst("build", env={"CI": "true"})
         assert len(spawned.senders) == expected
     assert all(started["environ"]["CI"] == "1" for started in spawned.senders)
+
+
+def test_in_ci_a_run_that_a_sender_has_in_hand_starts_none(building: Machine, spawned: Spawned) -> None:
+    building.project(f'build = ["sh", "-c", "rm {building.queue}/*"]')
+
+    building.sst("build", env={"CI": "true"})
+
+    assert spawned.senders == []
 
 
 def test_in_ci_a_sender_that_died_is_not_waited_for_longer_than_it_could_live(

@@ -54,16 +54,17 @@ def test_two_hundred_commands_in_a_burst_start_one_sender(
     assert (len(machine.queued()), len(spawned.senders)) == (200, 1)
 
 
-def test_in_ci_a_burst_is_delivered_by_few_senders_and_leaves_nothing_behind(
+def test_in_ci_a_burst_is_one_senders_and_its_last_run_is_delivered_too(
     machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually, spawned: Spawned
 ) -> None:
     environ = {**machine.environ, "CI": "true", "SST_TELEMETRY_URL": loopback.url}
     subprocess.run([sys.executable, "-c", _BURST], env=environ, timeout=PATIENCE, check=True)
 
     eventually(lambda: machine.queued() == [], "the delivery of all")
-    # A sender that its lifetime ended in between may have sent some twice.
+    # One that was ended by its lifetime in between may have sent some twice.
     assert len({session for request in loopback.requests for session in request.sessions}) == 200
-    assert len(spawned.senders) < 50, "few senders, and not one a command"
+    # One, where nothing else keeps the machine from running the burst without a pause: see test_delivery.py.
+    assert len(spawned.senders) < 5
 
 
 def test_an_isolated_script_and_a_path_without_python(
@@ -112,7 +113,7 @@ def test_on_windows_the_sender_is_detached_and_has_no_window(
     for name, value in {**machine.environ, **own}.items():
         monkeypatch.setenv(name, value)
 
-    start_sender_if_due(Context(product=PRODUCT, ci=None))
+    start_sender_if_due(Context(product=PRODUCT, ci=None), None)
 
     ((arguments, how),) = started
     assert arguments == [sys.executable, "-P", "-m", "sst_telemetry.sender", "sst_core.sst:SST"]
@@ -134,7 +135,7 @@ def test_a_system_that_does_not_list_open_files_starts_one_too(
     for name, value in machine.environ.items():
         monkeypatch.setenv(name, value)
 
-    start_sender_if_due(Context(product=PRODUCT, ci=None))
+    start_sender_if_due(Context(product=PRODUCT, ci=None), None)
 
-    assert [action[0] for action in started[0]["file_actions"]] == [os.POSIX_SPAWN_DUP2] * 3
+    assert [action[0] for action in started[0]["file_actions"]] == [os.POSIX_SPAWN_OPEN] * 3
     assert started[0]["setsid"] is True
