@@ -28,6 +28,7 @@ from loopback import (
 )
 from proxying import Authority
 from sst_core.testing import PROGRAM, Machine
+from sst_telemetry.delivery import UNUSABLE
 from sst_telemetry.state import DeliveryState, write_state
 
 TASK = '["sh", "-c", "echo out; echo err >&2; exit 3"]'
@@ -131,6 +132,15 @@ def _unknown_authority(machine: Machine, stack: ExitStack) -> Staged:
     collector = Loopback(tls=authority.server)
     stack.callback(collector.close)
     return Staged(collector.url, lambda: {"SSL_CERT_FILE": str(authority.file)}, collector)
+
+
+def _unusable_proxy(machine: Machine, stack: ExitStack) -> Staged:
+    authority = Authority.at(machine.home.parent / "authority.pem")
+    collector = Loopback(tls=authority.server)
+    stack.callback(collector.close)
+    # That kind of proxy needs a package that nobody has by default.
+    machine.environ.update({"ALL_PROXY": "socks5://me:secret@127.0.0.1:1", "SSL_CERT_FILE": str(authority.file)})
+    return Staged(collector.url, lambda: {"ALL_PROXY": ""}, collector)
 
 
 def _elsewhere(url: str) -> Callable[..., Staged]:
@@ -293,6 +303,7 @@ FAULTS: dict[str, Fault] = {
     "redirect": Fault(_redirecting, "307"),
     "a page and 200": Fault(_answering(PAGE), "200, but not a collector's answer"),
     "TLS with an unknown CA": Fault(_unknown_authority, "ConnectError"),
+    "a proxy that can't be used": Fault(_unusable_proxy, UNUSABLE),
     "not HTTP": Fault(_answering(raw(b"220 mail.example ESMTP\r\n")), "RemoteProtocolError"),
     "1 GB body": Fault(_answering(Flood()), "200, but not a collector's answer"),
     "no such name": Fault(_elsewhere("https://collector.invalid/events"), "ConnectError"),

@@ -136,16 +136,17 @@ def late(seconds: float) -> Answer:
 
 @dataclass
 class Flood:
-    """An answer of a gigabyte, and how much of it could be written before the client hung up."""
+    """An answer of a gigabyte after `head`, as `piece` over and over."""
 
-    written: int = 0
+    head: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30)
+    piece: bytes = b" " * 65536
     size: int = 1 << 30
 
     def __call__(self, connection: socket.socket, _request: Request) -> bool:
         """Write as much as the client lets us."""
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.size)
-        while self.written < self.size:
-            self.written += connection.send(b" " * 65536)
+        connection.sendall(self.head)
+        for _ in range(self.size // len(self.piece)):
+            connection.sendall(self.piece)
         return True
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core import Consent, Destination, find_destination, held, held_if_free
+from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.identity import iso_week
 from sst_telemetry.leftovers import remove_leftovers
@@ -36,6 +36,8 @@ LAST_LOOK_IN_CI = 5.0
 """Seconds after which it leaves what comes to the next one: a request may take the rest of its life."""
 WAITING_IN_CI = "sender-waits"
 """In the telemetry folder: held by the one sender that waits for the one at work."""
+UNUSABLE = "proxy or certificate settings that can't be used"
+"""The outcome where these keep a request from being made. What is in them may be secret."""
 _FIRST_WAIT = 60.0
 
 
@@ -138,15 +140,24 @@ class Delivery:
         waiting = self._look()
         if not waiting:
             return Report(0, "nothing is queued")  # and no client is imported
-        from sst_telemetry.post import Collector
-
-        with Collector(url, self._product.name) as collector:
+        with self._connected(url) as collector:
             while waiting:
                 stopped = self._post_some(collector, url, waiting[:MAX_LINES])
                 if stopped is not None:
                     return Report(self._left(), f"{stopped} from {target.where}")
                 waiting = waiting[MAX_LINES:] or self._look()
         return Report(0, "everything is delivered")
+
+    def _connected(self, url: str) -> "Collector":
+        from sst_telemetry.post import Collector
+
+        try:
+            return Collector(url, self._product.name)
+        except ConfigurationError:  # a detached sender has no other way to tell the user
+            now = self._clock()
+            last = LastDelivery(_written(now), url, UNUSABLE, 0, 0)
+            self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
+            raise
 
     def _post_some(self, collector: "Collector", url: str, paths: Sequence[Path]) -> str | None:
         """Compose and post. Returns why to stop, or None."""
@@ -172,7 +183,7 @@ class Delivery:
         write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
         before = self._state()
         # Before the request, so that one which never returns is seen by the user too, and puts off the next.
-        last = LastDelivery(now.astimezone(UTC).isoformat("T", "seconds"), url, "none yet", len(lines), 0)
+        last = LastDelivery(_written(now), url, "none yet", len(lines), 0)
         before = replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, url))))
         self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
         answer = collector.post(contents)
@@ -218,6 +229,10 @@ class Delivery:
     def _remember(self, state: DeliveryState) -> None:
         if state != self._state():
             write_state(self._locations.telemetry, state)
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat("T", "seconds")
 
 
 def _put_off(state: DeliveryState, now: float, retry_after: float | None) -> DeliveryState:

@@ -2,22 +2,27 @@
 
 import gzip
 import json
+import os
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 
 from sst_core import ConfigurationError
 
 MAX_ANSWER = 64 * 1024
-"""An answer is never read further, in bytes."""
+"""An answer is never read further, in bytes: off the connection, its head included."""
 REQUEST_SECONDS = 8.0
 """What one request takes at most, however much of its answer drips in: less than a sender lives."""
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
@@ -51,6 +56,10 @@ class Failed:
 Answer = Accounted | Refused | Failed
 
 
+class _TooLong(Exception):
+    """There is more of an answer than is read."""
+
+
 class Collector:
     """A connection to the collector. Use as a context manager."""
 
@@ -58,17 +67,20 @@ class Collector:
         self._url = url
         self._socket: socket.socket | None = None
         self._is_late = False
+        self._left = MAX_ANSWER
         headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         try:
+            # Proxies and certificates come from the usual variables. Plain HTTP is for loopback alone, and through a
+            # proxy it would leave the machine.
+            is_secure = httpx.URL(url).scheme == "https"
             self._client = httpx.Client(
                 headers=headers,
                 timeout=_TIMEOUT,
                 transport=transport,
+                verify=not is_secure or _trusted(os.environ),
                 # A redirect is never followed, and a cookie never kept: it would name this machine from then on.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                # Proxies and certificates come from the usual variables. Plain HTTP is for loopback alone, and through
-                # a proxy it would leave the machine.
-                trust_env=httpx.URL(url).scheme == "https",
+                trust_env=is_secure,
             )
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigurationError(f"The proxy or certificate settings can't be used: {error}.") from None
@@ -87,7 +99,7 @@ class Collector:
         try:
             with self._bounded(httpx.URL(self._url), content=content, headers=headers) as response:
                 return _meaning(response, len(lines))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, _TooLong, OSError, ValueError) as error:
             return Failed(self._name(error))
 
     def forget(self, ids: Sequence[str]) -> str | None:
@@ -97,13 +109,13 @@ class Collector:
             with self._bounded(httpx.URL(self._url).join("forget"), content=content, headers=headers) as response:
                 confirmed = response.status_code == 200 and isinstance(_json(response).get("forgotten"), int)
                 return None if confirmed else str(response.status_code)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, _TooLong, OSError, ValueError) as error:
             return self._name(error)
 
     @contextmanager
     def _bounded(self, url: httpx.URL, *, content: bytes, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         """POST, and end the connection when the time is over: httpx bounds each read, but not all of them together."""
-        self._is_late = False
+        self._is_late, self._left = False, MAX_ANSWER
         timer = threading.Timer(REQUEST_SECONDS, self._end_connection)
         timer.daemon = True
         timer.start()
@@ -117,9 +129,17 @@ class Collector:
 
     def _note_connection(self, _event: str, told: Mapping[str, object]) -> None:
         """httpx tells of each connection that it makes, first of the plain one and then of TLS on it."""
-        get_extra_info = getattr(told.get("return_value"), "get_extra_info", None)
-        if get_extra_info is not None:
-            self._socket = get_extra_info("socket")
+        stream: Any = told.get("return_value")
+        if hasattr(stream, "get_extra_info"):
+            self._socket = stream.get_extra_info("socket")
+            stream.read = partial(self._read, stream.read)  # it would be asked for 64 KiB, whatever is left
+
+    def _read(self, read: Callable[[int, float | None], bytes], max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._left == 0:
+            raise _TooLong
+        piece = read(min(max_bytes, self._left), timeout)
+        self._left -= len(piece)
+        return piece
 
     def _end_connection(self) -> None:
         self._is_late = True
@@ -128,7 +148,18 @@ class Collector:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def _name(self, error: Exception) -> str:
-        return "it took too long" if self._is_late else type(error).__name__
+        if self._is_late:
+            return "it took too long"
+        return "an answer that is too long" if isinstance(error, _TooLong) else type(error).__name__
+
+
+def _trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
+    """Whose certificates count: httpx reads OpenSSL's own variables, and of those that other programs share, none."""
+    shared = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
+    if not shared or environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR"):
+        return True
+    is_folder = Path(shared).is_dir()
+    return ssl.create_default_context(cafile=None if is_folder else shared, capath=shared if is_folder else None)
 
 
 def body(lines: Sequence[bytes]) -> bytes:
@@ -160,11 +191,14 @@ def _read_answer(response: httpx.Response) -> Accounted | None:
 def _json(response: httpx.Response) -> Mapping[str, object]:
     """The answer's JSON object; an empty one for anything else, and for more than `MAX_ANSWER` bytes."""
     content = b""
-    # As it comes: decompressed, a few bytes could become any number.
-    for chunk in response.iter_raw():
-        content += chunk
-        if len(content) > MAX_ANSWER:
-            return {}
+    if int(response.headers.get("Content-Length", "0")) > MAX_ANSWER:
+        return {}
+    try:
+        # As it comes: decompressed, a few bytes could become any number.
+        for chunk in response.iter_raw():
+            content += chunk
+    except _TooLong:
+        return {}
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):

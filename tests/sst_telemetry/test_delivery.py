@@ -15,9 +15,9 @@ import pytest
 
 from consenting import Consenting, names
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from sst_core import held, held_if_free
+from sst_core import ConfigurationError, held, held_if_free
 from sst_core.testing import PATIENCE, Machine
-from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, WAITING_IN_CI, Delivery
+from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, UNUSABLE, WAITING_IN_CI, Delivery
 from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, write_state
 
@@ -188,6 +188,24 @@ def test_a_collector_that_refuses_connections_backs_off(machine: Machine, consen
 
     assert consenting.state.failures == 1
     assert consenting.status["last_delivery"]["outcome"] == "ConnectError"
+
+
+def test_settings_that_cannot_be_used_are_noted_and_back_off(
+    machine: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consenting.record()
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://me:secret@proxy")
+
+    with pytest.raises(ConfigurationError):
+        consenting.deliver("https://collector.example/events", clock=now)
+
+    state = consenting.state
+    assert state.last is not None
+    assert (state.last.outcome, state.last.sent, state.sent_to) == (UNUSABLE, 0, ())
+    assert state.failures == 1
+    assert NOW.timestamp() + 29 < state.not_before
+    assert len(machine.queued()) == 1
+    assert "secret" not in (machine.telemetry / "delivery.json").read_text()
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])

@@ -1,7 +1,10 @@
 """One request and what its answer means: only a collector's own account of every line removes one."""
 
 import gzip
+import socket
+import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +23,8 @@ from sst_core.testing import PATIENCE
 from sst_telemetry.post import MAX_ANSWER, Accounted, Collector, Failed, Refused
 
 LINES = [b'{"a":1}', b'{"b":2}', b'{"c":3}']
+
+SHARED = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 JSON = {"Content-Type": "application/json"}
 
@@ -134,7 +139,7 @@ def test_https_goes_through_the_users_proxy(loopback: Loopback, monkeypatch: pyt
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
     """An authority that this machine does not know, and no proxy of its own."""
-    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", *SHARED):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     return Authority.at(tmp_path / "authority.pem")
@@ -202,12 +207,24 @@ def test_a_folder_of_authorities_is_honoured(
     assert post(secure.url) == Accounted(3, 0)
 
 
+@pytest.mark.parametrize("variable", SHARED)
+def test_authorities_that_are_named_for_other_programs_count_where_none_is_for_openssl(
+    secure: Loopback, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(authority.file))
+    assert post(secure.url) == Accounted(3, 0)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority.at(tmp_path / "another.pem").file))
+    assert post(secure.url) == Failed("ConnectError")
+
+
 @pytest.mark.usefixtures("authority")
 def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopback) -> None:
     assert post(secure.url) == Failed("ConnectError")
     assert secure.requests == []
 
 
+@pytest.mark.usefixtures("authority")
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -215,6 +232,8 @@ def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopba
         ("HTTPS_PROXY", "http://x:y"),
         ("SSL_CERT_FILE", "/nowhere.pem"),
         ("SSL_CERT_FILE", __file__),
+        ("REQUESTS_CA_BUNDLE", "/nowhere.pem"),
+        ("REQUESTS_CA_BUNDLE", __file__),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
@@ -348,23 +367,65 @@ def test_an_answer_that_drips_for_ever_is_a_failure(
         assert collector.post(LINES) == Accounted(3, 0)
 
 
-def test_of_a_gigabyte_little_more_is_written_than_a_sockets_buffers_take(loopback: Loopback) -> None:
-    loopback.otherwise = flood = Flood()
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes that this thread takes off its sockets, at each reading."""
+    sizes: list[int] = []
+    reader = threading.get_ident()
+    for kind in (socket.socket, ssl.SSLSocket):
 
-    assert post(loopback.url) == Failed("200, but not a collector's answer")
+        def counting(self: socket.socket, *arguments: int, _recv: Callable[..., bytes] = kind.recv) -> bytes:
+            content = _recv(self, *arguments)
+            if threading.get_ident() == reader:
+                sizes.append(len(content))
+            return content
 
-    assert flood.written < flood.size / 16
+        monkeypatch.setattr(kind, "recv", counting)
+    return sizes
 
 
-def test_an_endless_answer_is_not_read_past_its_bound() -> None:
-    def endless() -> Iterator[bytes]:
-        while True:
-            yield b" " * 1000
+FLOODS: Mapping[str, tuple[Flood, str]] = {
+    "a length": (Flood(), "200, but not a collector's answer"),
+    "no length": (Flood(b"HTTP/1.1 200 OK\r\n\r\n"), "200, but not a collector's answer"),
+    "in chunks": (
+        Flood(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"3e8\r\n" + b" " * 1000 + b"\r\n"),
+        "200, but not a collector's answer",
+    ),
+    "more than its length": (
+        Flood(b"HTTP/1.1 200 OK\r\nContent-Length: 65000\r\n\r\n"),
+        "200, but not a collector's answer",
+    ),
+    "a head": (Flood(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000), "an answer that is too long"),
+    "another status": (Flood(b"HTTP/1.1 500 Whatever\r\n\r\n"), "500"),
+}
 
-    transport = Canned(200, endless, JSON)
 
-    assert isinstance(canned(transport), Failed)
-    assert transport.read <= MAX_ANSWER + 1000
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("flood", FLOODS)
+def test_of_a_gigabyte_no_more_than_the_bound_is_taken_off_the_socket(
+    loopback: Loopback,
+    secure: Loopback,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    received: list[int],
+    flood: str,
+    encrypted: bool,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    server = secure if encrypted else loopback
+    server.otherwise, said = FLOODS[flood]
+
+    assert post(server.url) == Failed(said)
+
+    assert 0 < sum(received) <= MAX_ANSWER
+
+
+def test_each_answer_on_a_connection_may_have_as_much(loopback: Loopback) -> None:
+    accounts = b'{"accepted": 3, "rejected": []}'
+    loopback.otherwise = answer(200, accounts + b" " * (MAX_ANSWER - 1000), JSON)
+
+    with Collector(loopback.url, "sst") as collector:
+        assert [collector.post(LINES) for _ in range(3)] == [Accounted(3, 0)] * 3
 
 
 @pytest.mark.parametrize("padding", [0, 5_000_000])
