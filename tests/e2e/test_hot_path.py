@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from consenting import Consenting
 from loopback import Loopback, hanging
 from sst_core.testing import PROGRAM, Machine, Probe
-from tracing import Traced, trace, why_not
+from sst_telemetry.spawn import STAMP
+from tracing import Traced, alone, calls_alone, trace, why_not
 
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 
@@ -89,6 +91,44 @@ def test_starting_the_sender_is_one_stamp_and_one_process(consenting: Machine) -
     assert _below_state(on, consenting)[-1] == ("openat", "telemetry/sender-started")
     assert len(_below_state(on, consenting)) == 4
     assert len(_started_by_command(on)) == len(_started_by_command(off)) + 1
+
+
+# What strace shows of a recorded run beyond an unrecorded one, by the names that ARCHITECTURE.md has for it.
+RECORDING = {"getrandom", "open", "write", "close", "rename", "stat"}
+STARTING_A_SENDER = {*RECORDING, "flock", "getdents", "fcntl", "clone"}
+THE_C_LIBRARYS_OWN = {"prlimit", "sigprocmask", "mmap", "munmap"}
+_NAMES = {"openat": "open", "newfstatat": "stat", "fstat": "stat", "vfork": "clone", "rt_sigprocmask": "sigprocmask"}
+
+
+@traced
+def test_every_call_that_recording_adds_is_in_the_table(consenting: Machine) -> None:
+    off = calls(consenting, OFF)
+    consenting.queue.rmdir()
+    first = calls(consenting, {}) - off
+    Consenting(consenting).hold_back_senders()
+    later = calls(consenting, {}) - off
+    (consenting.telemetry / STAMP).unlink()
+    starting = calls(consenting, {}) - off
+
+    assert later == dict.fromkeys(RECORDING, 1)
+    assert STARTING_A_SENDER <= set(starting) <= STARTING_A_SENDER | THE_C_LIBRARYS_OWN
+    assert set(first) == {*starting, "mkdir"}
+    assert off - calls(consenting, OFF) == {}, "nothing of this is by chance"
+    table = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text().partition("## What a command costs")[2]
+    assert [call for call in {*first, *THE_C_LIBRARYS_OWN} if f"`{call}`" not in table.partition("## ")[0]] == []
+
+
+def calls(machine: Machine, env: Mapping[str, str]) -> Counter[str]:
+    """How often the command itself makes each call, but for what imports make, and the heap."""
+    log = machine.root / "calls"
+    env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", **env}
+    assert machine.sst(*alone(log)[1:], str(PROGRAM), "build", program=("strace",), env=env).returncode == 0
+    importing = [folder for folder in {*sys.path, sys.prefix, sys.base_prefix} if folder]
+    return Counter(
+        _NAMES.get(call.name, call.name.removesuffix("64").removesuffix("3"))
+        for call in calls_alone(log)
+        if call.name != "brk" and not any(folder in call.arguments for folder in importing)
+    )
 
 
 def test_end_of_file_comes_with_the_exit_while_the_sender_still_waits(consenting: Machine, loopback: Loopback) -> None:
