@@ -6,7 +6,7 @@
         --from FILE     measure nothing: print what FILE keeps
         --write README  put the tables between the marks `<!-- generated: bench -->` and `<!-- end -->` of README
 
-Nothing leaves the machine: the collector is on loopback, and up, refusing or hanging.
+Nothing leaves the machine: the collector is on loopback, and up, refusing or hanging; for `sst` it is worse, too.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from functools import partial
 from pathlib import Path
 
 import distributions
+import recording
 from losing import RUNS, losses
 from measuring import Failed, become_subreaper
 from programs import SST, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
 from racing import Contestant, race, show
-from receiving import Collector, Condition
+from receiving import USUAL, Collector, Condition
 from reporting import report
 from rows import Measured, Row
 
@@ -130,6 +131,8 @@ def course() -> Iterator[Course]:
 def measure(rounds: int, peers_folder: Path | None) -> Measured:
     """Everything."""
     become_subreaper()
+    show("recording", last=False)
+    inside = recording.measure(rounds)
     missing: dict[str, str] = {}
     programs = [sst()]
     for peer in peers(peers_folder) if peers_folder else ():
@@ -153,7 +156,7 @@ def measure(rounds: int, peers_folder: Path | None) -> Measured:
         for row in rows:
             if row.key == f"cost {name} {Condition.REFUSED.value}":
                 row.lost = lost, RUNS
-    return Measured(rounds, rows, missing, senders)
+    return Measured(rounds, rows, missing, senders, inside)
 
 
 def enter_ourselves(track: Course, program: Program) -> None:
@@ -170,8 +173,8 @@ def enter_ourselves(track: Course, program: Program) -> None:
         starting = track.enter_program(program, condition, f"cost starting {condition.value}", "cost off")
         starting.row.name = "`sst` on, each run starting a sender"
         starting.before = partial(let_a_sender_start, Path(starting.environ["HOME"]))
-        # Long enough to meet the collector that hangs; another five seconds of waiting cost nobody anything.
-        starting.patience = 0.5 if condition is Condition.HANGING else starting.patience
+        # Long enough to meet the collector that hangs or drips; another five seconds of waiting cost nobody anything.
+        starting.patience = 0.5 if condition in (Condition.HANGING, Condition.DRIPPING) else starting.patience
     track.enter(Row("start bare", "bare Typer, `--help`"), bare("--help"), machine)
     track.enter(Row("start off", "`sst` off, `--help`", base="start bare"), [str(SST), "--help"], off)
     few, many = (distributions.environment(track.folder / f"python-{count}", count) for count in (20, 300))
@@ -187,7 +190,7 @@ def enter_peer(track: Course, peer: Program, rounds: int, missing: dict[str, str
     show(f"trying {peer.name}", last=False)
     entered = []
     try:
-        for condition in Condition:
+        for condition in USUAL:
             entered.append(track.enter_program(peer, condition, f"cost {peer.name} {condition.value}", "cost bare"))
             seconds = PEER_SECONDS
             for _ in range(0 if condition is Condition.HANGING else WARM_UPS):
@@ -203,7 +206,7 @@ def enter_peer(track: Course, peer: Program, rounds: int, missing: dict[str, str
 def measure_senders(program: Program, rounds: int) -> list[Row]:
     """What a detached sender takes from its start to its end, with one run to send."""
     rows = []
-    for condition in Condition:
+    for condition in USUAL:
         with course() as track:
             contestant = track.enter_program(program, condition, f"sender {condition.value}", "")
             contestant.before = partial(let_a_sender_start, Path(contestant.environ["HOME"]))

@@ -66,6 +66,11 @@ def enable(environ: Mapping[str, str]) -> None:
     subprocess.run([SST, "telemetry", "enable"], env=environ, check=True, capture_output=True)
 
 
+def hold_back_senders(home: Path) -> None:
+    """As if one had been started just now."""
+    (home / ".local/state/sst/telemetry/sender-started").write_bytes(b"1")
+
+
 def let_a_sender_start(home: Path) -> None:
     """As if ten minutes had passed since the last sender, and what its failure puts off the next by."""
     telemetry = home / ".local/state/sst/telemetry"

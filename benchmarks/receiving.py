@@ -1,4 +1,4 @@
-"""The collector of a benchmark, on loopback: up, refusing or hanging. It keeps every body, to count what arrived.
+"""The collector of a benchmark, on loopback: up, refusing, hanging or worse. It keeps bodies, to count what arrived.
 
 It is a process of its own, so that answering takes no time from the one that measures.
 """
@@ -26,6 +26,13 @@ class Condition(Enum):
     REFUSED = "refused"
     HANGING = "hanging"
     """It takes the connection and the request, and never answers."""
+    FAILING = "500"
+    DRIPPING = "1 byte a second"
+    RUBBISH = "not HTTP"
+
+
+USUAL = (Condition.UP, Condition.REFUSED, Condition.HANGING)
+"""What everybody is measured with. With the others, `sst` alone is."""
 
 
 @dataclass
@@ -127,11 +134,18 @@ class _Handler(BaseHTTPRequestHandler):
         (self._folder / uuid.uuid4().hex).write_bytes(self.path.encode() + b"\n" + body)
         if self._condition is Condition.HANGING:
             time.sleep(3600)
+        if self._condition is Condition.RUBBISH:
+            self.wfile.write(b"220 mail.example ESMTP\r\n")
+            self.close_connection = True
+            return
         answer = b'{"accepted": %d, "rejected": []}' % len(body.splitlines())
-        self.send_response(200)
+        self.send_response(500 if self._condition is Condition.FAILING else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        for number in answer if self._condition is Condition.DRIPPING else ():
+            self.wfile.write(bytes([number]))
+            time.sleep(1)
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:

@@ -7,10 +7,14 @@ from textwrap import fill
 from losing import CAP as LOSING_CAP
 from losing import FURTHER, RUNS
 from measuring import CAP, Run
+from recording import AT_MOST
 from rows import Measured, Row, median
 
 CONTROL = (0.98, 1.02)
 """Within which the ratio of two equal commands has to lie, for the others to count."""
+MOST_ON, MOST_OFF, MOST_HELP, MOST_GROWTH = 1.03, 1.15, 1.0, 1.10
+"""What the ratios of wall times may be: on to off, off to bare Typer, the same of `--help`, and of 300 installed
+distributions to 20."""
 NOTICEABLE = 0.005
 """Seconds below which nobody is said to have waited."""
 NOTES = """\
@@ -26,13 +30,14 @@ NOTES = """\
   made to have passed, by setting back the one's time stamp and deleting the other's note.
 - *CPU left behind* is of processes that the command started and didn't wait for; *`$(…)` waits* is how long they hold
   its output after its end.
-- `sst` starts a sender at most every ten minutes, in CI where none is about to look. The lines in which each run starts
-  one show the worst case. Where the collector hangs, it is ended there half a second after the command."""
+- `sst` starts a sender at most every ten minutes, in CI where none is going to look. The lines in which each run starts
+  one show the worst case. Where the collector hangs or drips, it is ended there half a second after the command."""
 
 
 def report(measured: Measured) -> str:
     """All of them, with what has to be known to read them."""
-    parts = [_heading(measured), _cost(measured), _reading(measured), _on_off(measured), _start(measured)]
+    parts = [_heading(measured), _cost(measured), _reading(measured), _on_off(measured), _inside(measured)]
+    parts.append(_start(measured))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -112,12 +117,39 @@ def _on_off(measured: Measured) -> str:
         "The first line is the control: the same command again. Its ratio of wall times has to lie within "
         f"{least} and {most}. It is {ratio:.3f}, {verdict}."
     )
+    highest = max((median(row.paired(off, _wall, operator.truediv)) for row in rows[1:]), default=1.0)
+    told += f" The highest of the others is {_judged(highest, MOST_ON)}."
     return "\n\n".join(
         (
             _table(("against `sst` off", "collector", "wall ÷ off", "CPU ÷ off", "pairs"), lines),
             fill(told, 120),
         )
     )
+
+
+def _inside(measured: Measured) -> str:
+    """What recording takes in the command's own process; nothing where that was not measured."""
+    if not measured.inside:
+        return ""
+    lines = [
+        [
+            name,
+            _spread(values, "{:.2f}".format),
+            f"{AT_MOST[name]}",
+            str(len(values)),
+            _verdict(median(values), AT_MOST[name]),
+        ]
+        for name, values in measured.inside.items()
+    ]
+    return _table(("in the command's own process", "ms", "at most", "processes", ""), lines)
+
+
+def _judged(ratio: float, most: float) -> str:
+    return f"{ratio:.3f}, which is {_verdict(ratio, most)} the {most} that was aimed at"
+
+
+def _verdict(value: float, most: float) -> str:
+    return "within" if value <= most else "MORE THAN"
 
 
 def _start(measured: Measured) -> str:
@@ -129,11 +161,31 @@ def _start(measured: Measured) -> str:
             paired = row.paired(measured[row.base], value, operator.truediv) if row.base else []
             cells.append(_spread(paired, "{:.3f}".format) if paired else "")
         lines.append([*cells, measured[row.base].name if row.base else ""])
-    return _table(("start-up", "wall, ms", "CPU, ms", "wall ÷", "CPU ÷", "compared with"), lines)
+    table = _table(("start-up", "wall, ms", "CPU, ms", "wall ÷", "CPU ÷", "compared with"), lines)
+    return "\n\n".join(filter(None, (table, fill(" ".join(_start_verdicts(measured)), 120))))
+
+
+def _start_verdicts(measured: Measured) -> list[str]:
+    """A sentence for each row that has something to keep to."""
+    sentences = []
+    for row in (measured["cost off"], *measured.with_prefix("start ")):
+        if row.base:
+            most = MOST_HELP if row.key == "start off" else MOST_GROWTH if "many" in row.key else MOST_OFF
+            ratio = median(row.paired(measured[row.base], _wall, operator.truediv))
+            sentences.append(f"{row.name} is {_judged(ratio, most)}.")
+    return sentences
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    left = {"`build` that does nothing", "collector", "against `sst` off", "start-up", "compared with"}
+    left = {
+        "`build` that does nothing",
+        "collector",
+        "against `sst` off",
+        "start-up",
+        "compared with",
+        "in the command's own process",
+        "",
+    }
     rule = ["---" if name in left else "---:" for name in head]
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- |", "|---|") for cells in (head, rule, *lines))
 

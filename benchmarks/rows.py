@@ -45,6 +45,8 @@ class Measured:
     """Peers that could not be measured, and why."""
     senders: Sequence[Row] = ()
     """The detached sender, each time to its end."""
+    inside: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """What recording takes in the command's own process, in milliseconds: one for each process."""
     surroundings: str = field(default_factory=surroundings)
 
     def __getitem__(self, key: str) -> Row:

@@ -33,6 +33,7 @@ def measured() -> Measured:
         ],
         {"another peer": "ERROR: it does not exist"},
         [Row("sender up", "`sst` on", "up", runs=ran(0.2, left=0.4))],
+        {"the first record": [0.3, 0.4, 0.9]},
     )
 
 
@@ -71,6 +72,32 @@ def test_ratios_count_only_beside_a_quiet_control(
     measured["control"].runs = ran(again, again, again)
 
     assert verdict in tables(measured, tmp_path)
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.0299, "within"), (1.0301, "MORE THAN")])
+def test_the_highest_ratio_of_on_to_off_is_judged(
+    measured: Measured, tmp_path: Path, ratio: float, verdict: str
+) -> None:
+    measured["cost on"].runs = ran(*[0.2 * ratio] * 3)
+
+    assert f"{ratio:.3f}, which is {verdict} the 1.03" in tables(measured, tmp_path).replace("\n", " ")
+
+
+@pytest.mark.parametrize(("key", "most"), [("cost off", 1.15), ("start off", 1.0), ("start many build", 1.1)])
+def test_what_starting_up_takes_is_judged(measured: Measured, tmp_path: Path, key: str, most: float) -> None:
+    if key != "cost off":
+        measured.rows.append(Row(key, key, base="cost bare", runs=ran(*[0.0] * 3)))
+    bare = measured["cost bare"].runs
+    for factor, verdict in ((0.999, "within"), (1.001, "MORE THAN")):
+        measured[key].runs = ran(*[run.wall * most * factor for run in bare.values()])
+
+        assert f"{most * factor:.3f}, which is {verdict} the {most} " in tables(measured, tmp_path).replace("\n", " ")
+
+
+def test_what_recording_takes_in_the_process_stands_beside_what_it_may_take(measured: Measured, tmp_path: Path) -> None:
+    assert "| the first record | 0.40 (0.30–0.90) | 0.5 | 3 | within |" in tables(  # noqa: RUF001
+        measured, tmp_path
+    )
 
 
 def test_the_readme_has_a_place_for_them() -> None:

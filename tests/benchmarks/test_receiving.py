@@ -48,3 +48,21 @@ def test_hanging_takes_the_request_and_never_answers(collector: Collector) -> No
         httpx.post(collector.url, content=b"run-1", trust_env=False, timeout=httpx.Timeout(30, read=0.5))
 
     assert collector.arrived(EVENT) == {b"run-1"}
+
+
+def test_it_fails_drips_and_speaks_rubbish(collector: Collector, tmp_path: Path) -> None:
+    others = Condition.FAILING, Condition.RUBBISH, Condition.DRIPPING
+    servers = [Collector(tmp_path / condition.name) for condition in others]
+    for server, condition in zip(servers, others, strict=True):
+        server.start(condition)
+    failing, rubbish, dripping = servers
+    try:
+        assert httpx.post(failing.url, content=b"run-1", trust_env=False).status_code == 500
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.post(rubbish.url, content=b"run-1", trust_env=False)
+        with httpx.stream("POST", dripping.url, content=b"run-1", trust_env=False) as answer:
+            assert next(answer.iter_raw()) == b"{"
+        assert all(server.arrived(EVENT) == {b"run-1"} for server in servers)
+    finally:
+        for server in servers:
+            server.close()
