@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -248,8 +249,10 @@ class Plugins:
     def _guarded(self, entry: Entry, where: str) -> Iterator[None]:
         """Run a plugin's code: what it raises ends here, in a line that says who it was and how to do without it."""
         try:
-            with _kept_apart():
+            with _kept_apart() as aside:
                 yield
+            if aside:
+                raise aside[0]
         except BaseException as error:  # a plugin may raise anything, SystemExit included
             if not is_interrupt(error):
                 self._report(entry, where, error)
@@ -296,24 +299,50 @@ def _refuse_what_can_not_be_called(implementation: "pluggy.HookImpl", hook: str)
 
 
 @contextmanager
-def _kept_apart() -> Iterator[None]:
-    """Keep a plugin's code from what is the command's.
+def _kept_apart() -> Iterator[list[BaseException]]:
+    """Keep a plugin's code from what is the command's, and give what its finalizers and threads raise meanwhile.
 
-    What it prints goes to stderr, since stdout may be JSON; `os._exit` is an exception like `sys.exit`. Streams that it
-    put in the place of these go when it ends. Its threads and processes, and what C code does, can't be held.
+    What it prints goes to stderr, since stdout may be JSON. `os._exit` is an exception like `sys.exit`, and becoming
+    another program too. Streams that it put in the place of these go when it ends. What its threads and processes do
+    later, and what C code does, can't be held.
     """
-    streams, leave, process, is_over = (sys.stdout, sys.stderr), os._exit, os.getpid(), False
+    aside: list[BaseException] = []
+    streams, hooks = (sys.stdout, sys.stderr), (sys.unraisablehook, threading.excepthook)
+    leave, become, become_with = functions = os._exit, os.execv, os.execve
+    process, is_over = os.getpid(), False
+
+    def is_free() -> bool:
+        return is_over or os.getpid() != process  # whoever kept it calls it later; or a fork ends, as it may
 
     def stay(status: int) -> NoReturn:
-        if is_over or os.getpid() != process:  # whoever kept it calls it later; or a fork ends, as it may
+        if is_free():
             leave(status)
         raise SystemExit(status)
 
-    sys.stdout, os._exit = sys.stderr, stay
+    def remain(path: Any, argv: Any) -> NoReturn:
+        if is_free():
+            become(path, argv)
+        raise SystemExit
+
+    def remain_with(path: Any, argv: Any, env: Any) -> NoReturn:
+        if is_free():
+            become_with(path, argv, env)
+        raise SystemExit
+
+    def note(raised: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
+        aside.append(raised.exc_value or raised.exc_type())
+
+    def note_of_a_thread(raised: "threading.ExceptHookArgs") -> None:
+        if not issubclass(raised.exc_type, SystemExit):  # with which a thread may end
+            note(raised)
+
+    sys.stdout, os._exit, os.execv, os.execve = sys.stderr, stay, remain, remain_with
+    sys.unraisablehook, threading.excepthook = note, note_of_a_thread
     try:
-        yield
+        yield aside
     finally:
-        (sys.stdout, sys.stderr), os._exit, is_over = streams, leave, True
+        (sys.stdout, sys.stderr), (os._exit, os.execv, os.execve), is_over = streams, functions, True
+        sys.unraisablehook, threading.excepthook = hooks
 
 
 def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationError | None":

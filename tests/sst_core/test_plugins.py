@@ -52,6 +52,33 @@ BROKEN = {
     "no more memory": ("@hookimpl\ndef on_command_invoked(): raise MemoryError", "invoked", "MemoryError"),
     "leaving in invoked": ("import os\n@hookimpl\ndef on_command_invoked(): os._exit(9)", "invoked", "SystemExit"),
     "leaving while imported": ("import os; os._exit(9)", "loading", "SystemExit"),
+    "becoming another program": (
+        "import os\n@hookimpl\ndef on_command_invoked(): os.execv('/bin/true', ['true'])",
+        "invoked",
+        "SystemExit",
+    ),
+    "becoming another program while imported": (
+        "import os; os.execlpe('true', 'true', {})",
+        "loading",
+        "SystemExit",
+    ),
+    "a finalizer": (
+        f"class Odd:\n    def __del__(self): raise ValueError('{PRIVATE}')\n"
+        "@hookimpl\ndef on_command_invoked(): Odd()",
+        "on_command_invoked",
+        "ValueError",
+    ),
+    "a finalizer while imported": (
+        "class Odd:\n    def __del__(self): raise SystemExit(3)\nOdd()",
+        "loading",
+        "SystemExit",
+    ),
+    "a thread": (
+        f"import threading\ndef odd(): raise ValueError('{PRIVATE}')\n@hookimpl\ndef on_command_finished():\n"
+        "    thread = threading.Thread(target=odd); thread.start(); thread.join()",
+        "on_command_finished",
+        "ValueError",
+    ),
     "unknown hook": (
         "@hookimpl\ndef on_comand_invoked(): pass",
         "loading",
@@ -451,6 +478,51 @@ def test_a_child_may_end_and_so_may_a_provider(machine: Machine) -> None:
     run = machine.sst("build")
 
     assert (run.returncode, run.stdout, run.stderr) == (6, "built\n", "child 5\n")
+
+
+def test_a_thread_may_end_itself_and_a_child_may_become_another_program(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    install(
+        machine,
+        "import os, sys, threading\n@hookimpl\ndef on_command_invoked():\n"
+        "    thread = threading.Thread(target=sys.exit, args=(3,)); thread.start(); thread.join()\n"
+        "    if os.fork() == 0: os.execvp('sh', ['sh', '-c', 'exit 5'])\n"
+        "    print('child', os.waitstatus_to_exitcode(os.wait()[1]))",
+    )
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, "built\n", "child 5\n")
+
+
+# What docs/hooks.md says of what the core can't hold: the exit code, stdout, and whether a traceback is seen.
+OUT_OF_HAND = {
+    "C's own exit": ("import posix; posix._exit(9)", 9, "", False),
+    "a descriptor that is closed": ("import os; os.close(1)", 1, "", False),
+    "leaving when Python ends": ("import atexit, os; atexit.register(os._exit, 7)", 7, "built\n", False),
+    "raising when Python ends": ("import atexit\n@atexit.register\ndef odd(): 1/0", 0, "built\n", True),
+    "a finalizer that runs later": ("class Odd:\n    def __del__(self): 1/0\nkept = Odd()", 0, "built\n", True),
+    "a thread that raises later": (
+        "import threading, time\ndef odd(): time.sleep(0.5); 1/0\n"
+        "@hookimpl\ndef on_command_finished(): threading.Thread(target=odd).start()",
+        0,
+        "built\n",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_HAND)
+def test_what_the_core_cannot_hold_is_what_the_docs_say(machine: Machine, name: str) -> None:
+    code, exit_code, stdout, is_traced = OUT_OF_HAND[name]
+    machine.project('build = ["echo", "built"]')
+    install(machine, code)
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, "Traceback" in run.stderr) == (exit_code, stdout, is_traced)
+    run = machine.sst("build", env={"SST_NO_PLUGINS": "1"})
+    assert (run.returncode, run.stdout, run.stderr) == (0, "built\n", "")
 
 
 def test_what_ends_the_process_behind_pythons_back_is_kept_out_by_name(machine: Machine) -> None:
