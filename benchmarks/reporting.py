@@ -172,7 +172,7 @@ def _start_verdicts(measured: Measured) -> list[str]:
         if row.base:
             most = MOST_HELP if row.key == "start off" else MOST_GROWTH if "many" in row.key else MOST_OFF
             ratio = median(row.paired(measured[row.base], _wall, operator.truediv))
-            sentences.append(f"{row.name} is {_judged(ratio, most)}.")
+            sentences.append(f"{row.name} ÷ {measured[row.base].name} is {_judged(ratio, most)}.")
     return sentences
 
 

@@ -1,6 +1,10 @@
 """The example of a plugin that collects: what it keeps and sends is declared, seen and consented to, or isn't there."""
 
+import importlib
 import json
+import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +12,10 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from loopback import Loopback, Request, answer
+from loopback import Answer, Flood, Loopback, Request, answer, dripping, dripping_bytes
 from projects import install
-from sst_core.testing import Machine, Probe
+from sst_core import SstError
+from sst_core.testing import PROGRAM, Machine, Probe
 
 OTLP = Path(__file__).parents[2] / "examples" / "otlp"
 
@@ -102,6 +107,38 @@ def test_what_an_endpoint_did_not_take_waits_and_disable_deletes_it(otlp: Machin
     refused = otlp.sst("otlp", "send")
     assert (refused.returncode, refused.stderr) == (1, "sst: error: Telemetry is off, so nothing is sent.\n")
     assert len(loopback.requests) == 2
+
+
+def test_disable_does_not_wait_for_an_endpoint_that_drips(
+    otlp: Machine, loopback: Loopback, eventually: Callable[[Callable[[], bool], str], None]
+) -> None:
+    otlp.sst("telemetry", "enable")
+    otlp.sst("build")
+    loopback.otherwise = dripping
+    with subprocess.Popen([PROGRAM, "otlp", "send"], cwd=otlp.folder, env=otlp.environ) as sending:
+        eventually(lambda: len(loopback.requests) == 1, "a request")
+
+        assert otlp.sst("telemetry", "disable").returncode == 0
+
+    assert sending.returncode == -signal.SIGKILL
+    assert not otlp.telemetry.exists()
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [(dripping, "Nothing was sent"), (dripping_bytes, "Nothing was sent"), (Flood(), "no OTLP endpoint's answer")],
+    ids=["a head that drips", "a body that drips", "a gigabyte"],
+)
+def test_an_answer_is_bounded_in_time_and_size(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, reply: Answer, said: str
+) -> None:
+    monkeypatch.syspath_prepend(str(OTLP))
+    otlp = importlib.import_module("sst_otlp.otlp")
+    monkeypatch.setattr(otlp, "SECONDS", 1.5)
+    loopback.otherwise = reply
+
+    with pytest.raises(SstError, match=said):
+        otlp.export(loopback.url, "sst", [{"sst_otlp.command": "build"}], {})
 
 
 def test_the_catalogue_shows_what_it_declares(otlp: Machine) -> None:

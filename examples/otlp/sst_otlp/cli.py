@@ -25,8 +25,9 @@ def send(ctx: typer.Context) -> None:
     session: Session = ctx.obj
     url = endpoint(os.environ)
     _demand_consent(session)
-    # Under the lock that `disable` takes: when that returns, no request starts.
-    with session.consent.changing():
+    # Under the lock that `disable` takes: when that returns, no request starts. It ends who says here that it sends.
+    with session.consent.changing() as lock:
+        os.write(lock, str(os.getpid()).encode())
         _demand_consent(session)
         with taken(events_file(session.consent.locations)) as events:
             refused = export(url, session.context.product.name, events, headers(os.environ)) if events else 0

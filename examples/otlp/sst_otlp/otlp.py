@@ -3,7 +3,12 @@
 https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
-from collections.abc import Mapping, Sequence
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -12,6 +17,10 @@ from sst_core import SstError
 
 TIMEOUT = 10.0
 """Seconds for each step of the request."""
+SECONDS = 15.0
+"""For all of it, however slowly an answer drips: `disable` waits for whoever holds the lock."""
+MAX_ANSWER = 64 * 1024
+"""Bytes of an answer's body; more is no endpoint's."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,18 +45,41 @@ def headers(environ: Mapping[str, str]) -> dict[str, str]:
 def export(url: str, service: str, events: Sequence[Mapping[str, object]], own_headers: Mapping[str, str]) -> int:
     """Send the events in one request, and return how many the endpoint refused. Raises SstError if it took none."""
     try:
-        answer = httpx.post(
-            url,
-            json=as_logs(service, events),
-            headers={"User-Agent": "sst-otlp", **own_headers},
-            timeout=TIMEOUT,
-            trust_env=urlsplit(url).scheme == "https",
-        )
+        with _posting(
+            url, as_logs(service, events), {"User-Agent": "sst-otlp", "Accept-Encoding": "identity", **own_headers}
+        ) as answer:
+            if answer.status_code != 200:
+                raise SstError(f"The endpoint answered {answer.status_code}. What waits is kept.")
+            return _refused(answer)
     except httpx.HTTPError as error:
         raise SstError(f"Nothing was sent: {type(error).__name__}. What waits is kept.") from None
-    if answer.status_code != 200:
-        raise SstError(f"The endpoint answered {answer.status_code}. What waits is kept.")
-    return _refused(answer)
+
+
+@contextmanager
+def _posting(url: str, body: Mapping[str, object], headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    """The answer, of which only the head was read. After `SECONDS` the connection is ended."""
+    connected: list[socket.socket] = []
+
+    def note(_event: str, told: Mapping[str, Any]) -> None:
+        """httpx tells of each connection that it makes."""
+        if hasattr(told.get("return_value"), "get_extra_info"):
+            connected.append(told["return_value"].get_extra_info("socket"))
+
+    def end() -> None:
+        for each in connected:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(SECONDS, end)
+    timer.start()
+    try:
+        with (
+            httpx.Client(timeout=TIMEOUT, trust_env=urlsplit(url).scheme == "https") as client,
+            client.stream("POST", url, json=body, headers=headers, extensions={"trace": note}) as answer,
+        ):
+            yield answer
+    finally:
+        timer.cancel()
 
 
 def as_logs(service: str, events: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
@@ -68,7 +100,12 @@ def _any_value(value: object) -> Mapping[str, object]:
 
 
 def _refused(answer: httpx.Response) -> int:
+    content = b""
+    for piece in answer.iter_raw():
+        content += piece
+        if len(content) > MAX_ANSWER:
+            break
     try:
-        return int(answer.json().get("partialSuccess", {}).get("rejectedLogRecords", 0))
-    except (ValueError, TypeError, AttributeError):
+        return int(json.loads(content).get("partialSuccess", {}).get("rejectedLogRecords", 0))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise SstError("That was no OTLP endpoint's answer. What waits is kept.") from None
