@@ -8,7 +8,6 @@ On a command's way lie `record`, `queue` and `spawn`, and nothing else of this p
 """
 
 import os
-from pathlib import Path
 
 from sst_core import Command, Context, hookimpl, is_set
 
@@ -16,7 +15,7 @@ from sst_core import Command, Context, hookimpl, is_set
 class Telemetry:
     """Records at the beginning of a command, so that one which is killed counts too; has it sent after its end."""
 
-    _run: Path | None = None
+    _run: str | None = None
     """Where it was queued."""
 
     @hookimpl

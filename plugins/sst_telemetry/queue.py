@@ -26,13 +26,14 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, session: str, content: bytes) -> Path:
+    def put(self, session: str, content: bytes) -> str:
         """Add one run, and return where it is.
 
         Raises OSError, also when consent has been withdrawn and the folder's parent is gone.
         """
         name = f"{time.time_ns():0{_DIGITS}d}-{session}{_SUFFIX}"
-        temporary = self.folder / f".{name}"
+        folder = str(self.folder)  # and no Path for each of the names below: that takes as long as to write the file
+        temporary = f"{folder}{os.sep}.{name}"
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:
@@ -46,10 +47,12 @@ class Queue:
                 os.close(descriptor)
             if written < len(content):  # a disk that is almost full takes a part, and says so only by its result
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return temporary.rename(self.folder / name)
+            target = f"{folder}{os.sep}{name}"
+            os.rename(temporary, target)  # noqa: PTH104
         except OSError:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
+        return target
 
     def waiting(self) -> list[Path]:
         """The runs that wait, the oldest first. Empty if there is no folder.

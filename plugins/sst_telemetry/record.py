@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from sst_core import Command, Context, Locations, Moment, Origin, Product, Run, is_set, say
 from sst_telemetry.queue import Queue
 
 
-def record(context: Context, command: Command) -> Path | None:
+def record(context: Context, command: Command) -> str | None:
     """Queue this run and return where, or print it where debugging is asked for. Raises OSError and CatalogueError."""
     product = context.product
     facts = run_facts(product, command.path[0] if command.origin is Origin.CORE else "", context.ci)

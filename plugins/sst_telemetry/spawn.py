@@ -38,7 +38,7 @@ PASSED_ON = (
 )
 
 
-def start_sender_if_due(context: Context, run: Path | None) -> None:
+def start_sender_if_due(context: Context, run: str | None) -> None:
     """Start the sender unless one was started lately. `run` is where this one was queued. Raises OSError."""
     in_ci = context.ci is not None
     interval = INTERVAL_IN_CI if in_ci else INTERVAL
@@ -46,7 +46,7 @@ def start_sender_if_due(context: Context, run: Path | None) -> None:
     with suppress(FileNotFoundError):
         if not _is_due(stamp.stat(), interval):
             return
-    if in_ci and run is not None and not run.exists():
+    if in_ci and run is not None and not Path(run).exists():
         return  # a sender has it in hand already: of a burst, this command's end is the last
     if _claim(stamp, interval):
         _spawn(context.product, in_ci=in_ci)

@@ -63,8 +63,7 @@ BROKEN = {
         "SystemExit",
     ),
     "a finalizer": (
-        f"class Odd:\n    def __del__(self): raise ValueError('{PRIVATE}')\n"
-        "@hookimpl\ndef on_command_invoked(): Odd()",
+        f"class Odd:\n    def __del__(self): raise ValueError('{PRIVATE}')\n@hookimpl\ndef on_command_invoked(): Odd()",
         "on_command_invoked",
         "ValueError",
     ),
