@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from sst_core.errors import ConfigurationError
@@ -64,6 +65,8 @@ def _others_can_write(status: os.stat_result) -> bool:
 
 def _is_private_group(status: os.stat_result) -> bool:
     """Whether the file's group is its owner alone: under umask 002, the default of many systems, git writes 0664."""
+    if sys.platform == "win32":
+        return False
     import grp
     import pwd
 
@@ -82,7 +85,7 @@ def _entry(path: Path) -> os.stat_result | None:
 
 
 def _refuse_foreign(path: Path, owner: int | None) -> None:
-    if os.name == "posix" and owner not in (None, 0, os.geteuid()):
+    if sys.platform != "win32" and owner not in (None, 0, os.geteuid()):
         raise ForeignFileError(
             f"{path} belongs to somebody else (user id {owner}), so it is not used. If it is yours: chown it."
         )

@@ -2,6 +2,7 @@
 
 import json as json_format
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -163,7 +164,7 @@ def _at_most(seconds: float) -> Iterator[None]:
     def give_up(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError("it took too long")
 
-    if not hasattr(signal, "setitimer"):
+    if sys.platform == "win32" or not hasattr(signal, "setitimer"):
         yield
         return
     signal.signal(signal.SIGALRM, give_up)

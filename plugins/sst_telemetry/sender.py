@@ -18,7 +18,7 @@ def main(target: str) -> None:
 
 
 def _bound_lifetime() -> None:
-    if hasattr(signal, "setitimer"):
+    if sys.platform != "win32" and hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, LIFETIME)
         return

@@ -107,8 +107,11 @@ def _wait(process: "subprocess.Popen[bytes]") -> bool:
         hung = True
     else:
         hung = False
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # and whatever it started in its session
+    if sys.platform == "win32":
+        process.kill()  # what it has started there is in no group of its own
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and whatever it started in its session
     process.wait()
     return hung
 

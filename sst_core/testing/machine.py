@@ -8,7 +8,6 @@ The administrator's policy file stands at a fixed path that nothing moves: it is
 """
 
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -162,7 +161,11 @@ class Machine:
         folder: Path | None = None,
         program: tuple[str, ...] = (),
     ) -> Terminal:
-        """Start `sst` on a terminal of its own."""
+        """Start `sst` on a terminal of its own. Windows has none of the kind: there it raises OSError."""
+        if sys.platform == "win32":
+            raise OSError("there are no such terminals on Windows")
+        import pty
+
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(

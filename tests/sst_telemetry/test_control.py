@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, hanging
+from sst_core import held
 from sst_core.testing import PATIENCE, PROGRAM, Machine
+from sst_telemetry.control import Change, disable
 
 Eventually = Callable[[Callable[[], bool], str], None]
 
@@ -131,6 +134,26 @@ def test_disabling_keeps_the_comments_of_a_person(machine: Machine, consenting: 
     assert "enabled = false" in off
     assert all(line in off for line in mine.splitlines())
     assert machine.config_file.read_text() == mine
+
+
+def test_where_a_sender_can_not_be_ended_disabling_waits_for_its_end(
+    machine: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(signal, "SIGKILL")  # as on Windows
+    consenting.record()
+    changes: list[Change] = []
+    disabling = threading.Thread(target=lambda: changes.append(disable(consenting.consent())))
+
+    with held(consenting.locations.lock, 0) as lock:
+        os.write(lock, str(os.getpid()).encode())
+        disabling.start()
+        disabling.join(0.2)
+        assert disabling.is_alive()
+        assert machine.telemetry.exists()
+    disabling.join(PATIENCE)
+
+    assert [change.enabled for change in changes] == [False]
+    assert everything(machine) == ["telemetry.lock"]
 
 
 def test_disabling_ends_a_sender_that_hangs_and_no_request_starts_afterwards(
