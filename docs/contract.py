@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import sst_core
+import sst_core.testing
 
 SOURCE = Path(sst_core.__file__).parent
 
@@ -32,6 +33,17 @@ def exports() -> list[Export]:
     return [_export(name, module) for name, module in sorted(sst_core._HOME.items(), key=lambda item: item[0].lower())]
 
 
+def testing_exports() -> list[Export]:
+    """Everything that `sst_core.testing` exports, by name."""
+    homes = {
+        name.name: f"testing/{(statement.module or '').rpartition('.')[2]}"
+        for statement in parsed("testing/__init__").body
+        if isinstance(statement, ast.ImportFrom)
+        for name in statement.names
+    }
+    return [_export(name, homes[name]) for name in sorted(sst_core.testing.__all__, key=str.lower)]
+
+
 def hooks() -> str:
     """Each hook: its signature, and when, in which order, with what and without what it is called."""
     return "\n\n".join(_hook(function) for function in specs())
@@ -51,8 +63,17 @@ def handed() -> str:
 
 def api() -> str:
     """Every exported name, below the module that it is from."""
+    return _listed(exports())
+
+
+def testing_api() -> str:
+    """The same of `sst_core.testing`."""
+    return _listed(testing_exports())
+
+
+def _listed(found: list[Export]) -> str:
     by_module: dict[str, list[Export]] = {}
-    for export in exports():
+    for export in found:
         by_module.setdefault(export.module, []).append(export)
     return "\n\n".join(_section(module, by_module[module]) for module in sorted(by_module))
 
@@ -96,7 +117,8 @@ def _constant(statement: ast.stmt) -> str:
     """Its value, or what it is made by."""
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call):
-        return f"{_assigned(statement)[0]}: {ast.unparse(value.func)}"
+        made = ast.unparse(value.func)
+        return f"{_assigned(statement)[0]}: {made.partition('(')[0]}"
     return ast.unparse(statement).replace("'", '"')
 
 
@@ -165,4 +187,7 @@ def _first(says: str) -> str:
 
 if __name__ == "__main__":
     for export in exports():
+        print(*export.lines, sep="\n")
+    print("\nsst_core.testing\n")
+    for export in testing_exports():
         print(*export.lines, sep="\n")

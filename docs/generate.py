@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from contract import api, handed, hooks
+from contract import api, handed, hooks, testing_api
 
 from sst_core import SST, Consent, Field, Moment, notice_text
 
@@ -87,7 +87,7 @@ def _names(fields: list[Field]) -> str:
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     generator.__name__: generator
-    for generator in (catalogue_table, allowed_by, reviews, notice, anonymity, hooks, handed, api)
+    for generator in (catalogue_table, allowed_by, reviews, notice, anonymity, hooks, handed, api, testing_api)
 }
 
 if __name__ == "__main__":

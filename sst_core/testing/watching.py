@@ -52,6 +52,7 @@ class Provided(Record):
 
 
 Call = Invoked | Finished | Asked | Provided
+"""What a hook was called with."""
 
 
 class Watcher(Record):
