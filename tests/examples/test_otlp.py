@@ -17,6 +17,8 @@ from projects import install
 from sst_core import SstError
 from sst_core.testing import PROGRAM, Machine, Probe
 
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
 OTLP = Path(__file__).parents[2] / "examples" / "otlp"
 
 

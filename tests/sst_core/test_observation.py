@@ -7,6 +7,8 @@ import pytest
 from sst_core import SST, Origin
 from sst_core.testing import Invoked, Machine, Watcher
 
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
 _ENDINGS = """
 import os, signal, sys, typer
 from sst_core import SstError, ConfigurationError

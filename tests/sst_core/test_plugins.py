@@ -165,6 +165,7 @@ def install(machine: Machine, code: str, *, name: str = "rogue", group: str = "s
     machine.install(f"{name}_dist", _OBSERVER + code, {group: {name: f"{name}_dist"}}, version="2.5")
 
 
+@pytest.mark.usefixtures("no_leaks")
 @pytest.mark.parametrize(("code", "where", "what"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin_costs_one_line_and_nothing_else(
     machine: Machine, watcher: Watcher, code: str, where: str, what: str

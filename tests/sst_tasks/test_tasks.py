@@ -11,6 +11,8 @@ import pytest
 
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
 # What a task can see of how it was started.
 REPORT = "import json, os, sys; print(json.dumps({'folder': os.getcwd(), 'arguments': sys.argv[1:]}))"
 
