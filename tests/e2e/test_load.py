@@ -28,6 +28,8 @@ from killing.adopting import Senders, adopting
 BURST = int(os.environ.get("SST_COMMANDS", "40"))
 FOREIGN_FILES = int(os.environ.get("SST_FOREIGN_FILES", "20000"))
 QUEUED = 10_000
+MOST_MEMORY = 64 * 1024
+"""KiB that a sender may have, whatever is queued: twice what it takes to be started."""
 
 Say = Callable[[str, object], None]
 
@@ -69,6 +71,7 @@ def test_ten_thousand_queued_runs_are_dropped_to_the_bound(
     assert delivered[:-1] == newest, "the oldest are dropped first; the last is the command's own"
     assert len(set(delivered)) == len(delivered) == MAX_RUNS
     assert machine.queued() == []
+    assert max(senders.memory) < MOST_MEMORY
     assert not recorded[0].exists()
     dropped = len(queued) + 1 - MAX_RUNS
     assert Consenting(machine).status["dropped"] == dropped
