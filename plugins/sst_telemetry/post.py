@@ -23,8 +23,9 @@ from sst_core import ConfigurationError
 
 MAX_ANSWER = 64 * 1024
 """An answer is never read further, in bytes: off the connection, its head included."""
-REQUEST_SECONDS = 8.0
-"""What one request takes at most, however much of its answer drips in: less than a sender lives."""
+REQUEST_SECONDS = 6.0
+"""What one request takes at most, however much of its answer drips in: less than a sender lives, by what a busy machine
+takes to start one."""
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 
 
