@@ -3,6 +3,7 @@
 Some hundreds here, a hundred thousand with `nox -s collector_fuzz`.
 """
 
+import errno
 import gzip
 import json
 import os
@@ -56,6 +57,8 @@ KEYS = [*(field.key for field in SST.catalogue), "projectId", "context", "events
 ODD_LINES = [b"", b"[" * 5000, b'{"projectId":' * 3000, b"\xff", b'"\\ud800"', b"1e999", b"0" * 5000]
 PATHS = [*["/events"] * 6, "/forget", "/healthz", "/stats.json", "/", "/x%00", "/\xe9vents"]
 METHODS = [*["POST"] * 9, "GET", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE"]
+GONE = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+"""What the system says of a connection that the other end has closed already."""
 HEADERS = [
     "Content-Type: application/json",
     "Content-Type: \xff",
@@ -203,8 +206,9 @@ def exchange(collector: Collector, request: bytes, half_close: bool) -> int | No
                 connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 answer += piece
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
     while answer.startswith(b"HTTP/1.1 100 "):
         answer = answer.partition(b"\r\n\r\n")[2]
     return int(answer.split(None, 2)[1]) if answer else None
