@@ -47,7 +47,16 @@ def page(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
     install(session, "test", "adopted", project=".[collector]")
-    session.run("pytest", "--numprocesses", "2", *session.posargs)
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs)
+
+
+@nox.session
+def warehouses(session: nox.Session) -> None:
+    """Test what several collectors share, with real servers: Debian's `clickhouse-server`, `zookeeper`."""
+    install(session, "test", project=".[collector]")
+    # It asks for pandas and pyarrow, 80 MB, and works without them.
+    session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
+    session.run("pytest", "tests/sst_collector", "--numprocesses", "2", "-m", "warehouses", *session.posargs)
 
 
 @nox.session
@@ -150,7 +159,7 @@ def newest_typer(session: nox.Session) -> None:
     """Run the tests with the newest Typer, beyond our cap: the day they pass at its old speed, the cap can go."""
     install(session, "test", "adopted", project=".[collector]")
     session.install("--upgrade", "typer", silent=False)
-    session.run("pytest", "--numprocesses", "2", *session.posargs)
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs)
 
 
 @nox.session
@@ -215,7 +224,7 @@ def lock(session: nox.Session) -> None:
     session.install("uv", silent=False)
     groups = [
         argument
-        for group in ("test", "adopted", "bench", "lint", "types", "contracts")
+        for group in ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts")
         for argument in ("--group", group)
     ]
     session.run(

@@ -1,4 +1,4 @@
-"""The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`, where numbered files are migrations.
+"""The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`.
 
 Runs are kept in partitions, one table for each week in which they arrived, so that a load looks for a session only in
 the few weeks in which it can be, and old weeks go as a whole. The file is written anew after that, and after a machine
@@ -6,13 +6,10 @@ was forgotten: DuckDB gives no space back to the disk, and what was deleted woul
 """
 
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import duckdb
@@ -20,13 +17,11 @@ import duckdb
 from sst_collector.journal import sync_folder
 from sst_collector.log import log
 from sst_collector.snapshot import dimensions
+from sst_collector.sql_files import migrations, statements
 from sst_collector.unsaid import applies, column, unsaid
-from sst_collector.warehouse import CI_DIMENSION, Cell, PublishedWeek, WarehouseError
+from sst_collector.warehouse import CI_DIMENSION, DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted
 from sst_core import Bucket, Catalogue, Choice, Flag, Kind, RandomId, Version
-
-DEDUPLICATED_WEEKS = 6
-"""Weeks in which a session counts once, the one in which it arrives included: 31 days back at least."""
 
 WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
 """Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
@@ -135,10 +130,7 @@ class DuckdbWarehouse:
     """Whether anything was dropped."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, path: Path) -> None:
-        sql = files(__package__) / "sql"
-        parts = re.split(r"^-- name: (\w+)\n", (sql / "queries.sql").read_text(), flags=re.MULTILINE)[1:]
-        self._queries = dict(zip(parts[::2], map(Template, parts[1::2]), strict=True))
-        self._migrations = sorted((file.name, file) for file in sql.iterdir() if file.name[0].isdigit())
+        self._queries = statements("duckdb")
         self._connection = connection
         self._path = path
         self._file = _identity(path)
@@ -150,10 +142,10 @@ class DuckdbWarehouse:
         """Bring the file's schema up to date: each migration once, then a column for each new field."""
         self._run("create_migrations")
         applied = self._run("applied_migrations")
-        for name, file in self._migrations:
+        for name, text in migrations("duckdb"):
             if (name,) not in applied:
                 with self._transaction():
-                    self._connection.execute(file.read_text())
+                    self._connection.execute(text)
                     self._run("record_migration", name)
         for week in self._partitions():
             for key, sql_type in self._types.items():
@@ -203,7 +195,7 @@ class DuckdbWarehouse:
         return [
             Cell(dimension, *row)
             for dimension in dimensions(self._catalogue)
-            for row in (self._run("ci_cells", week=week) if dimension == CI_DIMENSION else self._cells(week, dimension))
+            for row in (self._ci_cells(week) if dimension == CI_DIMENSION else self._cells(week, dimension))
         ]
 
     def publish(self, published: PublishedWeek) -> None:
@@ -222,14 +214,36 @@ class DuckdbWarehouse:
         ((count,),) = self._run("rejected_lines")
         return int(count)
 
+    def kept_weeks(self) -> Sequence[str]:
+        """The weeks whose runs are kept, in order."""
+        return self._partitions()
+
+    def kept_runs(self, week: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The runs of `week`, each in the catalogue's order, `size` at a time and always the same ones together."""
+        columns = ", ".join(
+            f"""replace(CAST("{key}" AS VARCHAR), '-', '')""" if sql_type == "UUID" else f'"{key}"'
+            for key, sql_type in self._types.items()
+        )
+        rows = self._connection.cursor().execute(self._queries["kept_runs"].substitute(week=week, columns=columns))
+        while batch := rows.fetchmany(size):
+            yield batch
+
+    def segments(self) -> Sequence[tuple[str, int]]:
+        """The names of the segments that were loaded, and the rejected lines of each."""
+        return [(name, rejected) for name, rejected in self._run("segments")]
+
     def _cells(self, week: str, dimension: str) -> list[tuple[Any, ...]]:
         return self._run(
             "cells",
-            week=week,
+            **_runs_of(week),
+            text="VARCHAR",
             column=column(self._catalogue, dimension),
             applies=applies(self._catalogue, dimension),
             unsaid=unsaid(self._catalogue),
         )
+
+    def _ci_cells(self, week: str) -> list[tuple[Any, ...]]:
+        return self._run("ci_cells", **_runs_of(week))
 
     def _load_runs(self, week: str, first_open: str) -> None:
         if week not in self._partitions():
@@ -248,7 +262,7 @@ class DuckdbWarehouse:
         return [week for (week,) in self._run("partitions")]
 
     def _has_runs(self, week: str) -> bool:
-        return self._run("has_runs", week=week) != [(0,)]
+        return self._run("has_runs", **_runs_of(week)) != [(0,)]
 
     def _gather_partitions(self) -> None:
         nothing = ", ".join(f'NULL::{sql_type} AS "{key}"' for key, sql_type in self._types.items())
@@ -269,6 +283,11 @@ class DuckdbWarehouse:
             self._connection.rollback()
             raise
         self._connection.commit()
+
+
+def _runs_of(week: str) -> dict[str, str]:
+    # A partition holds what counts and nothing else.
+    return {"runs": f'"runs {week}"', "counted": "true", "count": "count(*)"}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

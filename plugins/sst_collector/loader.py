@@ -1,8 +1,7 @@
 """The loader: moves closed segments of the journal into the warehouse, each exactly once.
 
-A segment's name and its rows go into the warehouse in one transaction, and the file is deleted only when the
-warehouse's own checkpoint holds them: a process that is killed anywhere in between does it over, and nothing counts
-twice.
+A segment counts in the warehouse whole or not at all, and the file is deleted only when the warehouse's own checkpoint
+holds it: a process that is killed anywhere in between does it over, and nothing counts twice.
 """
 
 import os

@@ -23,7 +23,7 @@ def applies(catalogue: Catalogue, dimension: str) -> str:
     """Whether a run has the dimension at all: what isn't a Linux has no distribution, whatever it claims."""
     whole, value = REFINED.get(dimension, ("", ""))
     known = any(field.dimension == whole for field in catalogue)
-    return f"{column(catalogue, whole)} = '{value}'" if known else "true"
+    return f"{column(catalogue, whole)} = '{value}'" if known else "1 = 1"
 
 
 def column(catalogue: Catalogue, dimension: str) -> str:

@@ -8,6 +8,8 @@ from typing import Protocol
 from sst_core import SstError
 
 CI_DIMENSION = "ci"
+DEDUPLICATED_WEEKS = 6
+"""Weeks in which a session counts once, the one in which it arrives included: 31 days back at least."""
 
 
 class WarehouseError(SstError):
@@ -42,7 +44,7 @@ class Warehouse(Protocol):
     """Holds the runs that are still kept, and what was published. Every method raises :class:`WarehouseError`."""
 
     def load(self, segment: Path) -> None:
-        """Take in a segment of the journal whole, in one transaction with its name; not at all if it was before.
+        """Take in a segment of the journal, whole at one moment; not at all if it was before.
 
         A run whose session is there already is left out, if that arrived in the last 31 days; and so is what is not a
         whole line: a crash tore it before it was acknowledged. A run that arrives for a week that is out joins the
@@ -56,13 +58,19 @@ class Warehouse(Protocol):
         """Delete the runs of the weeks before `before` that are published. What was published stays."""
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
-        """The weeks before `before` that have runs and are not published yet, in order."""
+        """The weeks before `before` that have runs, are not published yet and wait for nobody, in order.
+
+        Whoever asks has loaded everything that reached it before `before`.
+        """
 
     def cells(self, week: str) -> Sequence[Cell]:
         """What the runs of `week` say, by group. CI runs are counted in the dimension `ci` and in no other."""
 
     def publish(self, published: PublishedWeek) -> None:
-        """Keep `published` for good."""
+        """Keep `published` for good, as what the last :meth:`cells` of its week counted.
+
+        Where several collectors publish a week at the same time, one of them does, and all read its numbers.
+        """
 
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         """What was published of the weeks from `since` on, in order."""

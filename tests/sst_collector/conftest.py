@@ -1,12 +1,18 @@
 """The fixtures of the collector's tests."""
 
 import gc
-from collections.abc import Iterator
+import json
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collecting import Collector, StartCollector, collectors
+from clickhouse_servers import Servers, cluster, one_server
+from collecting import Collector, StartCollector, Values, collectors
+from sst_collector import clickhouse_warehouse
+from warehousing import WEEK, Chdb, Clickhouse, DuckdbFile, Place, SegmentOf
 
 
 @pytest.fixture
@@ -20,6 +26,78 @@ def shared_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colle
     """For tests that count nothing."""
     with collectors(tmp_path_factory.mktemp("shared")) as start:
         yield start()
+
+
+@pytest.fixture(scope="session")
+def one_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A server of Debian's, started when a test first asks."""
+    with one_server(tmp_path_factory.mktemp("clickhouse")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def clickhouse_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Two shards of two replicas. A test that breaks something takes a cluster of its own."""
+    with cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def chdb_query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Today's engine in this process. There can be only one."""
+    from chdb.session import Session
+
+    session = Session(str(tmp_path_factory.mktemp("chdb")))
+    yield session.query
+    session.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_clock() -> Iterator[None]:
+    """All servers are on this machine: their clocks agree, and nobody has to wait because they may not."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(clickhouse_warehouse, "SKEW_SECONDS", 0)
+        yield
+
+
+SHARED = ("chdb", "clickhouse", "cluster")
+
+
+@pytest.fixture(params=("duckdb", *(pytest.param(name, marks=pytest.mark.warehouses) for name in SHARED)))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A warehouse of each kind, empty."""
+    return _place(request, tmp_path)
+
+
+@pytest.fixture(params=SHARED)
+def shared_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """One of each kind that several collectors may share."""
+    return _place(request, tmp_path)
+
+
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    match request.param:
+        case "duckdb":
+            return DuckdbFile(tmp_path / "warehouse.duckdb")
+        case "chdb":
+            return Chdb(request.getfixturevalue("chdb_query"))
+        case name:
+            servers = request.getfixturevalue("one_clickhouse" if name == "clickhouse" else "clickhouse_cluster")
+            return Clickhouse(name, servers, servers.new_database())
+
+
+@pytest.fixture
+def segment_of(tmp_path: Path) -> SegmentOf:
+    """Its folder's name is full of what a glob would take for its own."""
+    folder = tmp_path / "journal [*?]'"
+    folder.mkdir()
+
+    def segment_of(*records: Values, week: str = WEEK, tail: bytes = b"") -> Path:
+        path = folder / f"{secrets.token_hex(8)}.ndjson"
+        path.write_bytes(b"".join(json.dumps({"week": week, **one}).encode() + b"\n" for one in records) + tail)
+        return path
+
+    return segment_of
 
 
 def pytest_unconfigure() -> None:

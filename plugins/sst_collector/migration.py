@@ -1,0 +1,84 @@
+"""Migration: what a file of DuckDB's holds, taken to a ClickHouse, and looked at there before the file is put aside.
+
+It may be ended at any moment and begun again: what is taken over has a name that its content makes, a name is taken
+over once, and a week is published once.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+
+import msgspec
+
+from sst_collector.clickhouse_warehouse import BATCH, ClickhouseWarehouse
+from sst_collector.duckdb_warehouse import DuckdbWarehouse
+from sst_collector.warehouse import PublishedWeek, Warehouse, WarehouseError
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What is in both now."""
+
+    runs: int
+    published: int
+    """Weeks."""
+    checksum: str
+    """SHA-256 of the published numbers."""
+
+
+def migrate(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> Migrated:
+    """Take everything over and compare. Raises :class:`WarehouseError`, also where the two differ in the end."""
+    published = source.published_weeks(since="")
+    there = {week.week: week for week in target.published_weeks(since="")}
+    if strange := [week for week in there if there[week] not in published]:
+        raise WarehouseError(
+            f"the warehouse has published {strange[0]} already, and not as the file did: two histories can't be one. "
+            "Name an empty database"
+        )
+    runs = _take_runs(source, target, say)
+    for week in published:
+        if week.week not in there:
+            target.publish(week)
+    for name, rejected in source.segments():
+        target.take_over(name, "", (), rejected)
+    say("comparing")
+    _compare(source, target)
+    return Migrated(runs, len(published), checksum(target.published_weeks(since="")))
+
+
+def checksum(published: Iterable[PublishedWeek]) -> str:
+    """The same for the same published numbers, whichever warehouse tells them."""
+    weeks = [
+        (week.week, week.withheld, sorted(week.cells, key=lambda cell: (cell.dimension, cell.value)))
+        for week in published
+    ]
+    return sha256(msgspec.json.encode(weeks)).hexdigest()
+
+
+def _take_runs(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> int:
+    total = 0
+    for week in source.kept_weeks():
+        for batch in source.kept_runs(week, BATCH):
+            digest = blake2b(repr(batch).encode(), digest_size=16).hexdigest()
+            target.take_over(f"{week} {digest}", week, batch)
+            total += len(batch)
+        say(f"{week}: {total} runs so far")
+    return total
+
+
+def _compare(source: DuckdbWarehouse, target: ClickhouseWarehouse) -> None:
+    numbers = [_numbers(warehouse, source.kept_weeks()) for warehouse in (source, target)]
+    for what, (one, other) in {what: tuple(each[what] for each in numbers) for what in numbers[0]}.items():
+        if one != other:
+            raise WarehouseError(
+                f"{what}: the two warehouses differ ({one[:12]} and {other[:12]}). The file stays as it is. "
+                "Name an empty database and migrate anew"
+            )
+
+
+def _numbers(warehouse: Warehouse, weeks: Iterable[str]) -> dict[str, str]:
+    return {
+        "what is published": checksum(warehouse.published_weeks(since="")),
+        "rejected lines": str(warehouse.rejected_lines()),
+        **{f"the runs of {week}": checksum([PublishedWeek(week, tuple(warehouse.cells(week)), 0)]) for week in weeks},
+    }

@@ -1,0 +1,311 @@
+"""Several collectors at one ClickHouse: each segment once, each week once, and right numbers at every moment."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from clickhouse_servers import Servers
+from collecting import a_run
+from sst_collector import clickhouse_warehouse
+from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
+from sst_collector.loader import load
+from sst_collector.publication import publish
+from sst_collector.warehouse import Cell, PublishedWeek, WarehouseError
+from sst_core import SST
+from warehousing import WEEK, Chdb, Clickhouse, Place, SegmentOf, runs
+
+pytestmark = pytest.mark.warehouses
+
+NEXT_WEEK = "2026-W49"
+MONDAY = datetime(2026, 11, 30, tzinfo=UTC)
+"""The moment in which `WEEK` ends."""
+
+
+@pytest.fixture
+def two(shared_place: Place) -> Iterator[tuple[ClickhouseWarehouse, ClickhouseWarehouse]]:
+    """The warehouse as two collectors have it open."""
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(shared_place.opened(collector=name)) for name in "ab")
+        assert isinstance(one, ClickhouseWarehouse)
+        assert isinstance(other, ClickhouseWarehouse)
+        yield one, other
+
+
+Two = tuple[ClickhouseWarehouse, ClickhouseWarehouse]
+
+
+@pytest.mark.parametrize("few", [10_000, 5])
+def test_a_batch_that_two_collectors_received_counts_once(
+    two: Two, segment_of: SegmentOf, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clickhouse_warehouse, "FEW", few)
+    one, other = two
+    batch = [a_run() for _ in range(20)]
+    load([segment_of(*batch, a_run())], one)
+    load([segment_of(a_run(), *batch), segment_of(*batch, week=NEXT_WEEK)], other)
+    for warehouse in two:
+        assert (runs(warehouse), runs(warehouse, NEXT_WEEK)) == (22, 0)
+
+
+def test_a_session_that_comes_with_other_values_counts_once_all_the_same(two: Two, segment_of: SegmentOf) -> None:
+    one, other = two
+    run = a_run()
+    load([segment_of(run)], one)
+    load([segment_of({**run, "command": "deploy", "anonymousId": secrets.token_hex(16)})], other)
+    assert runs(one) == 1
+
+
+def test_what_a_killed_collector_wrote_counts_once_somebody_has_loaded_the_segment(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    segment = segment_of(*(a_run() for _ in range(10)))
+    insert = ClickhouseWarehouse._insert
+
+    def killed(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+        if query == "insert_slices":
+            raise KeyboardInterrupt
+        insert(warehouse, query, *lines, **names)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(ClickhouseWarehouse, "_insert", killed)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                one.load(segment)
+    assert runs(other) == 0
+    other.load(segment)
+    one.load(segment)
+    assert runs(one) == 10
+
+
+def test_a_week_that_two_collectors_publish_is_published_once(two: Two, segment_of: SegmentOf) -> None:
+    one, other = two
+    load([segment_of(a_run())], one)
+    one.cells(WEEK)
+    load([segment_of(a_run())], other)
+    other.cells(WEEK)
+    mine = PublishedWeek(WEEK, (Cell("command", "build", 1, 1),), withheld=1)
+    one.publish(mine)
+    other.publish(PublishedWeek(WEEK, (Cell("command", "build", 2, 2),), withheld=0))
+    for warehouse in two:
+        assert warehouse.published_weeks(since=WEEK) == [mine]
+
+
+def test_what_comes_after_the_count_and_before_the_publication_counts_in_the_next_week(
+    two: Two, segment_of: SegmentOf
+) -> None:
+    one, other = two
+    load([segment_of(a_run(), a_run())], one)
+    counted = one.cells(WEEK)
+    again = a_run()
+    load([segment_of(again), segment_of(again, week=NEXT_WEEK)], other)
+    one.publish(PublishedWeek(WEEK, tuple(counted), withheld=0))
+    assert sum(cell.runs for cell in counted if cell.dimension == "command") == 2
+    for warehouse in two:
+        assert runs(warehouse, NEXT_WEEK) == 1
+        assert runs(warehouse, WEEK) == 2
+
+
+def test_a_collector_that_dies_as_it_publishes_leaves_the_week_to_the_next(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    load([segment_of(a_run())], one)
+    run = ClickhouseWarehouse._run
+
+    def killed(warehouse: ClickhouseWarehouse, query: str, *values: str, **names: str) -> Any:
+        if query == "decide":
+            raise KeyboardInterrupt
+        return run(warehouse, query, *values, **names)
+
+    mine = PublishedWeek(WEEK, (Cell("command", "build", 1, 1),), withheld=0)
+    with monkeypatch.context() as dying:
+        dying.setattr(ClickhouseWarehouse, "_run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            one.publish(mine)
+    assert other.unpublished_weeks(before=NEXT_WEEK) == [WEEK]
+    other.publish(PublishedWeek(WEEK, (), withheld=7))
+    assert other.published_weeks(since=WEEK) == [mine]
+
+
+def test_a_closed_week_waits_a_day_for_a_collector_that_was_there(shared_place: Place, segment_of: SegmentOf) -> None:
+    now = MONDAY - timedelta(hours=1)
+    with ExitStack() as stack:
+        one, other, gone = (
+            stack.enter_context(shared_place.opened(collector=name, clock=lambda: now))
+            for name in ("one", "other", "gone")
+        )
+        load([segment_of(a_run())], one)
+        assert gone.unpublished_weeks(before="2026-W40") == []  # it was there once, and not in this week
+        for warehouse in (one, other):
+            assert warehouse.unpublished_weeks(before=WEEK) == []
+        now = MONDAY
+        assert one.unpublished_weeks(before=NEXT_WEEK) == []
+        now = MONDAY + timedelta(hours=23)
+        load([segment_of(a_run())], other)  # what it still had
+        assert other.unpublished_weeks(before=NEXT_WEEK) == [WEEK]
+        assert one.unpublished_weeks(before=NEXT_WEEK) == [WEEK]
+        assert runs(one) == 2
+
+
+def test_a_closed_week_waits_no_longer_than_a_day(shared_place: Place, segment_of: SegmentOf) -> None:
+    now = MONDAY
+    with ExitStack() as stack:
+        one, other = (
+            stack.enter_context(shared_place.opened(collector=name, clock=lambda: now)) for name in ("one", "other")
+        )
+        load([segment_of(a_run())], one)
+        other.unpublished_weeks(before=WEEK)
+        now = MONDAY + timedelta(days=1) - timedelta(seconds=1)
+        assert one.unpublished_weeks(before=NEXT_WEEK) == []
+        now = MONDAY + timedelta(days=1)
+        assert one.unpublished_weeks(before=NEXT_WEEK) == [WEEK]
+
+
+def test_a_forgotten_machine_does_not_come_back_from_another_collectors_journal(
+    two: Two, segment_of: SegmentOf
+) -> None:
+    one, other = two
+    machine = secrets.token_hex(16)
+    load([segment_of(a_run(anonymousId=machine), a_run())], one)
+    load([segment_of({"forget": machine})], one)
+    assert (runs(one), written(one)) == (1, 1)
+    load([segment_of(a_run(anonymousId=machine), a_run(anonymousId=machine))], other)
+    assert (runs(other), written(other)) == (1, 1)
+
+
+def test_rows_that_come_while_their_machine_is_forgotten_are_deleted_by_a_later_round(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    machine = secrets.token_hex(16)
+    insert = ClickhouseWarehouse._insert
+
+    def forgotten_meanwhile(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+        if query == "insert_runs":
+            load([segment_of({"forget": machine})], one)
+        insert(warehouse, query, *lines, **names)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(other, "_insert", forgotten_meanwhile.__get__(other))
+        load([segment_of(a_run(anonymousId=machine), a_run())], other)
+    assert (runs(one), written(one)) == (1, 2)
+    one.expire(before="2026-W01")
+    assert (runs(one), written(one)) == (1, 1)
+
+
+def written(warehouse: ClickhouseWarehouse) -> int:
+    """Rows, counted or not."""
+    ((rows,),) = warehouse._server.ask("SELECT count(*) FROM runs")
+    return int(rows)
+
+
+def test_what_expired_is_gone_and_what_a_later_week_is_compared_with_is_kept(two: Two, segment_of: SegmentOf) -> None:
+    one, other = two
+    again = a_run()
+    load([segment_of(again, week="2026-W30"), segment_of(again, a_run(), week="2026-W35")], one)
+    one.publish(PublishedWeek("2026-W30", (), withheld=0))
+    one.expire(before="2026-W33")
+    assert runs(other, "2026-W35") == 1
+    one.publish(PublishedWeek("2026-W35", (), withheld=0))
+    one.expire(before="2026-W33")
+    assert written(one) == 2
+    one.expire(before="2026-W36")
+    assert written(one) == 0
+
+
+def test_whom_nobody_has_a_row_of_any_more_is_not_remembered(two: Two, segment_of: SegmentOf) -> None:
+    one, _ = two
+    load([segment_of({"forget": secrets.token_hex(16)}, week="2026-W30"), segment_of(a_run(), week="2026-W31")], one)
+    load([segment_of({"forget": secrets.token_hex(16)}, week="2026-W40")], one)
+
+    def remembered() -> list[str]:
+        return [week for (week,) in one._server.ask("SELECT DISTINCT week FROM forgotten ORDER BY week")]
+
+    one.expire(before="2026-W33")
+    assert remembered() == ["2026-W30", "2026-W40"]
+    one.publish(PublishedWeek("2026-W31", (), withheld=0))
+    one.publish(PublishedWeek("2026-W38", (), withheld=0))
+    one.expire(before="2026-W33")
+    assert remembered() == ["2026-W40"]
+
+
+def test_the_numbers_are_right_whenever_they_are_read(shared_place: Place, segment_of: SegmentOf) -> None:
+    """Four collectors load the same batches in their own segments, some twice, while one reads all the time."""
+    if isinstance(shared_place, Chdb):
+        pytest.skip("one session, one thread")
+    batches = [[a_run() for _ in range(30)] for _ in range(8)]
+    whole = {30 * count for count in range(len(batches) + 1)}
+    over = threading.Event()
+    seen: list[int] = []
+
+    def collect(number: int) -> None:
+        with shared_place.opened(collector=f"{number}") as warehouse:
+            for batch in batches:
+                segment = segment_of(*batch)
+                copy = segment.with_name(f"copy {segment.name}")
+                copy.write_bytes(segment.read_bytes())
+                warehouse.load(segment)
+                load([segment, copy], warehouse)
+
+    def read() -> None:
+        with shared_place.opened(collector="reader") as warehouse:
+            while not over.is_set():
+                seen.append(runs(warehouse))
+
+    with shared_place.opened(), ThreadPoolExecutor(5) as pool:
+        reading = pool.submit(read)
+        collecting = [pool.submit(collect, number) for number in range(4)]
+        for each in collecting:
+            each.result()
+        over.set()
+        reading.result()
+    with shared_place.opened() as warehouse:
+        assert runs(warehouse) == 30 * len(batches)
+    assert set(seen) <= whole
+    assert seen == sorted(seen)
+
+
+def test_weeks_are_published_once_whoever_does(shared_place: Place, segment_of: SegmentOf) -> None:
+    """Three collectors publish at the same moment, each with a count of its own: they read the same ever after."""
+    if isinstance(shared_place, Chdb):
+        pytest.skip("one session, one thread")
+    start = threading.Barrier(3)
+    with shared_place.opened():
+        pass
+
+    def collect(number: int) -> list[Any]:
+        with shared_place.opened(collector=f"{number}") as warehouse:
+            start.wait()
+            load([segment_of(*(a_run() for _ in range(20)))], warehouse)
+            publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(days=2))
+            return list(warehouse.published_weeks(since=WEEK))
+
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(collect, range(3))
+    assert [first] * 2 == others
+    with shared_place.opened() as warehouse:
+        published = sum(cell.runs for cell in first[0].cells if cell.dimension == "command")
+        assert published + runs(warehouse, NEXT_WEEK) == 60
+
+
+def test_batches_of_a_segment_are_inserted_one_by_one(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clickhouse_warehouse, "BATCH", 7)
+    load([segment_of(*(a_run() for _ in range(50)))], two[0])
+    assert runs(two[1]) == 50
+
+
+def test_an_error_of_the_servers_quotes_no_row_and_no_password(one_clickhouse: Servers) -> None:
+    place = Clickhouse("clickhouse", one_clickhouse, one_clickhouse.new_database())
+    with place.opened() as warehouse, pytest.raises(WarehouseError) as told:
+        warehouse._server.ask("SELECT toUInt8('hunter2')")
+    assert "hunter2" not in str(told.value)
+    assert str(told.value).startswith("the warehouse at 127.0.0.1:")
