@@ -43,6 +43,7 @@ if __name__ == "__main__":
             site_key=None,
             tls=None,
             admin_port=None,
+            warehouse=None,
         ),
         clock=lambda: datetime.fromisoformat(clock_of(folder).read_text()),
     )

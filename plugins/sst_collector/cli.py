@@ -1,15 +1,19 @@
 """`sst collector …`: the command line, and nothing that is heavy to import."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sst_collector.published_commands import export, stats
 from sst_core import AdoptionError, Product, Session, SstError, say
+
+if TYPE_CHECKING:
+    from sst_collector.clickhouse_address import Address
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -33,6 +37,16 @@ SITE_KEY = Annotated[
         metavar="FOLDER",
         help="The folder of the weekly keys that hide the original client's permanent ids. Collectors of one site have "
         "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
+    ),
+]
+WAREHOUSE = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SST_COLLECTOR_WAREHOUSE",
+        metavar="URL",
+        help="The ClickHouse that keeps runs and published weeks, for this collector and others: "
+        "clickhouse://USER@HOST:PORT/DATABASE, more hosts after commas, and ?cluster=NAME if it is one. "
+        "SST_COLLECTOR_WAREHOUSE_PASSWORD is the password. By default a file in the data folder keeps them.",
     ),
 ]
 SNAPSHOT_EVERY = Annotated[
@@ -130,6 +144,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             help="Answer Prometheus at /metrics on this port of the loopback address. By default nowhere.",
         ),
     ] = None,
+    warehouse: WAREHOUSE = None,
 ) -> None:
     """Take events in at /events and publish numbers at / and /stats.json, until stopped.
 
@@ -162,12 +177,19 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             site_key=site_key,
             tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
             admin_port=admin_port,
+            warehouse=_address(warehouse),
         )
     )
 
 
 @app.command()
-def doctor(ctx: typer.Context, data: DATA, site_key: SITE_KEY = None, snapshot_every: SNAPSHOT_EVERY = 3600) -> None:
+def doctor(
+    ctx: typer.Context,
+    data: DATA,
+    site_key: SITE_KEY = None,
+    snapshot_every: SNAPSHOT_EVERY = 3600,
+    warehouse: WAREHOUSE = None,
+) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
     Give it the options that `serve` is given. Exits with 1 if anything is wrong.
@@ -176,13 +198,31 @@ def doctor(ctx: typer.Context, data: DATA, site_key: SITE_KEY = None, snapshot_e
     """
     with _explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
-    findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC)))
+    findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
     for finding in findings:
         typer.echo(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
         if finding.remedy is not None:
             typer.echo(f"       {finding.remedy}")
     if any(finding.remedy is not None for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None:
+    """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
+
+    The collector has to be stopped. What is there is compared with what was here, and only then is the file put aside.
+    If it is ended in between, run it again. Afterwards, start the collector with the same --warehouse.
+
+    Example: sst collector migrate --data ./events --warehouse clickhouse://collector@10.0.0.5:8123/sst
+    """
+    address = _address(warehouse)
+    if address is None:
+        raise typer.BadParameter("name where to", param_hint="--warehouse")
+    session: Session = ctx.obj
+    with _explaining_what_is_missing(session):
+        from sst_collector.moving import move
+    typer.echo(move(data, address, session.context.product.catalogue, say))
 
 
 @contextmanager
@@ -194,6 +234,14 @@ def _explaining_what_is_missing(session: Session) -> Iterator[None]:
             f"The collector needs packages that are not installed ({error.name}). "
             f"Run: pip install '{session.context.product.distribution}[collector]'"
         ) from None
+
+
+def _address(url: str | None) -> "Address | None":
+    if url is None:
+        return None
+    from sst_collector.clickhouse_address import parse_address
+
+    return parse_address(url, os.environ)
 
 
 def _product_at(target: str) -> Product:

@@ -30,6 +30,16 @@ class DataFolder:
         return self.path / "warehouse.duckdb"
 
     @property
+    def migrated(self) -> Path:
+        """The database, once what was in it is in a warehouse of many machines."""
+        return self.path / "warehouse.duckdb.migrated"
+
+    @property
+    def identity(self) -> Path:
+        """What other collectors at the same warehouse know this one by: a random id."""
+        return self.path / "collector-id"
+
+    @property
     def snapshot(self) -> Path:
         """What is published."""
         return self.path / "snapshot.json"

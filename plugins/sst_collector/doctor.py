@@ -12,8 +12,10 @@ from pathlib import Path
 
 import duckdb
 
+from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
 from sst_collector.duckdb_warehouse import mark_of
+from sst_collector.warehouse import WarehouseError
 from sst_core import held_if_free
 
 ROOM = 1 << 30
@@ -34,7 +36,9 @@ class Finding:
     """What to do about it; None if it is as it should be."""
 
 
-def examine(data: Path, site_key: Path | None, snapshot_every: float, now: datetime) -> Iterator[Finding]:
+def examine(
+    data: Path, site_key: Path | None, snapshot_every: float, now: datetime, warehouse: Address | None
+) -> Iterator[Finding]:
     """Look at everything, in the order in which the one needs the other. `now` has a zone."""
     folder = DataFolder(data)
     if not folder.path.is_dir():
@@ -56,7 +60,7 @@ def examine(data: Path, site_key: Path | None, snapshot_every: float, now: datet
             return
         yield Finding("no collector is running on it" if is_free else "a collector is running on it")
         yield _journal(folder)
-        yield _warehouse(folder, is_free)
+        yield _warehouse(folder, is_free) if warehouse is None else _shared_warehouse(folder, warehouse)
     yield _snapshot(folder, max(LATE_ROUNDS * snapshot_every, LATE_SECONDS), now)
 
 
@@ -117,6 +121,20 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
             "Put back a backup of it. What has arrived since is in the journal.",
         )
     return Finding(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
+
+
+def _shared_warehouse(folder: DataFolder, address: Address) -> Finding:
+    from sst_collector.clickhouse_server import connected
+
+    if folder.warehouse.exists():
+        return Finding(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector migrate")
+    try:
+        with connected(address) as server:
+            ((runs,),) = server.ask("SELECT count(*) FROM runs")
+            ((weeks,),) = server.ask("SELECT count(*) FROM published_weeks")
+    except WarehouseError as error:
+        return Finding(f"{error}", "See to the servers, or to the address. What has arrived is in the journal.")
+    return Finding(f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published")
 
 
 def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Finding:

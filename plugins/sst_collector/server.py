@@ -18,9 +18,9 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from sst_collector import duckdb_warehouse
 from sst_collector.app import Parts, create_app
 from sst_collector.body import Room
+from sst_collector.clickhouse_address import Address
 from sst_collector.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.group_commit import GroupCommit
@@ -34,6 +34,7 @@ from sst_collector.schema import Decoder
 from sst_collector.shapes import Shapes
 from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
+from sst_collector.warehouses import OpenWarehouse, opener
 from sst_collector.weeks import Clock, utc_now
 from sst_core import Catalogue, SstError
 
@@ -73,6 +74,8 @@ class Settings:
     """The folder of the site key, if other collectors share it."""
     tls: Tls | None
     admin_port: int | None
+    warehouse: Address | None
+    """Where runs and published weeks are kept, if not in the data folder."""
 
 
 def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
@@ -80,12 +83,13 @@ def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
     os.umask(0o077)  # whatever a library writes into the data folder is as private as the rest
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.data))
+        open_warehouse = opener(DataFolder(settings.data), settings.warehouse, settings.catalogue, clock)
         listener = stack.enter_context(_bound(settings.host, settings.port))
         admin = None
         if settings.admin_port is not None:
             admin = stack.enter_context(_bound(LOOPBACK, settings.admin_port, "--admin-port"))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, clock, listener, admin))
+            runner.run(_serve(settings, open_warehouse, clock, listener, admin))
 
 
 def _bound(host: str, port: int, options: str = "--host and --port") -> socket.socket:
@@ -111,7 +115,13 @@ def _allow_files() -> int:
     return soft
 
 
-async def _serve(settings: Settings, clock: Clock, listener: socket.socket, admin: socket.socket | None) -> None:
+async def _serve(
+    settings: Settings,
+    open_warehouse: OpenWarehouse,
+    clock: Clock,
+    listener: socket.socket,
+    admin: socket.socket | None,
+) -> None:
     with (
         ThreadPoolExecutor(1, "journal") as journal_thread,
         ThreadPoolExecutor(1, "warehouse") as warehouse_thread,
@@ -123,7 +133,7 @@ async def _serve(settings: Settings, clock: Clock, listener: socket.socket, admi
         commit = GroupCommit(journal, journal_thread)
         upkeep = Upkeep(
             commit=commit,
-            open_warehouse=lambda: duckdb_warehouse.opened(folder.warehouse, settings.catalogue),
+            open_warehouse=open_warehouse,
             thread=warehouse_thread,
             catalogue=settings.catalogue,
             program=settings.program,

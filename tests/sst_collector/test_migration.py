@@ -1,0 +1,161 @@
+"""From one machine's DuckDB to a ClickHouse: everything once, and the same numbers."""
+
+import os
+import secrets
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clickhouse_servers import PASSWORD, Servers
+from collecting import Collector, StartCollector, a_run
+from sst_collector import migration
+from sst_collector.clickhouse_address import PASSWORD_VARIABLE
+from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
+from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
+from sst_collector.loader import load
+from sst_collector.migration import checksum, migrate
+from sst_collector.publication import publish
+from sst_collector.warehouse import WarehouseError
+from sst_core import SST
+from sst_core.testing import PROGRAM
+from warehousing import Place, SegmentOf, runs
+
+pytestmark = pytest.mark.warehouses
+
+LATER = datetime(2026, 12, 2, tzinfo=UTC)  # in 2026-W49
+
+
+@pytest.fixture
+def file(tmp_path: Path, segment_of: SegmentOf) -> Path:
+    """A warehouse with two published weeks, one that is open, and a machine that was forgotten."""
+    path = tmp_path / "warehouse.duckdb"
+    forgotten = secrets.token_hex(16)
+    with opened(path, SST.catalogue) as warehouse:
+        for week, machines in (("2026-W46", 25), ("2026-W48", 40), ("2026-W49", 15)):
+            mixed = [a_run(command="deploy" if number % 3 else "build", isCI=number == 7) for number in range(machines)]
+            load([segment_of(*mixed, a_run(anonymousId=forgotten), {"rejected": 2}, week=week)], warehouse)
+        load([segment_of({"forget": forgotten}, week="2026-W49")], warehouse)
+        publish(warehouse, SST.catalogue, 10, LATER)
+        assert [week.week for week in warehouse.published_weeks(since="")] == ["2026-W46", "2026-W48"]
+    return path
+
+
+def numbers(warehouse: Any) -> tuple[Any, ...]:
+    weeks = ("2026-W46", "2026-W48", "2026-W49")
+    return (
+        checksum(warehouse.published_weeks(since="")),
+        [sorted(map(repr, warehouse.cells(week))) for week in weeks],
+        warehouse.rejected_lines(),
+        list(warehouse.unpublished_weeks(before="2026-W50")),
+    )
+
+
+def test_everything_is_taken_over_once_and_the_numbers_are_the_same(file: Path, shared_place: Place) -> None:
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        before = numbers(source)
+        for _ in range(2):
+            migrated = migrate(source, target, lambda _: None)
+            assert (migrated.runs, migrated.published, migrated.checksum) == (80, 2, before[0])
+            assert numbers(target) == before
+
+
+def test_it_is_resumed_wherever_it_was_ended(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "BATCH", 10)
+    insert, lives = ClickhouseWarehouse._insert, 0
+
+    def dying(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+        nonlocal lives
+        if lives == 0:
+            raise KeyboardInterrupt
+        lives -= 1
+        insert(warehouse, query, *lines, **names)
+
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        before, ended = numbers(source), 0
+        with monkeypatch.context() as killing:
+            killing.setattr(ClickhouseWarehouse, "_insert", dying)
+            while True:
+                lives = 5
+                try:
+                    migrate(source, target, lambda _: None)
+                except KeyboardInterrupt:
+                    ended += 1
+                else:
+                    break
+        assert ended >= 3
+        assert numbers(target) == before
+
+
+def test_a_run_that_comes_after_it_and_was_there_before_counts_once(
+    file: Path, shared_place: Place, segment_of: SegmentOf
+) -> None:
+    again = a_run()
+    segment = segment_of(again, a_run(), week="2026-W48")
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        source.load(segment)  # and the process died before it deleted it
+        before = runs(source, "2026-W49")
+        migrate(source, target, lambda _: None)
+        load([segment, segment_of(again, a_run(), week="2026-W49")], target)
+        assert runs(target, "2026-W49") == before + 1
+
+
+def test_a_warehouse_with_another_history_is_refused(file: Path, shared_place: Place, segment_of: SegmentOf) -> None:
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        load([segment_of(*(a_run() for _ in range(30)), week="2026-W47")], target)
+        publish(target, SST.catalogue, 10, LATER)
+        with pytest.raises(WarehouseError, match="has published 2026-W47 already"):
+            migrate(source, target, lambda _: None)
+
+
+def test_a_difference_is_found(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = DuckdbWarehouse.kept_runs
+
+    def losing(warehouse: DuckdbWarehouse, week: str, size: int) -> Any:
+        return (batch[1:] for batch in kept(warehouse, week, size))
+
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        monkeypatch.setattr(DuckdbWarehouse, "kept_runs", losing)
+        with pytest.raises(WarehouseError, match="the two warehouses differ"):
+            migrate(source, target, lambda _: None)
+
+
+def test_the_command_moves_a_collector_and_nothing_counts_twice(
+    start_collector: StartCollector, one_clickhouse: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    url = one_clickhouse.url(one_clickhouse.new_database())
+    collector = start_collector()
+    batch = [a_run() for _ in range(20)]
+    collector.post(*batch)
+    collector.wait_until(lambda: collector.runs() == {"build": 20})
+    collector.end()
+
+    refused = sst(collector, "serve", "--port", "0", "--warehouse", url)
+    assert (refused.returncode, "sst collector migrate" in refused.stderr) == (2, True)
+    for said in ("20 runs and 0 published weeks are in both", "has been migrated"):
+        moved = sst(collector, "migrate", "--warehouse", url)
+        assert (moved.returncode, said in moved.stdout) == (0, True), moved
+
+    collector.options += ["--warehouse", url]
+    collector.start()
+    collector.post(*batch, a_run())
+    collector.wait_until(lambda: collector.runs() == {"build": 21})
+    assert "the warehouse holds 41 runs as they were written" in sst(collector, "doctor", "--warehouse", url).stdout
+
+
+def sst(collector: Collector, command: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PROGRAM, "collector", command, "--data", collector.data, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
