@@ -26,6 +26,23 @@ def install(session: nox.Session, *groups: str, project: str | None = None, cons
     )
 
 
+def with_aws(session: nox.Session) -> dict[str, str]:
+    """Make the environment with the SAM CLI and an AWS on loopback, and say to the tests where it is.
+
+    It is of its own, since the SAM CLI pins a good part of what it needs, and is made anew when its versions change.
+    """
+    folder = Path(session.virtualenv.location).resolve().parent / "aws"
+    wanted = Path("constraints-aws.txt").read_text()
+    note = folder / "installed"
+    if not note.exists() or note.read_text() != wanted:
+        session.install("uv")
+        session.run("uv", "venv", "--quiet", "--clear", str(folder), "--python", session.virtualenv.bin + "/python")
+        session.run("uv", "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"),
+            "--requirement", "constraints-aws.txt", env={"UV_COMPILE_BYTECODE": "1"})  # fmt: skip
+        note.write_text(wanted)
+    return {"SST_TEST_AWS": str(folder)}
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """From one command to a published number. `-- --serve` leaves the collector up."""
@@ -46,8 +63,8 @@ def page(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
-    install(session, "test", "adopted", project=".[collector]")
-    session.run("pytest", "--numprocesses", "2", *session.posargs)
+    install(session, "test", "adopted", project=".[collector,cdk]")
+    session.run("pytest", "--numprocesses", "2", *session.posargs, env=with_aws(session))
 
 
 @nox.session
@@ -211,30 +228,34 @@ def bench_collector(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write constraints.txt anew: the newest versions that our requirements allow, for every system."""
+    """Write constraints.txt anew: the newest versions that our requirements allow, for every system.
+
+    The extra `sam` and the group `aws` are in constraints-aws.txt: the SAM CLI would hold the others back.
+    """
     session.install("uv", silent=False)
-    groups = [
-        argument
-        for group in ("test", "adopted", "bench", "lint", "types", "contracts")
-        for argument in ("--group", group)
-    ]
+    extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
+    groups = [f"--group={group}" for group in ("test", "adopted", "bench", "lint", "types", "contracts")]
+    compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
+    compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")
+
+
+def compile_constraints(session: nox.Session, file: str, *sources: str) -> None:
+    """Resolve `sources` into `file`."""
     session.run(
         "uv",
         "pip",
         "compile",
         "--universal",
-        "--all-extras",
-        *groups,
         "--python-version",
         "3.11",
         "--upgrade",
         "--no-header",
         "--no-annotate",
         "--no-emit-index-url",
-        "pyproject.toml",
+        *sources,
         "--output-file",
-        "constraints.txt",
+        file,
         silent=True,
     )
-    constraints = Path("constraints.txt")
+    constraints = Path(file)
     constraints.write_text(HEADER + constraints.read_text())
