@@ -27,20 +27,24 @@ def install(session: nox.Session, *groups: str, project: str | None = None, cons
 
 
 def with_aws(session: nox.Session) -> dict[str, str]:
-    """Make the environment with the SAM CLI and an AWS on loopback, and say to the tests where it is.
+    """Make the environment with the SAM CLI and an AWS on loopback, and say to the tests where it is."""
+    return {"SST_TEST_AWS": str(beside(session, "aws", "--requirement", "constraints-aws.txt"))}
 
-    It is of its own, since the SAM CLI pins a good part of what it needs, and is made anew when its versions change.
-    """
-    folder = Path(session.virtualenv.location).resolve().parent / "aws"
-    wanted = Path("constraints-aws.txt").read_text()
+
+def beside(session: nox.Session, name: str, *requirements: str) -> Path:
+    """An environment of its own for tools that pin a good part of what they need; made anew when that changes."""
+    folder = Path(session.virtualenv.location).resolve().parent / name
+    files = [Path(word) for word in requirements if word.endswith(".txt")]
+    wanted = "\n".join([*requirements, *(file.read_text() for file in files)])
     note = folder / "installed"
     if not note.exists() or note.read_text() != wanted:
         session.install("uv")
-        session.run("uv", "venv", "--quiet", "--clear", str(folder), "--python", session.virtualenv.bin + "/python")
-        session.run("uv", "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"),
-            "--requirement", "constraints-aws.txt", env={"UV_COMPILE_BYTECODE": "1"})  # fmt: skip
+        python = folder / "bin" / "python"
+        session.run("uv", "venv", "--quiet", "--clear", str(folder), "--python", str(Path(session.bin) / "python"))
+        compiled = {"UV_COMPILE_BYTECODE": "1"}
+        session.run("uv", "pip", "install", "--quiet", "--python", str(python), *requirements, env=compiled)
         note.write_text(wanted)
-    return {"SST_TEST_AWS": str(folder)}
+    return folder
 
 
 @nox.session
@@ -65,6 +69,23 @@ def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
     install(session, "test", "adopted", project=".[collector,cdk]")
     session.run("pytest", "--numprocesses", "2", *session.posargs, env=with_aws(session))
+
+
+@nox.session
+def cdk(session: nox.Session) -> None:
+    """Test the provider for AWS CDK: its CLI comes by npm into a folder of the session's, with Node from the machine.
+
+    It is run by an app in Python, in an environment of its own.
+    """
+    install(session, "test", project=".[collector,cdk]")
+    tools = Path(session.create_tmp()).resolve()
+    (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
+    session.run("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
+    app = beside(
+        session, "cdk-app", "--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "cdk-app")
+    )
+    env = {**with_aws(session), "SST_TEST_CDK": str(tools), "SST_TEST_CDK_APP": str(app / "bin" / "python")}
+    session.run("pytest", "tests/sst_cdk", *session.posargs, env=env)
 
 
 @nox.session
@@ -234,7 +255,7 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    groups = [f"--group={group}" for group in ("test", "adopted", "bench", "lint", "types", "contracts")]
+    groups = [f"--group={group}" for group in ("test", "adopted", "bench", "lint", "types", "contracts", "cdk-app")]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
     compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")
 

@@ -1,5 +1,6 @@
 """What is deployed, asked of CloudFormation: a tool shows it to people, and machines are told by us."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,30 @@ class Cloud:
         with _in_words():
             (found,) = self._client().describe_stacks(StackName=name)["Stacks"]
         return Stack(name, {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])})
+
+    @property
+    def region(self) -> str:
+        """The region that is meant, by whatever says so; AWS's first where nothing does."""
+        return self._region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+    def resources(self, name: str) -> dict[str, str]:
+        """What the deployed resources are called, by their logical ids; empty where there is no such stack.
+
+        Raises :class:`SstError`.
+        """
+        with _in_words():
+            if self._status(name) in (None, "REVIEW_IN_PROGRESS"):
+                return {}
+            pages = self._client().get_paginator("list_stack_resources").paginate(StackName=name)
+            found = [each for page in pages for each in page["StackResourceSummaries"]]
+        return {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
+
+    def resources_if_any(self, name: str) -> dict[str, str]:
+        """As :meth:`resources`, and empty where nobody can be asked."""
+        try:
+            return self.resources(name)
+        except SstError:
+            return {}
 
     def template(self, name: str) -> dict[str, Any]:
         """The deployed template, as it was handed in; empty where there is no such stack. Raises :class:`SstError`."""

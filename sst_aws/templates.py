@@ -16,9 +16,10 @@ def parsed(content: bytes, where: str) -> dict[str, Any]:
         found = yaml.load(content, Loader=_loader())  # noqa: S506 - a safe loader that knows CloudFormation's tags
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
+    resources = found.get("Resources", {}) if isinstance(found, dict) else None
+    if not isinstance(resources, dict) or not all(isinstance(each, dict) for each in resources.values()):
         raise ConfigurationError(f"{where} is no CloudFormation template.")
-    return found
+    return dict(found)
 
 
 def _loader() -> Any:

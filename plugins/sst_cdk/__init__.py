@@ -31,6 +31,11 @@ class Cdk:
         return _run("build", context, project, options)
 
     @hookimpl
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+        """Serve the functions on loopback."""
+        return _run("start", context, project, options)
+
+    @hookimpl
     def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run `cdk deploy`."""
         return _run("deploy", context, project, options)
@@ -53,6 +58,7 @@ def _run(action: str, context: Context, project: Project, options: Options) -> P
 
     do = {
         "build": actions.build,
+        "start": actions.start,
         "deploy": actions.deploy,
         "remove": actions.remove,
         "diff": actions.diff,

@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sst_aws.environment import for_tool
+from sst_aws.live.functions import Live, live
+from sst_aws.live.serving import port_of, serve
 from sst_aws.stacks import Cloud
 from sst_cdk import NAME
 from sst_core import (
@@ -112,6 +115,35 @@ def diff(app: App) -> ProviderResult:
             for name, template in app.stacks().items()
         ),
     )
+
+
+def start(app: App) -> ProviderResult:
+    """Serve the functions on loopback, out of the folders that the app takes them from."""
+    port = port_of(app.options.arguments)
+    # Not staged, what is synthesized says where the code itself is, and not where a copy of it was put.
+    code = app.cdk("synth", "--quiet", "--no-staging")
+    if code:
+        return ProviderResult(code)
+    served = [_live(app, name, template) for name, template in app.stacks().items()]
+    everything = Live(
+        {name: function for each in served for name, function in each.functions.items()},
+        tuple(route for each in served for route in each.routes),
+        tuple(line for each in served for line in each.left_out),
+    )
+    return ProviderResult(serve(everything, app.cloud.region, port))
+
+
+def _live(app: App, stack: str, file: Path) -> Live:
+    template: dict[str, Any] = json.loads(file.read_text())
+    resources = template.get("Resources", {})
+
+    def folders_of(name: str, _: Mapping[str, Any]) -> tuple[Path, ...]:
+        asset = resources[name].get("Metadata", {}).get("aws:asset:path")
+        folder = file.parent / asset if isinstance(asset, str) else None
+        return (folder,) if folder is not None and folder.is_dir() else ()
+
+    pseudo = {"AWS::Region": app.cloud.region, "AWS::StackName": stack}
+    return live(template, folders_of, lambda: app.cloud.resources_if_any(stack), pseudo)
 
 
 def _which(app: App) -> tuple[str, ...]:

@@ -35,6 +35,11 @@ class Sam:
         return _run("build", context, project, options)
 
     @hookimpl
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+        """Serve the functions on loopback."""
+        return _run("start", context, project, options)
+
+    @hookimpl
     def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run `sam build` and `sam deploy`."""
         return _run("deploy", context, project, options)
@@ -57,6 +62,7 @@ def _run(action: str, context: Context, project: Project, options: Options) -> P
 
     do = {
         "build": actions.build,
+        "start": actions.start,
         "deploy": actions.deploy,
         "remove": actions.remove,
         "diff": actions.diff,

@@ -4,9 +4,13 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sst_aws.environment import for_tool
+from sst_aws.live.functions import live
+from sst_aws.live.serving import port_of, serve
 from sst_aws.stacks import Cloud
+from sst_aws.templates import parsed
 from sst_core import (
     ConfigurationError,
     Context,
@@ -32,27 +36,38 @@ HOW_TO_GET_IT = (
 class App:
     """A SAM app in one stage, and the tool that does the work."""
 
-    def __init__(self, program: str, project: Project, options: Options, stage: str, template: Path) -> None:
+    def __init__(self, project: Project, options: Options, stage: str, template: Path) -> None:
         self.project, self.options, self.stage, self.template = project, options, stage, template
         self.config = SamConfig.of(project.root, stage)
         self.stack = self.config.text("deploy", "stack_name") or f"{name_of(project)}-{stage}"
         self.built = project.build_folder / stage / NAME
         self.cloud = Cloud(options.region or self.config.text("deploy", "region"), options.profile)
-        self._program = program
 
     @classmethod
     def of(cls, context: Context, project: Project, options: Options) -> "App":
-        """Raises :class:`ConfigurationError`, and :class:`ToolNotFoundError` where there is no SAM CLI."""
+        """Raises :class:`ConfigurationError`."""
         stage = stage_of(context, project, options)
-        return cls(find_tool("sam", project, HOW_TO_GET_IT), project, options, stage, _template(project))
+        return cls(project, options, stage, _template(project))
 
     def sam(self, command: str, *arguments: str) -> int:
-        """Run a command of the SAM CLI for this app, on a time-line. Returns its exit code."""
+        """Run a command of the SAM CLI for this app, on a time-line. Returns its exit code.
+
+        Raises :class:`ToolNotFoundError` where there is none.
+        """
         # Its telemetry is off by the one variable that it looks at, whatever its own configuration says.
         environ = for_tool(self.options, SAM_CLI_TELEMETRY="0")
-        words = [self._program, command, *self._common(command), *arguments]
+        words = [find_tool("sam", self.project, HOW_TO_GET_IT), command, *self._common(command), *arguments]
         run = partial(run_tool, words, self.project.root, environ, to_stderr=self.options.json)
         return timed(f"sam {command} ({self.stage})", run)
+
+    @property
+    def pseudo(self) -> Mapping[str, str]:
+        """What a template may ask for and nothing in it says."""
+        return {"AWS::Region": self.cloud.region, "AWS::StackName": self.stack}
+
+    def deployed(self) -> Mapping[str, str]:
+        """What the stage's own resources are called, where it is deployed and can be asked."""
+        return self.cloud.resources_if_any(self.stack)
 
     def _common(self, command: str) -> list[str]:
         config = self.config.flags
@@ -88,6 +103,28 @@ def diff(app: App) -> ProviderResult:
     with app.cloud.only_looking(app.stack) as changes:
         code = app.sam("deploy", "--no-execute-changeset", *_deployment(app), *app.options.arguments)
         return ProviderResult(code, (changes(),) if app.options.json and code == 0 else ())
+
+
+def start(app: App) -> ProviderResult:
+    """Serve the functions on loopback, out of their own folders; what they require comes from a build."""
+    port = port_of(app.options.arguments)
+    template = parsed(app.template.read_bytes(), str(app.template))
+
+    def source_of(_: str, properties: Mapping[str, Any]) -> tuple[Path, ...]:
+        told = properties.get("CodeUri", properties.get("Code"))
+        folder = app.template.parent / told if isinstance(told, str) and "://" not in told else None
+        return (folder,) if folder is not None and folder.is_dir() else ()
+
+    def folders_of(name: str, properties: Mapping[str, Any]) -> tuple[Path, ...]:
+        return tuple(folder for folder in (*source_of(name, properties), app.built / name) if folder.is_dir())
+
+    found = live(template, folders_of, app.deployed, app.pseudo)
+    if any((function.folders[0] / "requirements.txt").exists() for function in found.functions.values()):
+        code = _build(app)
+        if code:
+            return ProviderResult(code)
+        found = live(template, folders_of, app.deployed, app.pseudo)
+    return ProviderResult(serve(found, app.cloud.region, port))
 
 
 def _build(app: App, arguments: tuple[str, ...] = ()) -> int:

@@ -40,7 +40,7 @@ def test_the_products_own_come_first_and_the_others_by_name(folder: Path) -> Non
     found = installed(SST)
 
     assert [each.name for each in found.plugins] == [*OWN, "a", "b"]
-    assert [each.first_party for each in found.plugins] == [True, False, False]
+    assert [each.first_party for each in found.plugins] == [True, True, True, False, False]
     assert found.commands[-1].name == "aa"
     assert {each.name for each in found.commands if each.first_party} == set(SST.command_help)
     assert [each.name for each in found.collectors] == ["telemetry"]

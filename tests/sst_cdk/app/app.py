@@ -20,7 +20,12 @@ stack = cdk.Stack(
     env=cdk.Environment(account="123456789012", region=os.environ["CDK_DEFAULT_REGION"]),
     synthesizer=cdk.CliCredentialsStackSynthesizer(file_assets_bucket_name="localhost-artifacts"),
 )
-table = dynamodb.Table(stack, "Table", partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING))
+table = dynamodb.Table(
+    stack,
+    "Table",
+    partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+    removal_policy=cdk.RemovalPolicy.DESTROY,
+)
 queue = sqs.Queue(stack, "Queue")
 function = lambda_.Function(
     stack,
