@@ -13,6 +13,16 @@ from sst_core.testing import Machine
 
 pytestmark = pytest.mark.timeout(SECONDS * 3)
 
+# What the CDK's library would write, in a moment.
+APP = """\
+import json, os, pathlib
+folder = pathlib.Path(os.environ["CDK_OUTDIR"])
+stack = {"type": "aws:cloudformation:stack", "environment": "aws://unknown-account/unknown-region",
+         "properties": {"templateFile": "Orders.template.json"}}
+(folder / "Orders.template.json").write_text('{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}')
+(folder / "manifest.json").write_text(json.dumps({"version": "36.0.0", "artifacts": {"Orders": stack}}))
+"""
+
 
 def test_it_would_report_and_does_not(
     app: Machine, tmp_path: Path, eventually: Callable[[Callable[[], bool], str], None]
@@ -21,8 +31,7 @@ def test_it_would_report_and_does_not(
     authority = Authority.at(tmp_path / "authority.pem")
     sink = Loopback(otherwise=answer(200), tls=authority.server)
     proxy = Proxy(to=sink.port)
-    # An app that needs no Python and no cloud: its assembly is there already.
-    (app.folder / "app.py").write_text("import aws_cdk\naws_cdk.App().synth()\n")
+    (app.folder / "app.py").write_text(APP)
     del app.environ["AWS_ENDPOINT_URL"]
     app.environ |= {
         "TELEMETRY_ENDPOINT": f"https://localhost:{sink.port}/metrics",
