@@ -40,10 +40,13 @@ def beside(session: nox.Session, name: str, *requirements: str) -> Path:
     if not note.exists() or note.read_text() != wanted:
         session.install("uv")
         python = folder / "bin" / "python"
-        session.run("uv", "venv", "--quiet", "--clear", str(folder), "--python", str(Path(session.bin) / "python"))
+        session.run_install(
+            "uv", "venv", "--quiet", "--clear", str(folder), "--python", str(Path(session.bin) / "python")
+        )
         compiled = {"UV_COMPILE_BYTECODE": "1"}
-        session.run("uv", "pip", "install", "--quiet", "--python", str(python), *requirements, env=compiled)
-        note.write_text(wanted)
+        install = ("uv", "pip", "install", "--quiet", "--python", str(python), *requirements)
+        if session.run_install(*install, env=compiled):
+            note.write_text(wanted)
     return folder
 
 
@@ -80,7 +83,7 @@ def cdk(session: nox.Session) -> None:
     install(session, "test", project=".[collector,cdk]")
     tools = Path(session.create_tmp()).resolve()
     (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
-    session.run("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
+    session.run_install("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
     app = beside(
         session, "cdk-app", "--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "cdk-app")
     )
@@ -245,6 +248,13 @@ def bench_collector(session: nox.Session) -> None:
     """Measure what a collector takes in, beside an echo and other stores. `-- --quick`; `-- --write PAGE`."""
     install(session, "bench", project=".[collector]")
     session.run("python", "benchmarks/collector.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})
+
+
+@nox.session
+def delegating(session: nox.Session) -> None:
+    """Measure what `sst build` adds over calling the tool directly, on a quiet machine. `-- --pairs 40` for more."""
+    install(session, project=".[cdk]")
+    session.run("python", "benchmarks/delegating.py", *session.posargs, env=with_aws(session))
 
 
 @nox.session

@@ -5,11 +5,9 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sst_aws.environment import for_tool
-from sst_aws.live.functions import Live, live
-from sst_aws.live.serving import port_of, serve
 from sst_aws.stacks import Cloud
 from sst_cdk import NAME
 from sst_core import (
@@ -25,6 +23,9 @@ from sst_core import (
     stage_of,
     timed,
 )
+
+if TYPE_CHECKING:
+    from sst_aws.live.functions import Live
 
 HOW_TO_GET_IT = "Get it with: npm install --save-dev aws-cdk@^2"
 
@@ -119,6 +120,10 @@ def diff(app: App) -> ProviderResult:
 
 def start(app: App) -> ProviderResult:
     """Serve the functions on loopback, out of the folders that the app takes them from."""
+    # Web servers and all: 40 ms, and a build needs none of it.
+    from sst_aws.live.functions import Live
+    from sst_aws.live.serving import port_of, serve
+
     port = port_of(app.options.arguments)
     # Not staged, what is synthesized says where the code itself is, and not where a copy of it was put.
     code = app.cdk("synth", "--quiet", "--no-staging")
@@ -133,7 +138,9 @@ def start(app: App) -> ProviderResult:
     return ProviderResult(serve(everything, app.cloud.region, port))
 
 
-def _live(app: App, stack: str, file: Path) -> Live:
+def _live(app: App, stack: str, file: Path) -> "Live":
+    from sst_aws.live.functions import live
+
     template: dict[str, Any] = json.loads(file.read_text())
     resources = template.get("Resources", {})
 

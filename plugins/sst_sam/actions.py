@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_aws.environment import for_tool
-from sst_aws.live.functions import live
-from sst_aws.live.serving import port_of, serve
 from sst_aws.stacks import Cloud
-from sst_aws.templates import parsed
 from sst_core import (
     ConfigurationError,
     Context,
@@ -107,6 +104,11 @@ def diff(app: App) -> ProviderResult:
 
 def start(app: App) -> ProviderResult:
     """Serve the functions on loopback, out of their own folders; what they require comes from a build."""
+    # Web servers and all: 40 ms, and a build needs none of it.
+    from sst_aws.live.functions import live
+    from sst_aws.live.serving import port_of, serve
+    from sst_aws.templates import parsed
+
     port = port_of(app.options.arguments)
     template = parsed(app.template.read_bytes(), str(app.template))
 
