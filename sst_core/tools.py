@@ -16,8 +16,8 @@ def find_tool(name: str, project: Project, how_to_get_it: str) -> str:
     """The program `name`, for `project`'s provider.
 
     In this order: `tool = "…"` in the provider's table of `sst.toml`; `node_modules/.bin` in the project's folder and
-    above; beside the Python that runs; the PATH. One that somebody else put into a folder above is none. Raises
-    :class:`ToolNotFoundError`, which says `how_to_get_it`, and :class:`ConfigurationError`.
+    above; beside the Python that runs; the PATH. Raises :class:`ToolNotFoundError`, which says `how_to_get_it`, and
+    :class:`ConfigurationError` for a `node_modules/.bin` that somebody else has, or can write to.
     """
     configured = _configured(project)
     if configured is not None:

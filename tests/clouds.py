@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from sst_core.testing import PATIENCE, Machine
 
 TOOLS = os.environ.get("SST_TEST_AWS", "")
@@ -36,6 +34,8 @@ class Cloud:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """boto3's client."""
+        import boto3  # only where there is a cloud
+
         return boto3.client(
             service,
             endpoint_url=self.url,

@@ -266,3 +266,11 @@ def test_what_is_read_is_stdout_alone(tmp_path: Path, capfd: pytest.CaptureFixtu
 def test_stdout_can_be_kept_for_our_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_tool(python("import sys; sys.stdout.write('said')"), tmp_path, to_stderr=True) == 0
     assert capfd.readouterr() == ("", "said")
+
+
+def test_a_tool_knows_whether_a_person_is_reading(machine: Machine) -> None:
+    """Colours hang on this: what is between us and the terminal is nothing."""
+    project(machine, "import sys; print(*(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)))")
+
+    assert machine.sst("start").stdout == "False False False\n"
+    assert "True True True\n" in machine.on_terminal("start", env={"SST_TELEMETRY_DISABLED": "1"}).text

@@ -1,10 +1,12 @@
 """Whose project it is, which tool does the work, and what is said where there is none."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from sst_core import SST, Choice
 from sst_core.testing import Machine
 from sst_sam_apps import TEMPLATE, write
 
@@ -138,3 +140,20 @@ def test_a_samconfig_that_is_broken_is_named(machine: Machine, sam: Path, conten
     assert ended.returncode == 2
     assert f"{machine.folder / 'samconfig.toml'}" in ended.stderr
     assert words in ended.stderr
+
+
+def test_what_is_recorded_is_the_command_and_nothing_of_the_provider(machine: Machine, sam: Path) -> None:
+    machine.sst("telemetry", "enable")
+
+    machine.sst("deploy", "--stage", "production", "--region", "eu-west-1", "--profile", "team")
+
+    (run,) = machine.queued()
+    recorded = run.read_text()
+    assert json.loads(recorded)["command"] == "deploy"
+    assert not [word for word in ("sam", "production", "eu-west-1", "team", machine.folder.name) if word in recorded]
+
+
+def test_no_provider_is_a_value_of_the_catalogue() -> None:
+    values = [value for field in SST.catalogue if isinstance(field.kind, Choice) for value in field.kind.values]
+
+    assert not {"sam", "cdk", "tasks"} & set(values)
