@@ -29,6 +29,8 @@ HOW_TO_GET_IT = (
     "https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"
 )
 
+REQUIREMENTS = "requirements.txt"
+
 
 class App:
     """A SAM app in one stage, and the tool that does the work."""
@@ -112,20 +114,18 @@ def start(app: App) -> ProviderResult:
     port = port_of(app.options.arguments)
     template = parsed(app.template.read_bytes(), str(app.template))
 
-    def source_of(_: str, properties: Mapping[str, Any]) -> tuple[Path, ...]:
-        told = properties.get("CodeUri", properties.get("Code"))
-        folder = app.template.parent / told if isinstance(told, str) and "://" not in told else None
-        return (folder,) if folder is not None and folder.is_dir() else ()
-
     def folders_of(name: str, properties: Mapping[str, Any]) -> tuple[Path, ...]:
-        return tuple(folder for folder in (*source_of(name, properties), app.built / name) if folder.is_dir())
+        told = properties.get("CodeUri", properties.get("Code"))
+        source = app.template.parent / told if isinstance(told, str) and "://" not in told else None
+        if source is None or not source.is_dir():
+            return ()
+        return (source, app.built / name) if (source / REQUIREMENTS).exists() else (source,)
 
     found = live(template, folders_of, app.deployed, app.pseudo)
-    if any((function.folders[0] / "requirements.txt").exists() for function in found.functions.values()):
+    if any((function.folders[0] / REQUIREMENTS).exists() for function in found.functions.values()):
         code = _build(app)
         if code:
             return ProviderResult(code)
-        found = live(template, folders_of, app.deployed, app.pseudo)
     return ProviderResult(serve(found, app.cloud.region, port))
 
 

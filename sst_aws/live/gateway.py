@@ -25,6 +25,9 @@ MAX_BODY = 10 << 20
 OUR_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 """Whom a request may be addressed to: a page that has its own name point here is not answered."""
 
+_OURS = ("content-length", "connection", "transfer-encoding")
+"""Headers that are between us and the client."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -76,7 +79,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def _response(self, found: "tuple[Route, Mapping[str, str]] | None") -> tuple[Response, str]:
         length = self.headers.get("Content-Length", "0")
-        if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")):
+        if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")) or self._is_of_a_strangers_page():
             self.close_connection = True
             return _said(403, "Forbidden"), "nobody"
         if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
@@ -94,6 +97,12 @@ class _Request(BaseHTTPRequestHandler):
         if answer.failed:
             self.server.say(f"{route.function} failed: {_why(answer)}")
         return response_of(answer), route.function
+
+    def _is_of_a_strangers_page(self) -> bool:
+        """A browser says so. To follow a link is the person's own doing, and some way of logging in ends with one."""
+        if self.headers.get("Sec-Fetch-Site") != "cross-site":
+            return False
+        return self.command not in ("GET", "HEAD") or self.headers.get("Sec-Fetch-Mode") != "navigate"
 
     def log_message(self, format: str, *_: Any) -> None:
         """Nothing: each request is told of with what answered it."""
@@ -186,8 +195,8 @@ def response_of(answer: Answer) -> Response:
         body = told.get("body") or ""
         text = body if isinstance(body, str) else json.dumps(body)
         content = base64.b64decode(text) if told.get("isBase64Encoded") else text.encode()
-        headers = [(str(name), _one_line(value)) for name, value in (told.get("headers") or {}).items()]
-        headers = [(name, value) for name, value in headers if name.lower() not in ("content-length", "connection")]
+        headers = [(_one_line(name), _one_line(value)) for name, value in (told.get("headers") or {}).items()]
+        headers = [(name, value) for name, value in headers if name.lower() not in _OURS]
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", "text/plain;charset=UTF-8"))
         headers += [("set-cookie", _one_line(cookie)) for cookie in told.get("cookies") or []]

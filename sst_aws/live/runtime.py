@@ -75,23 +75,25 @@ class Environment:
         """Hand `event` over and wait for the answer, as long as the function may take."""
         invocation = _Invocation(event, time.time() + self._function.timeout)
         self._waiting.put(invocation)
-        started = time.monotonic()
+        handed = time.monotonic()
         while True:
             try:
                 return invocation.answer.result(0.05)
             except OutOfTime:
-                if invocation is not self._current:  # it is still starting, which on Lambda has ten seconds of its own
-                    begun = time.monotonic() - started > self._function.timeout + 10
-                else:
-                    begun = time.time() > invocation.deadline
-                if begun:
+                if self._is_late(invocation, handed):
                     self.end()
                     return _failure("Sandbox.Timedout", f"Task timed out after {self._function.timeout:.2f} seconds")
                 if not self.is_alive and not invocation.answer.done():
                     return _failure("Runtime.ExitError", f"Runtime exited with {self._process.returncode}")
 
+    def _is_late(self, invocation: _Invocation, handed: float) -> bool:
+        if invocation is self._current:
+            return time.time() > invocation.deadline
+        # It is still starting, for which Lambda gives ten seconds of their own.
+        return time.monotonic() - handed > self._function.timeout + 10
+
     def end(self) -> None:
-        """End the process, and wait for that."""
+        """End the process, and wait for that. May be called again."""
         self._waiting.put(None)
         self._process.terminate()
         try:
@@ -255,6 +257,7 @@ class Pool:
                 if environment.is_alive:
                     return environment
                 self._all.discard(environment)
+                environment.end()
             environment = Environment(self._function, self._region, self._say)
             self._all.add(environment)
             return environment
@@ -267,8 +270,7 @@ class Pool:
                 self._idle.append(environment)
                 return
             self._all.discard(environment)
-        if environment.is_alive:
-            environment.end()
+        environment.end()
 
     def _reload_if_changed(self) -> None:
         with self._lock:

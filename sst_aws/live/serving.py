@@ -48,10 +48,10 @@ def serve(live: Live, region: str, port: int) -> int:
         gateway = Gateway(port, live.routes, invoke, tell)
     except OSError as error:
         raise SstError(f"Port {port} can't be listened on: {error.strerror}. Take another: -- --port 0") from None
-    _introduce(live, gateway.server_port, tell)
     with _until_told_to_stop() as stopped:
         threading.Thread(target=gateway.serve_forever, args=(0.05,), daemon=True).start()
         try:
+            _introduce(live, gateway.server_port, tell)
             code = stopped()
         finally:
             gateway.shutdown()

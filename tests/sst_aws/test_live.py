@@ -221,8 +221,12 @@ def test_requests_at_one_time_are_served_at_one_time(started: Started) -> None:
     assert len(runtimes(started)) == 3
 
 
-def test_a_name_of_somebody_elses_that_points_here_is_not_answered(started: Started) -> None:
+def test_no_page_of_somebody_elses_gets_at_the_functions(started: Started) -> None:
     assert started.ask("GET", "/", headers={"Host": "evil.example"}).status_code == 403
+    page = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert started.ask("POST", "/", headers=page).status_code == 403
+    assert started.ask("GET", "/", headers={**page, "Sec-Fetch-Mode": "no-cors"}).status_code == 403
+    assert started.ask("GET", "/", headers=page).status_code == 200, "a link that was followed"
     assert started.ask("POST", "/", content=iter([b"chunked"])).status_code == 411
 
 
