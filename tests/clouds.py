@@ -58,6 +58,12 @@ class Cloud:
         names: list[str] = self.client("dynamodb").list_tables()["TableNames"]
         return names
 
+    def existing(self, stack: str) -> tuple[list[str], list[str], list[str]]:
+        """The functions, tables and queues of a stack that exist."""
+        kinds = (list(self.functions()), self.tables(), self.queues())
+        functions, tables, queues = ([each for each in found if each.startswith(f"{stack}-")] for found in kinds)
+        return functions, tables, queues
+
     def stacks(self) -> dict[str, str]:
         """The status of each stack that was not deleted, by its name."""
         found = self.client("cloudformation").describe_stacks()["Stacks"]
@@ -73,6 +79,11 @@ class Cloud:
             "SAM_CLI_POLL_DELAY": "0.1",
             "PATH": f"{TOOLS}/bin{os.pathsep}{machine.environ['PATH']}",
         }
+
+
+def patiently(app: Machine, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `sst` where a tool does the work, which takes its time."""
+    return app.sst(*arguments, timeout=SECONDS)
 
 
 @contextmanager

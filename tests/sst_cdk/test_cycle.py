@@ -1,13 +1,12 @@
 """A CDK app through its whole life, on an AWS on loopback: what counts is what exists there, never what is said."""
 
 import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from clouds import SECONDS, Cloud
+from clouds import SECONDS, Cloud, patiently
 from sst_core.testing import Machine
 
 pytestmark = pytest.mark.timeout(SECONDS * 4)
@@ -15,21 +14,10 @@ DIRECT = ("--method", "direct")
 """moto's change sets know nothing of half of what the CDK CLI asks of them."""
 
 
-def sst(app: Machine, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return app.sst(*arguments, timeout=SECONDS)
-
-
-def existing(aws: Cloud, stack: str) -> tuple[list[str], list[str], list[str]]:
-    """The functions, tables and queues of a stack."""
-    kinds = (list(aws.functions()), aws.tables(), aws.queues())
-    functions, tables, queues = ([each for each in found if each.startswith(f"{stack}-")] for found in kinds)
-    return functions, tables, queues
-
-
 def test_an_app_is_compared_deployed_twice_and_removed(app: Machine, aws: Cloud) -> None:
     stack = f"{app.environ['APP_NAME']}-dev"
 
-    looked = sst(app, "diff", "--stage", "dev", "--json")
+    looked = patiently(app, "diff", "--stage", "dev", "--json")
     assert looked.returncode == 0, looked.stderr
     (found,) = json.loads(looked.stdout)["stacks"]
     assert found["name"] == stack
@@ -38,30 +26,30 @@ def test_an_app_is_compared_deployed_twice_and_removed(app: Machine, aws: Cloud)
     assert not any("CDK::Metadata" in kind for _, kind in added), "version reporting is off"
     assert stack not in aws.stacks(), "looking leaves nothing"
 
-    deployed = sst(app, "deploy", "--stage", "dev", "--outputs-file", "outputs.json", "--", *DIRECT)
+    deployed = patiently(app, "deploy", "--stage", "dev", "--outputs-file", "outputs.json", "--", *DIRECT)
     assert deployed.returncode == 0, deployed.stderr + deployed.stdout
-    (function,), (table,), (queue,) = existing(aws, stack)
+    (function,), (table,), (queue,) = aws.existing(stack)
     assert aws.functions()[function] == {"TABLE": table, "STAGE": "dev"}
     assert json.loads((app.folder / "outputs.json").read_text()) == {stack: {"QueueName": queue}}
 
-    again = sst(app, "deploy", "--stage", "dev", "--json", "--", *DIRECT)
+    again = patiently(app, "deploy", "--stage", "dev", "--json", "--", *DIRECT)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["stacks"] == [{"name": stack, "outputs": {"QueueName": queue}, "changes": None}]
-    assert existing(aws, stack) == ([function], [table], [queue])
-    looked = sst(app, "diff", "--stage", "dev", "--json")
+    assert aws.existing(stack) == ([function], [table], [queue])
+    looked = patiently(app, "diff", "--stage", "dev", "--json")
     assert json.loads(looked.stdout)["stacks"][0]["changes"] == []
 
-    removed = sst(app, "remove", "--stage", "dev")
+    removed = patiently(app, "remove", "--stage", "dev")
     assert removed.returncode == 0, removed.stderr
-    assert existing(aws, stack) == ([], [], [])
+    assert aws.existing(stack) == ([], [], [])
 
 
 def test_two_stages_at_once_have_nothing_in_common(app: Machine, aws: Cloud) -> None:
     with ThreadPoolExecutor(2) as both:
-        ended = list(both.map(lambda stage: sst(app, "deploy", "--stage", stage, "--", *DIRECT), ("one", "two")))
+        ended = list(both.map(lambda stage: patiently(app, "deploy", "--stage", stage, "--", *DIRECT), ("one", "two")))
 
     assert [run.returncode for run in ended] == [0, 0], [run.stderr for run in ended]
-    one, two = (existing(aws, f"{app.environ['APP_NAME']}-{stage}") for stage in ("one", "two"))
+    one, two = (aws.existing(f"{app.environ['APP_NAME']}-{stage}") for stage in ("one", "two"))
     assert [len(found) for found in (*one, *two)] == [1] * 6
     assert [aws.functions()[each[0][0]]["STAGE"] for each in (one, two)] == ["one", "two"]
     built = app.folder / ".sst" / "build"
@@ -72,7 +60,7 @@ def test_two_stages_at_once_have_nothing_in_common(app: Machine, aws: Cloud) -> 
 def test_an_app_that_does_not_synthesize_is_said_by_the_tool(app: Machine) -> None:
     (app.folder / "app.py").write_text("raise SystemExit('what is wrong with the app')\n")
 
-    ended = sst(app, "build", "--stage", "dev")
+    ended = patiently(app, "build", "--stage", "dev")
 
     assert ended.returncode == 1
     assert "what is wrong with the app" in ended.stderr
@@ -82,7 +70,7 @@ def test_no_credentials_are_said(app: Machine) -> None:
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del app.environ[variable]
 
-    ended = sst(app, "deploy", "--stage", "dev", "--", *DIRECT)
+    ended = patiently(app, "deploy", "--stage", "dev", "--", *DIRECT)
 
     assert ended.returncode == 1
     assert "credentials" in ended.stderr

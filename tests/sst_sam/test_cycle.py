@@ -1,70 +1,58 @@
 """A SAM app through its whole life, on an AWS on loopback: what counts is what exists there, never what is said."""
 
 import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from clouds import BUCKET, SECONDS, Cloud
+from clouds import BUCKET, SECONDS, Cloud, patiently
 from sst_core.testing import Machine
 from sst_sam_apps import name, write
 
 pytestmark = pytest.mark.timeout(SECONDS * 3)
 
 
-def sst(app: Machine, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return app.sst(*arguments, timeout=SECONDS)
-
-
-def existing(aws: Cloud, stack: str) -> tuple[list[str], list[str], list[str]]:
-    """The functions, tables and queues of a stack."""
-    kinds = (list(aws.functions()), aws.tables(), aws.queues())
-    functions, tables, queues = ([each for each in found if each.startswith(f"{stack}-")] for found in kinds)
-    return functions, tables, queues
-
-
 def test_an_app_is_built_compared_deployed_twice_and_removed(app: Machine, aws: Cloud) -> None:
     stack = f"{name(app)}-dev"
 
-    looked = sst(app, "diff", "--stage", "dev", "--json")
+    looked = patiently(app, "diff", "--stage", "dev", "--json")
     assert looked.returncode == 0, looked.stderr
     (found,) = json.loads(looked.stdout)["stacks"]
     added = {(change["action"], change["type"]) for change in found["changes"]}
     assert {("Add", "AWS::Lambda::Function"), ("Add", "AWS::SQS::Queue"), ("Add", "AWS::DynamoDB::Table")} <= added
     assert stack not in aws.stacks(), "looking leaves nothing"
-    assert existing(aws, stack) == ([], [], [])
+    assert aws.existing(stack) == ([], [], [])
 
-    deployed = sst(app, "deploy", "--stage", "dev", "--outputs-file", "outputs.json")
+    deployed = patiently(app, "deploy", "--stage", "dev", "--outputs-file", "outputs.json")
     assert deployed.returncode == 0, deployed.stderr + deployed.stdout
-    (function,), (table,), (queue,) = existing(aws, stack)
+    (function,), (table,), (queue,) = aws.existing(stack)
     assert aws.functions()[function] == {"TABLE": table}
     assert json.loads((app.folder / "outputs.json").read_text()) == {stack: {"Queue": queue}}
 
-    again = sst(app, "deploy", "--stage", "dev", "--json")
+    again = patiently(app, "deploy", "--stage", "dev", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["stacks"] == [{"name": stack, "outputs": {"Queue": queue}, "changes": None}]
     assert "Building codeuri" in again.stderr
-    assert existing(aws, stack) == ([function], [table], [queue])
+    assert aws.existing(stack) == ([function], [table], [queue])
 
-    removed = sst(app, "remove", "--stage", "dev")
+    removed = patiently(app, "remove", "--stage", "dev")
     assert removed.returncode == 0, removed.stderr
-    assert existing(aws, stack) == ([], [], [])
+    assert aws.existing(stack) == ([], [], [])
 
 
 def test_two_stages_at_once_have_nothing_in_common(app: Machine, aws: Cloud) -> None:
     with ThreadPoolExecutor(2) as both:
-        ended = list(both.map(lambda stage: sst(app, "deploy", "--stage", stage), ("one", "two")))
+        ended = list(both.map(lambda stage: patiently(app, "deploy", "--stage", stage), ("one", "two")))
 
     assert [run.returncode for run in ended] == [0, 0], [run.stderr for run in ended]
-    one, two = (existing(aws, f"{name(app)}-{stage}") for stage in ("one", "two"))
+    one, two = (aws.existing(f"{name(app)}-{stage}") for stage in ("one", "two"))
     assert [len(found) for found in (*one, *two)] == [1] * 6
     assert sorted(path.name for path in (app.folder / ".sst" / "build").iterdir()) == ["one", "two"]
 
-    assert sst(app, "remove", "--stage", "one").returncode == 0
-    assert existing(aws, f"{name(app)}-one") == ([], [], [])
-    assert existing(aws, f"{name(app)}-two") == two
+    assert patiently(app, "remove", "--stage", "one").returncode == 0
+    assert aws.existing(f"{name(app)}-one") == ([], [], [])
+    assert aws.existing(f"{name(app)}-two") == two
 
 
 def test_a_stage_of_samconfig_keeps_what_it_says(app: Machine, aws: Cloud) -> None:
@@ -74,24 +62,24 @@ def test_a_stage_of_samconfig_keeps_what_it_says(app: Machine, aws: Cloud) -> No
         f'version = 0.1\n[prod.deploy.parameters]\nstack_name = "{stack}"\ns3_bucket = "{BUCKET}"\n',
     )
 
-    deployed = sst(app, "deploy", "--stage", "prod")
+    deployed = patiently(app, "deploy", "--stage", "prod")
 
     assert deployed.returncode == 0, deployed.stderr
-    assert [len(found) for found in existing(aws, stack)] == [1, 1, 1]
+    assert [len(found) for found in aws.existing(stack)] == [1, 1, 1]
 
 
 def test_without_a_bucket_the_sam_cli_makes_its_own(app: Machine, aws: Cloud) -> None:
     (app.folder / "samconfig.toml").unlink()
 
-    deployed = sst(app, "deploy", "--stage", "dev")
+    deployed = patiently(app, "deploy", "--stage", "dev")
 
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert "aws-sam-cli-managed-default" in aws.stacks()
-    assert [len(found) for found in existing(aws, f"{name(app)}-dev")] == [1, 1, 1]
+    assert [len(found) for found in aws.existing(f"{name(app)}-dev")] == [1, 1, 1]
 
 
 def test_what_is_built_is_in_the_stages_own_folder(app: Machine) -> None:
-    ended = sst(app, "build", "--stage", "dev")
+    ended = patiently(app, "build", "--stage", "dev")
 
     assert ended.returncode == 0, ended.stderr
     built = app.folder / ".sst" / "build" / "dev" / "sam"
@@ -104,7 +92,7 @@ def test_a_stack_that_fails_is_the_commands_failure(app: Machine, aws: Cloud) ->
     broken = broken.replace("AWS::SQS::Queue\n", "AWS::SQS::Queue\n    Properties: {VisibilityTimeout: none}\n")
     write(app.folder / "template.yaml", broken)
 
-    ended = sst(app, "deploy", "--stage", "dev", "--json")
+    ended = patiently(app, "deploy", "--stage", "dev", "--json")
 
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["exit_code"] == 1
@@ -115,7 +103,7 @@ def test_a_stack_that_fails_is_the_commands_failure(app: Machine, aws: Cloud) ->
 def test_a_template_that_does_not_parse_is_said_by_the_tool(app: Machine) -> None:
     write(app.folder / "template.yaml", "Transform: AWS::Serverless-2016-10-31\nResources: [\n")
 
-    ended = sst(app, "deploy", "--stage", "dev")
+    ended = patiently(app, "deploy", "--stage", "dev")
 
     assert ended.returncode == 1
     assert "Failed to parse template" in ended.stderr
@@ -125,7 +113,7 @@ def test_no_credentials_are_said(app: Machine) -> None:
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del app.environ[variable]
 
-    ended = sst(app, "remove", "--stage", "dev")
+    ended = patiently(app, "remove", "--stage", "dev")
 
     assert ended.returncode == 1
     assert "redentials" in ended.stderr
@@ -133,7 +121,7 @@ def test_no_credentials_are_said(app: Machine) -> None:
 
 
 def test_a_profile_that_is_not_there_is_said(app: Machine) -> None:
-    ended = sst(app, "remove", "--stage", "dev", "--profile", "nobodys")
+    ended = patiently(app, "remove", "--stage", "dev", "--profile", "nobodys")
 
     assert ended.returncode == 1
     assert "profile" in ended.stderr
@@ -142,14 +130,14 @@ def test_a_profile_that_is_not_there_is_said(app: Machine) -> None:
 
 
 def test_a_region_that_is_none_is_said_before_anything_is_done(app: Machine) -> None:
-    ended = sst(app, "deploy", "--stage", "dev", "--region", "atlantis")
+    ended = patiently(app, "deploy", "--stage", "dev", "--region", "atlantis")
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert not Path(app.folder / ".sst").exists()
 
 
 def test_what_follows_the_dashes_is_the_tools(app: Machine) -> None:
-    ended = sst(app, "build", "--stage", "dev", "--", "--no-such-option")
+    ended = patiently(app, "build", "--stage", "dev", "--", "--no-such-option")
 
     assert ended.returncode == 2
     assert "--no-such-option" in ended.stderr
