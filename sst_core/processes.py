@@ -1,9 +1,10 @@
 """Running the tool that does the work: its output goes straight to the user, its exit code is passed on."""
 
+import os
+import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,23 @@ def _ended(
     return (128 - code if code < 0 else code), output
 
 
+def _takes_longer(process: Process) -> bool:
+    """Wait for it to end, no longer than a short run takes, and say whether it still runs; false where none can tell.
+
+    No thread waits: the second of two signals would go to that one, and nobody would hear of it.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:  # an old kernel
+        return False
+    try:
+        return not select.select([descriptor], [], [], SHORT)[0]
+    finally:
+        os.close(descriptor)
+
+
 def _waited(process: Process) -> None:
     process.wait()
 
@@ -80,14 +98,6 @@ def _signals_left_to_the_tool() -> Iterator[Callable[[Process], None]]:
     came: list[int] = []
     orphans: list[Callable[[bool], None]] = []
 
-    def watch_for_orphans() -> None:
-        from sst_core.orphans import adopt_orphans  # a short run is over before
-
-        orphans.append(adopt_orphans())
-
-    watch = threading.Timer(SHORT, watch_for_orphans)
-    watch.daemon = True
-
     def arrived(number: int, _frame: FrameType | None) -> None:
         # A handler, and not SIG_IGN, which the tool would inherit. The terminal sends SIGINT to the tool by itself.
         came.append(number)
@@ -100,7 +110,10 @@ def _signals_left_to_the_tool() -> Iterator[Callable[[Process], None]]:
         tools.append(process)
         for number in early:
             process.send_signal(number)
-        watch.start()
+        if _takes_longer(process):
+            from sst_core.orphans import adopt_orphans  # a short run is over before
+
+            orphans.append(adopt_orphans())
 
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     # What was ignored from the start, as under nohup, stays ignored for both.
@@ -110,9 +123,6 @@ def _signals_left_to_the_tool() -> Iterator[Callable[[Process], None]]:
     try:
         yield adopt
     finally:
-        watch.cancel()
-        if watch.is_alive():
-            watch.join()
         for let_go in orphans:
             let_go(bool(came))
         for number, handler in before.items():
