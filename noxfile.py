@@ -26,6 +26,30 @@ def install(session: nox.Session, *groups: str, project: str | None = None, cons
     )
 
 
+def with_aws(session: nox.Session) -> dict[str, str]:
+    """Make the environment with the SAM CLI and an AWS on loopback, and say to the tests where it is."""
+    return {"SST_TEST_AWS": str(beside(session, "aws", "--requirement", "constraints-aws.txt"))}
+
+
+def beside(session: nox.Session, name: str, *requirements: str) -> Path:
+    """An environment of its own for tools that pin a good part of what they need; made anew when that changes."""
+    folder = Path(session.virtualenv.location).resolve().parent / name
+    files = [Path(word) for word in requirements if word.endswith(".txt")]
+    wanted = "\n".join([*requirements, *(file.read_text() for file in files)])
+    note = folder / "installed"
+    if not note.exists() or note.read_text() != wanted:
+        session.install("uv")
+        python = folder / "bin" / "python"
+        session.run_install(
+            "uv", "venv", "--quiet", "--clear", str(folder), "--python", str(Path(session.bin) / "python")
+        )
+        compiled = {"UV_COMPILE_BYTECODE": "1"}
+        install = ("uv", "pip", "install", "--quiet", "--python", str(python), *requirements)
+        if session.run_install(*install, env=compiled):
+            note.write_text(wanted)
+    return folder
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """From one command to a published number. `-- --serve` leaves the collector up."""
@@ -46,8 +70,8 @@ def page(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
-    install(session, "test", "adopted", project=".[collector]")
-    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs)
+    install(session, "test", "adopted", project=".[collector,cdk]")
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs, env=with_aws(session))
 
 
 @nox.session
@@ -57,6 +81,23 @@ def warehouses(session: nox.Session) -> None:
     # It asks for pandas and pyarrow, 80 MB, and works without them.
     session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
     session.run("pytest", "tests/sst_collector", "--numprocesses", "2", "-m", "warehouses", *session.posargs)
+
+
+@nox.session
+def cdk(session: nox.Session) -> None:
+    """Test the provider for AWS CDK: its CLI comes by npm into a folder of the session's, with Node from the machine.
+
+    It is run by an app in Python, in an environment of its own.
+    """
+    install(session, "test", project=".[collector,cdk]")
+    tools = Path(session.create_tmp()).resolve()
+    (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
+    session.run_install("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
+    app = beside(
+        session, "cdk-app", "--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "cdk-app")
+    )
+    env = {**with_aws(session), "SST_TEST_CDK": str(tools), "SST_TEST_CDK_APP": str(app / "bin" / "python")}
+    session.run("pytest", "tests/sst_cdk", *session.posargs, env=env)
 
 
 @nox.session
@@ -157,7 +198,7 @@ def legacy_client(session: nox.Session) -> None:
 @nox.session
 def newest_typer(session: nox.Session) -> None:
     """Run the tests with the newest Typer, beyond our cap: the day they pass at its old speed, the cap can go."""
-    install(session, "test", "adopted", project=".[collector]")
+    install(session, "test", "adopted", project=".[collector,cdk]")
     session.install("--upgrade", "typer", silent=False)
     session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs)
 
@@ -219,31 +260,43 @@ def bench_collector(session: nox.Session) -> None:
 
 
 @nox.session
+def delegating(session: nox.Session) -> None:
+    """Measure what `sst build` adds over calling the tool directly, on a quiet machine. `-- --pairs 40` for more."""
+    install(session, project=".[cdk]")
+    session.run("python", "benchmarks/delegating.py", *session.posargs, env=with_aws(session))
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
-    """Write constraints.txt anew: the newest versions that our requirements allow, for every system."""
+    """Write constraints.txt anew: the newest versions that our requirements allow, for every system.
+
+    The extra `sam` and the group `aws` are in constraints-aws.txt: the SAM CLI would hold the others back.
+    """
     session.install("uv", silent=False)
-    groups = [
-        argument
-        for group in ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts")
-        for argument in ("--group", group)
-    ]
+    extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
+    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "cdk-app")
+    groups = [f"--group={group}" for group in names]
+    compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
+    compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")
+
+
+def compile_constraints(session: nox.Session, file: str, *sources: str) -> None:
+    """Resolve `sources` into `file`."""
     session.run(
         "uv",
         "pip",
         "compile",
         "--universal",
-        "--all-extras",
-        *groups,
         "--python-version",
         "3.11",
         "--upgrade",
         "--no-header",
         "--no-annotate",
         "--no-emit-index-url",
-        "pyproject.toml",
+        *sources,
         "--output-file",
-        "constraints.txt",
+        file,
         silent=True,
     )
-    constraints = Path("constraints.txt")
+    constraints = Path(file)
     constraints.write_text(HEADER + constraints.read_text())

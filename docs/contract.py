@@ -57,7 +57,7 @@ def specs() -> list[ast.FunctionDef]:
 
 def handed() -> str:
     """The data that hooks are handed and answer with: each field, its type and what it is."""
-    classes = ("Context", "Command", "Outcome", "Project", "Options", "Detected", "ProviderResult")
+    classes = ("Context", "Command", "Outcome", "Project", "Options", "Detected", "ProviderResult", "Stack", "Change")
     return "\n\n".join(_table(name) for name in classes)
 
 

@@ -58,17 +58,21 @@ if TYPE_CHECKING:
     from sst_core.locks import held, held_if_free
     from sst_core.notice import is_terminal, notice_text
     from sst_core.plugins import say
-    from sst_core.processes import run_tool
+    from sst_core.processes import ToolNotFoundError, read_tool, run_tool
     from sst_core.product import Product
-    from sst_core.project import Detected, Options, Project, ProviderResult
+    from sst_core.project import Change, Detected, Options, Project, ProviderResult, Stack
     from sst_core.sst import SST
+    from sst_core.stages import name_of, stage_of
+    from sst_core.timeline import timed
+    from sst_core.tools import find_tool
 
 _HOME = {
-    "AdoptionError": "errors",
     "Adopted": "adoption",
+    "AdoptionError": "errors",
     "Bucket": "catalogue",
     "Catalogue": "catalogue",
     "CatalogueError": "catalogue",
+    "Change": "project",
     "Choice": "catalogue",
     "Collecting": "consent",
     "Command": "invocation",
@@ -96,27 +100,34 @@ _HOME = {
     "Project": "project",
     "ProviderResult": "project",
     "RandomId": "catalogue",
-    "Run": "catalogue",
     "Result": "invocation",
+    "Run": "catalogue",
     "SST": "sst",
     "Section": "catalogue",
     "Session": "invocation",
     "Source": "consent",
     "SstError": "errors",
+    "Stack": "project",
+    "ToolNotFoundError": "processes",
     "Version": "catalogue",
     "adopt": "adoption",
     "ci_name": "ci",
     "declaration_of": "declaration",
     "find_destination": "destination",
+    "find_tool": "tools",
     "held": "locks",
     "held_if_free": "locks",
     "hookimpl": "hookspecs",
     "is_set": "ci",
     "is_terminal": "notice",
+    "name_of": "stages",
     "notice_text": "notice",
     "read_own": "files",
+    "read_tool": "processes",
     "run_tool": "processes",
     "say": "plugins",
+    "stage_of": "stages",
+    "timed": "timeline",
     "write_private": "files",
 }
 
@@ -128,6 +139,7 @@ __all__ = [
     "Bucket",
     "Catalogue",
     "CatalogueError",
+    "Change",
     "Choice",
     "Collecting",
     "Command",
@@ -160,20 +172,27 @@ __all__ = [
     "Session",
     "Source",
     "SstError",
+    "Stack",
+    "ToolNotFoundError",
     "Version",
     "adopt",
     "ci_name",
     "declaration_of",
     "find_destination",
+    "find_tool",
     "held",
     "held_if_free",
     "hookimpl",
     "is_set",
     "is_terminal",
+    "name_of",
     "notice_text",
     "read_own",
+    "read_tool",
     "run_tool",
     "say",
+    "stage_of",
+    "timed",
     "write_private",
 ]
 

@@ -84,6 +84,18 @@ def _entry(path: Path) -> os.stat_result | None:
         return None
 
 
+def refuse_foreign(path: Path) -> None:
+    """Raises :class:`ForeignFileError` where `path` belongs to neither the user nor root, and
+    :class:`ConfigurationError` where others can write to it. What isn't there is nobody's."""
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    _refuse_foreign(path, status.st_uid)
+    if os.name == "posix" and _others_can_write(status):
+        raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
+
+
 def _refuse_foreign(path: Path, owner: int | None) -> None:
     if sys.platform != "win32" and owner not in (None, 0, os.geteuid()):
         raise ForeignFileError(

@@ -89,7 +89,8 @@ def build(context: Context, project: Project, options: Options) -> ProviderResul
 
     When: in `build`, after `detect_provider` found whose project it is.
     Order: that of `on_command_invoked`, up to the first answer that is not None. Wrappers are allowed.
-    Given: `context`, the run; `project`, its folder, settings and provider; `options`, what stands after `--`.
+    Given: `context`, the run; `project`, its folder, settings and provider; `options`, what stands after `--` and what
+    was said of stage, region and profile, on the command line, in the environment or in `sst.toml`.
     Not given: the environment: it is the process's own, and a tool inherits it. stdout is the provider's here.
     Returns: `ProviderResult`, the tool's exit code, which becomes the command's; or None for a project of another's.
     An exception: is the command's own failure: an `SstError` in its own words and with its own exit code, `SystemExit`
@@ -116,9 +117,11 @@ def deploy(context: Context, project: Project, options: Options) -> ProviderResu
 
     When: in `deploy`, after `detect_provider` found whose project it is.
     Order: as `build`.
-    Given: `context`, `project` and `options`, as `build`.
+    Given: `context`, `project` and `options`, as `build`. With `options.json`, stdout is the core's: what a tool prints
+    there goes to stderr (`run_tool(…, to_stderr=True)`).
     Not given: as `build`, and no credentials: the tool finds its own.
-    Returns: as `build`.
+    Returns: as `build`; where `options.json` or `options.outputs_file` asks for it, also the stacks that are there now,
+    with their outputs. The core prints and writes them.
     An exception: as `build`.
     """
 
@@ -129,7 +132,7 @@ def remove(context: Context, project: Project, options: Options) -> ProviderResu
 
     When: in `remove`, after `detect_provider` found whose project it is.
     Order: as `build`.
-    Given: `context`, `project` and `options`, as `build`.
+    Given: `context`, `project` and `options`, as `deploy`.
     Not given: as `build`. The core asks the user nothing: whether to ask is the tool's.
     Returns: as `build`.
     An exception: as `build`.
@@ -142,8 +145,8 @@ def diff(context: Context, project: Project, options: Options) -> ProviderResult
 
     When: in `diff`, after `detect_provider` found whose project it is.
     Order: as `build`.
-    Given: `context`, `project` and `options`, as `build`.
+    Given: `context`, `project` and `options`, as `deploy`.
     Not given: as `build`.
-    Returns: as `build`.
+    Returns: as `build`; where `options.json` asks for it, also the stacks with their changes.
     An exception: as `build`.
     """

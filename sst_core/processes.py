@@ -1,13 +1,22 @@
 """Running the tool that does the work: its output goes straight to the user, its exit code is passed on."""
 
+import os
+import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from sst_core.errors import ExitCode, SstError
+
+Process = subprocess.Popen[bytes]
+
+SHORT = 0.2
+"""Seconds after which a tool is looked after: what it leaves behind when it is interrupted is then ended too."""
 
 
 class ToolNotFoundError(SstError):
@@ -16,39 +25,95 @@ class ToolNotFoundError(SstError):
     exit_code = ExitCode.NOT_FOUND
 
 
-def run_tool(arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> int:
+def run_tool(
+    arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, *, to_stderr: bool = False
+) -> int:
     """Run `arguments` in `folder` with this process's own standard streams, and return the exit code.
 
     A signal that ended the tool becomes 128 + its number, as a shell gives it. Ctrl-C reaches the tool once, from the
-    terminal; this process waits for it to end. SIGTERM and SIGHUP are handed on. Raises :class:`ToolNotFoundError`.
+    terminal; this process waits for it to end. SIGTERM and SIGHUP are handed on. What the tool started and left behind
+    is ended after any of these. `to_stderr` keeps stdout for the core's own. Raises :class:`ToolNotFoundError`.
     """
+    return _ended(arguments, folder, environ, _our_stderr() if to_stderr else None, _waited)[0]
+
+
+def read_tool(arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run `arguments` as :func:`run_tool` does, and return the exit code and what was printed on stdout."""
+    code, output = _ended(arguments, folder, environ, subprocess.PIPE, lambda process: process.communicate()[0])
+    return code, (output or b"").decode(errors="replace")
+
+
+def _ended(
+    arguments: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str] | None,
+    stdout: int | IO[str] | None,
+    attend: Callable[[Process], bytes | None],
+) -> tuple[int, bytes | None]:
     with _signals_left_to_the_tool() as adopt:
         try:
-            process = subprocess.Popen(arguments, cwd=folder, env=environ)
+            process = subprocess.Popen(arguments, cwd=folder, env=environ, stdout=stdout)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ToolNotFoundError(f"{arguments[0]} can't be run in {folder}: {reason}.") from None
         adopt(process)
+        output = attend(process)
         code = process.wait()
-    return 128 - code if code < 0 else code
+    return (128 - code if code < 0 else code), output
+
+
+def _takes_longer(process: Process) -> bool:
+    """Wait for it to end, no longer than a short run takes, and say whether it still runs; false where none can tell.
+
+    No thread waits: the second of two signals would go to that one, and nobody would hear of it.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:  # an old kernel
+        return False
+    try:
+        return not select.select([descriptor], [], [], SHORT)[0]
+    finally:
+        os.close(descriptor)
+
+
+def _waited(process: Process) -> None:
+    process.wait()
+
+
+def _our_stderr() -> int | IO[str]:
+    """Where a tool's stdout goes when ours is kept for JSON."""
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):  # closed by whoever started us
+        return subprocess.DEVNULL
 
 
 @contextmanager
-def _signals_left_to_the_tool() -> Iterator[Callable[["subprocess.Popen[bytes]"], None]]:
-    tools: list[subprocess.Popen[bytes]] = []
+def _signals_left_to_the_tool() -> Iterator[Callable[[Process], None]]:
+    tools: list[Process] = []
     early: list[int] = []
+    came: list[int] = []
+    orphans: list[Callable[[bool], None]] = []
 
     def arrived(number: int, _frame: FrameType | None) -> None:
         # A handler, and not SIG_IGN, which the tool would inherit. The terminal sends SIGINT to the tool by itself.
+        came.append(number)
         if not tools:
             early.append(number)
         elif number != signal.SIGINT:
             tools[0].send_signal(number)
 
-    def adopt(process: "subprocess.Popen[bytes]") -> None:
+    def adopt(process: Process) -> None:
         tools.append(process)
         for number in early:
             process.send_signal(number)
+        if _takes_longer(process):
+            from sst_core.orphans import adopt_orphans  # a short run is over before
+
+            orphans.append(adopt_orphans())
 
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     # What was ignored from the start, as under nohup, stays ignored for both.
@@ -58,5 +123,7 @@ def _signals_left_to_the_tool() -> Iterator[Callable[["subprocess.Popen[bytes]"]
     try:
         yield adopt
     finally:
+        for let_go in orphans:
+            let_go(bool(came))
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -31,12 +31,61 @@ class Project(Record):
     settings_file: Path
     """That `sst.toml`, for messages; it may not exist."""
 
+    @property
+    def build_folder(self) -> Path:
+        """Where what is built goes, a folder below it for each stage."""
+        return self.own_folder / "build"
+
+    @property
+    def own_folder(self) -> Path:
+        """What is kept for the project and is nobody's source: `.sst`."""
+        return self.root / f".{self.settings_file.stem}"
+
+    @property
+    def kept_stage(self) -> Path:
+        """The file with the stage that the person at the terminal was asked for."""
+        return self.own_folder / "stage"
+
 
 class Options(Record):
     """What the user asked of a provider."""
 
     arguments: tuple[str, ...] = ()
     """Everything after `--`, for the tool as it is."""
+    stage: str | None = None
+    """What `--stage`, the environment or the project says it is; `stage_of` is for a provider that can't do without."""
+    region: str | None = None
+    """The AWS region of `--region` or `sst.toml`; None leaves it to the tool."""
+    profile: str | None = None
+    """The AWS profile of `--profile` or `sst.toml`; None leaves it to the tool."""
+    verbose: bool = False
+    """Whether the tool is to say all that it does."""
+    outputs_file: Path | None = None
+    """Where the core writes what the deployed stacks give out; only for `deploy`."""
+    json: bool = False
+    """Whether stdout is for the core's JSON alone: what a tool prints there has to go to stderr."""
+
+
+class Change(Record):
+    """What a deployment would do to one resource."""
+
+    action: str
+    """In the tool's own word: `Add`, `Modify`, `Remove`."""
+    resource: str
+    """Its logical id in the template."""
+    kind: str
+    """Its type: `AWS::SQS::Queue`."""
+
+
+class Stack(Record):
+    """One deployed stack."""
+
+    name: str
+    """As the cloud knows it."""
+    outputs: Mapping[str, str]
+    """What it gives out, by name."""
+    changes: tuple[Change, ...] | None = None
+    """What `diff` found; None where nothing was compared."""
 
 
 class ProviderResult(Record):
@@ -44,6 +93,8 @@ class ProviderResult(Record):
 
     exit_code: int
     """The tool's own, passed on as it is."""
+    stacks: tuple[Stack, ...] = ()
+    """What `deploy` left and `diff` compared, where the core was asked for it: for `--json` and `--outputs-file`."""
 
 
 def settings_files(product: Product, folder: Path) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """`build`, `start`, `deploy`, `remove`, `diff`: the core owns the commands, a provider owns the how."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,61 +9,155 @@ import typer
 from sst_core.consent import working_folder
 from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
-from sst_core.project import Detected, Options, Project, read_settings
+from sst_core.project import Detected, Options, Project, ProviderResult, read_settings
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Handed to the tool as they are.", show_default=False)
 ]
+Stage = Annotated[
+    str | None, typer.Option("--stage", metavar="NAME", help="The deployment that is meant.", show_default=False)
+]
+Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The AWS region.", show_default=False)]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The AWS profile.", show_default=False)]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Have the tool say all that it does.")]
+Json = Annotated[bool, typer.Option("--json", help="Print what came of it as JSON; the tool's words go to stderr.")]
+OutputsFile = Annotated[
+    Path | None,
+    typer.Option("--outputs-file", metavar="FILE", help="Write what the stacks give out there.", show_default=False),
+]
+_SETTINGS = {"stage", "region", "profile"}
 
 
-def build(ctx: typer.Context, arguments: Arguments = None) -> None:
+def build(
+    ctx: typer.Context,
+    arguments: Arguments = None,
+    *,
+    stage: Stage = None,
+    region: Region = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+) -> None:
     """Build the app in this folder.
 
     Example: {command}
     """
-    _provide("build", ctx, arguments)
+    _provide("build", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
 
-def start(ctx: typer.Context, arguments: Arguments = None) -> None:
+def start(
+    ctx: typer.Context,
+    arguments: Arguments = None,
+    *,
+    stage: Stage = None,
+    region: Region = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+) -> None:
     """Run the app in this folder locally, until Ctrl-C.
 
     Example: {command}
     """
-    _provide("start", ctx, arguments)
+    _provide("start", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
 
-def deploy(ctx: typer.Context, arguments: Arguments = None) -> None:
+def deploy(
+    ctx: typer.Context,
+    arguments: Arguments = None,
+    *,
+    stage: Stage = None,
+    region: Region = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+    outputs_file: OutputsFile = None,
+    json: Json = False,
+) -> None:
     """Deploy the app in this folder.
 
-    Example: {command}
+    Example: {command} --stage dev
     """
-    _provide("deploy", ctx, arguments)
+    _provide(
+        "deploy",
+        ctx,
+        Options(
+            tuple(arguments or ()), stage, region, profile, verbose, outputs_file and outputs_file.absolute(), json
+        ),
+    )
 
 
-def remove(ctx: typer.Context, arguments: Arguments = None) -> None:
+def remove(
+    ctx: typer.Context,
+    arguments: Arguments = None,
+    *,
+    stage: Stage = None,
+    region: Region = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> None:
     """Remove what deploy made.
 
-    Example: {command}
+    Example: {command} --stage dev
     """
-    _provide("remove", ctx, arguments)
+    _provide("remove", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=json))
 
 
-def diff(ctx: typer.Context, arguments: Arguments = None) -> None:
+def diff(
+    ctx: typer.Context,
+    arguments: Arguments = None,
+    *,
+    stage: Stage = None,
+    region: Region = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> None:
     """Show what deploy would change.
 
-    Example: {command}
+    Example: {command} --stage dev
     """
-    _provide("diff", ctx, arguments)
+    _provide("diff", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=json))
 
 
-def _provide(action: str, ctx: typer.Context, arguments: list[str] | None) -> None:
+def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
     session: Session = ctx.obj
     project = _project(session)
-    options = Options(arguments=tuple(arguments or ()))
+    options = _completed(typed, session, project)
     result = session.plugins.provide(action, session.context, project, options)
     if result is None:
         raise NoProviderError(f"The provider {project.provider} does not know how to {action} {project.root}.")
+    if options.json or options.outputs_file is not None:
+        _hand_out(action, session, project, options, result)
     raise typer.Exit(result.exit_code)
+
+
+def _completed(typed: Options, session: Session, project: Project) -> Options:
+    """With what the environment and the project say where nothing was typed."""
+    product = session.context.product
+    typed_or_set = (typed.stage, typed.region, typed.profile, os.environ.get(product.variable("STAGE")))
+    if not any(typed_or_set) and not _SETTINGS & project.settings.keys() and not project.kept_stage.exists():
+        return typed  # as most that have only tasks: nothing has to be imported to say so
+    from sst_core.stages import given_profile, given_region, given_stage
+
+    return Options(
+        typed.arguments,
+        given_stage(product, project, typed.stage),
+        given_region(project, typed.region),
+        given_profile(project, typed.profile),
+        typed.verbose,
+        typed.outputs_file,
+        typed.json,
+    )
+
+
+def _hand_out(action: str, session: Session, project: Project, options: Options, result: ProviderResult) -> None:
+    from sst_core.outcome_report import report, write_outputs
+    from sst_core.stages import given_stage
+
+    if options.outputs_file is not None and result.exit_code == 0:
+        write_outputs(options.outputs_file, result)
+    if options.json:
+        stage = given_stage(session.context.product, project, options.stage)  # the person may have been asked meanwhile
+        typer.echo(report(action, project, stage, options.region, result))
 
 
 def _project(session: Session) -> Project:

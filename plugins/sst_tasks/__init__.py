@@ -3,15 +3,17 @@
     [tasks]
     build = ["python", "build.py"]
 
-Each is a list, never a shell string: nothing in it is expanded, and no shell is run. It runs in the project's folder.
+Each is a list, never a shell string: nothing in it is expanded, and no shell is run. It runs in the project's folder,
+and finds the stage that is meant in `SST_STAGE`, the region in `AWS_REGION` and the profile in `AWS_PROFILE`.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from sst_core import ConfigurationError, Detected, Options, Project, ProviderResult, hookimpl, run_tool
+from sst_core import ConfigurationError, Context, Detected, Options, Project, ProviderResult, hookimpl, run_tool
 
 NAME = "tasks"
 
@@ -25,36 +27,51 @@ class Tasks:
         return Detected(NAME, "it has [tasks]") if NAME in settings else None
 
     @hookimpl
-    def build(self, project: Project, options: Options) -> ProviderResult | None:
+    def build(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run the task `build`."""
-        return _run("build", project, options)
+        return _run("build", context, project, options)
 
     @hookimpl
-    def start(self, project: Project, options: Options) -> ProviderResult | None:
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run the task `start`."""
-        return _run("start", project, options)
+        return _run("start", context, project, options)
 
     @hookimpl
-    def deploy(self, project: Project, options: Options) -> ProviderResult | None:
+    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run the task `deploy`."""
-        return _run("deploy", project, options)
+        return _run("deploy", context, project, options)
 
     @hookimpl
-    def remove(self, project: Project, options: Options) -> ProviderResult | None:
+    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run the task `remove`."""
-        return _run("remove", project, options)
+        return _run("remove", context, project, options)
 
     @hookimpl
-    def diff(self, project: Project, options: Options) -> ProviderResult | None:
+    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         """Run the task `diff`."""
-        return _run("diff", project, options)
+        return _run("diff", context, project, options)
 
 
-def _run(action: str, project: Project, options: Options) -> ProviderResult | None:
+def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
     if project.provider != NAME:
         return None
     program, *arguments = _task(action, project)
-    return ProviderResult(run_tool([_found(program), *arguments, *options.arguments], project.root))
+    if options.outputs_file is not None:
+        raise ConfigurationError("Only the task itself knows what it gives out. Have it write the file: -- ARGS")
+    command = [_found(program), *arguments, *options.arguments]
+    environ = {**os.environ, **_told(context, options)}
+    return ProviderResult(run_tool(command, project.root, environ, to_stderr=options.json))
+
+
+def _told(context: Context, options: Options) -> dict[str, str]:
+    """What was decided for the task, under the names that its tools look for."""
+    names = {
+        context.product.variable("STAGE"): options.stage,
+        "AWS_REGION": options.region,
+        "AWS_DEFAULT_REGION": options.region,
+        "AWS_PROFILE": options.profile,
+    }
+    return {name: value for name, value in names.items() if value is not None}
 
 
 def _task(action: str, project: Project) -> list[str]:

@@ -59,12 +59,12 @@ class Terminal:
         """Type `keys`: `\\x03` is Ctrl-C."""
         os.write(self.descriptor, keys.encode())
 
-    def wait_for(self, text: str) -> None:
-        """Read until `text` is on the screen."""
-        deadline = time.monotonic() + PATIENCE
+    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
+        """Read until `text` is on the screen; after `patience` seconds it never will be."""
+        deadline = time.monotonic() + patience
         while text not in self.text:
             assert time.monotonic() < deadline, f"never saw {text!r} in {self.text!r}"
-            if not self._read():
+            if not self._read(patience):
                 assert text in self.text, f"ended without {text!r}: {self.text!r}"
 
     def end(self) -> Screen:
@@ -75,8 +75,8 @@ class Terminal:
         os.close(self.descriptor)
         return Screen(code, self.text)
 
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self.descriptor], [], [], PATIENCE)
+    def _read(self, patience: float = PATIENCE) -> bool:
+        ready, _, _ = select.select([self.descriptor], [], [], patience)
         assert ready, f"nothing more came after {self.text!r}"
         try:
             data = os.read(self.descriptor, 65536)

@@ -18,7 +18,8 @@ from tracing import Traced, alone, calls_alone, trace, why_not
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 
 # How many modules of ours each way imports, exactly: a number may go down with a change, and up only with a reason.
-OWN_MODULES = {"--version": 22, "--help": 22, "off": 27, "on": 30}
+# The plugins of `sam` and `cdk`, a module each, are asked whose project it is.
+OWN_MODULES = {"--version": 22, "--help": 22, "off": 29, "on": 32}
 
 # What is imported beyond that and beyond what Typer imports by itself. All that `tomllib` and `pluggy` bring is theirs.
 FOR_ANY = {"gc"}
@@ -110,7 +111,8 @@ def test_every_call_that_recording_adds_is_in_the_table(consenting: Machine) -> 
     (consenting.telemetry / STAMP).unlink()
     starting = calls(consenting, {}) - off
 
-    assert later == dict.fromkeys(RECORDING, 1)
+    # Of two ways that differ by a few objects, one may need another piece of the heap, which is mapped.
+    assert later - Counter(mmap=1, munmap=1) == dict.fromkeys(RECORDING, 1)
     assert STARTING_A_SENDER <= set(starting) <= STARTING_A_SENDER | THE_C_LIBRARYS_OWN
     assert set(first) == {*starting, "mkdir"}
     assert off - calls(consenting, OFF) == {}, "nothing of this is by chance"

@@ -10,6 +10,8 @@ from sst_core import SST
 from sst_core.entry_points import Entry, installed, is_interrupt
 from sst_core.errors import RefusedError
 
+OWN = ["cdk", "sam", "tasks"]
+
 
 def distribution(folder: Path, name: str, entries: str, metadata: str | None = None) -> None:
     info = folder / f"{name}-1.0.dist-info"
@@ -37,8 +39,8 @@ def test_the_products_own_come_first_and_the_others_by_name(folder: Path) -> Non
 
     found = installed(SST)
 
-    assert [each.name for each in found.plugins] == ["tasks", "a", "b"]
-    assert [each.first_party for each in found.plugins] == [True, False, False]
+    assert [each.name for each in found.plugins] == [*OWN, "a", "b"]
+    assert [each.first_party for each in found.plugins] == [True, True, True, False, False]
     assert found.commands[-1].name == "aa"
     assert {each.name for each in found.commands if each.first_party} == set(SST.command_help)
     assert [each.name for each in found.collectors] == ["telemetry"]
@@ -48,7 +50,7 @@ def test_an_entry_that_is_found_twice_counts_once(folder: Path) -> None:
     distribution(folder, "zebra", "[sst.plugins]\na = z\n")
     distribution(folder, "zebra_again", "[sst.plugins]\na = z\n")
 
-    assert [each.name for each in installed(SST).plugins] == ["tasks", "a"]
+    assert [each.name for each in installed(SST).plugins] == [*OWN, "a"]
 
 
 def test_another_product_has_groups_of_its_own(folder: Path) -> None:
@@ -105,7 +107,7 @@ def test_nobody_takes_an_entry_from_the_product_by_repeating_it(
 
     found = installed(SST)
 
-    assert [each.name for each in found.plugins] == ["tasks"]
+    assert [each.name for each in found.plugins] == OWN
     assert all(each.first_party for each in (*found.plugins, *found.commands))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sst_core import run_tool
+from sst_core import read_tool, run_tool
 from sst_core.processes import ToolNotFoundError
 from sst_core.testing import PROGRAM, Machine, Watcher
 
@@ -200,3 +200,77 @@ def test_output_is_streamed_and_input_is_the_users(machine: Machine) -> None:
 
     assert screen.text.endswith("hello you\n")
     assert screen.exit_code == 0
+
+
+# A tool that ends at once when it is told to, and leaves a process of its own that knows nothing of it.
+_LEAVING = """
+import os, signal, subprocess, sys, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda *_: os._exit(9))
+code = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1); "
+code += "print('left', os.getpid(), flush=True); time.sleep(1000)"
+subprocess.Popen([sys.executable, "-c", code])
+time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_tool_that_is_interrupted_leaves_no_orphan(machine: Machine, number: signal.Signals) -> None:
+    project(machine, _LEAVING)
+    terminal = machine.terminal("start", env={"SST_TELEMETRY_DISABLED": "1"})
+    terminal.wait_for("left ")
+    terminal.wait_for("\n")
+    orphan = int(terminal.text.split()[1])
+
+    if number == signal.SIGINT:
+        terminal.type("\x03")
+    else:
+        terminal.process.send_signal(number)
+
+    assert terminal.end().exit_code == 9
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
+def test_an_orphan_that_ignores_the_end_is_killed(machine: Machine) -> None:
+    project(machine, _LEAVING.replace("code +=", "code += 'signal.signal(signal.SIGTERM, signal.SIG_IGN); '; code +="))
+    terminal = machine.terminal("start", env={"SST_TELEMETRY_DISABLED": "1"})
+    terminal.wait_for("left ")
+    terminal.wait_for("\n")
+    orphan = int(terminal.text.split()[1])
+
+    terminal.process.send_signal(signal.SIGTERM)
+
+    assert terminal.end().exit_code == 9
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
+
+
+def test_what_a_tool_leaves_in_the_background_of_its_own_accord_is_left_alone(machine: Machine) -> None:
+    project(machine, "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=-3, stderr=-3).pid)")
+
+    left = int(machine.sst("start").stdout)
+
+    os.kill(left, signal.SIGKILL)
+
+
+def test_what_is_read_is_stdout_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; print('read'); print('seen', file=sys.stderr); sys.exit(3)"
+
+    assert read_tool(python(code), tmp_path) == (3, "read\n")
+    assert capfd.readouterr() == ("", "seen\n")
+
+
+def test_stdout_can_be_kept_for_our_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_tool(python("import sys; sys.stdout.write('said')"), tmp_path, to_stderr=True) == 0
+    assert capfd.readouterr() == ("", "said")
+
+
+def test_a_tool_knows_whether_a_person_is_reading(machine: Machine) -> None:
+    """Colours hang on this: what is between us and the terminal is nothing."""
+    project(machine, "import sys; print(*(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)))")
+
+    assert machine.sst("start").stdout == "False False False\n"
+    assert "True True True\n" in machine.on_terminal("start", env={"SST_TELEMETRY_DISABLED": "1"}).text

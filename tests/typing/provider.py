@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_core import (
+    Change,
     ConfigurationError,
     Context,
     Detected,
@@ -13,8 +14,15 @@ from sst_core import (
     Project,
     ProviderResult,
     SstError,
+    Stack,
+    ToolNotFoundError,
+    find_tool,
     hookimpl,
+    name_of,
+    read_tool,
     run_tool,
+    stage_of,
+    timed,
 )
 
 
@@ -45,7 +53,11 @@ class Make:
     def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
         if context.ci is None:
             raise MakefileError("Deploy in CI.")
-        return self._make("deploy", project, options)
+        stage: str = stage_of(context, project, options)
+        name: str = name_of(project)
+        result = self._make("deploy", project, options)
+        changes = (Change("Add", "Orders", "a queue"),)
+        return result and ProviderResult(result.exit_code, (Stack(f"{name}-{stage}", {"Url": "x"}, changes),))
 
     @hookimpl
     def remove(self, project: Project) -> ProviderResult | None:
@@ -59,7 +71,15 @@ class Make:
     def _make(self, target: str, project: Project, options: Options) -> ProviderResult | None:
         if project.provider != "make":
             return None
-        return ProviderResult(run_tool(["make", target, *options.arguments], project.root))
+        try:
+            make: str = find_tool("make", project, "Get it from your system.")
+        except ToolNotFoundError:
+            return ProviderResult(ExitCode.NOT_FOUND)
+        code, version = read_tool([make, "--version"], project.root)
+        words = [make, target, str(project.build_folder / (options.stage or "all")), *options.arguments]
+        return ProviderResult(
+            code or timed(version, lambda: run_tool(words, project.root, to_stderr=options.json)),
+        )
 
 
 plugin = Make()

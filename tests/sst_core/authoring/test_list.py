@@ -49,6 +49,7 @@ def test_each_has_a_state_and_why(crowded: Machine) -> None:
     assert states.pop(("greeting", "build")) == ("failed", "the name is taken: the command is the program's own")
     # Of one name in one group the product's own is told of here, and the other one below.
     assert states.pop(("twin", "tasks"))[0] == "failed"
+    assert {states.pop(("sst", name)) for name in ("cdk", "sam")} == {("loaded", "")}
     assert states == {}
 
 
@@ -128,8 +129,10 @@ def test_the_text_has_80_columns(crowded: Machine) -> None:
 
     assert run.returncode == 0
     assert max(len(line) for line in run.stdout.splitlines() if str(crowded.root) not in line) < 80
-    first, second, *_ = run.stdout.splitlines()
-    assert first.split() == ["tasks", "loaded", "sst", "0.1.0,", "sst.plugins"]
+    lines = run.stdout.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("tasks"))
+    second = lines[first + 1]
+    assert lines[first].split() == ["tasks", "loaded", "sst", "0.1.0,", "sst.plugins"]
     assert second.strip() == "build, deploy, detect_provider, diff, remove, start"
 
 

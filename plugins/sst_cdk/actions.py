@@ -1,0 +1,182 @@
+"""What each command asks of the CDK CLI."""
+
+import json
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sst_aws.environment import for_tool
+from sst_aws.stacks import Cloud
+from sst_cdk import NAME
+from sst_core import (
+    ConfigurationError,
+    Context,
+    Options,
+    Project,
+    ProviderResult,
+    Stack,
+    find_tool,
+    is_terminal,
+    run_tool,
+    stage_of,
+    timed,
+)
+
+if TYPE_CHECKING:
+    from sst_aws.live.functions import Live
+
+HOW_TO_GET_IT = "Get it with: npm install --save-dev aws-cdk@^2"
+
+
+class App:
+    """A CDK app in one stage, and the tool that does the work."""
+
+    def __init__(self, program: str, context: Context, project: Project, options: Options, stage: str) -> None:
+        self.project, self.options, self.stage = project, options, stage
+        self.assembly = project.build_folder / stage / NAME
+        """What is synthesized, and all that is uploaded from."""
+        self.cloud = Cloud(options.region, options.profile)
+        self._program = program
+        self._environ = for_tool(
+            options,
+            # Its telemetry, off by exactly this; and its question at the registry for a newer version of itself.
+            CDK_DISABLE_CLI_TELEMETRY="1",
+            CDK_DISABLE_VERSION_CHECK="1",
+            **{context.product.variable("STAGE"): stage},
+        )
+
+    @classmethod
+    def of(cls, context: Context, project: Project, options: Options) -> "App":
+        """Raises :class:`ConfigurationError`, and :class:`ToolNotFoundError` where there is no CDK CLI."""
+        stage = stage_of(context, project, options)
+        program = find_tool("cdk", project, HOW_TO_GET_IT)
+        _refuse_what_can_not_read(program)
+        return cls(program, context, project, options, stage)
+
+    def cdk(self, command: str, *arguments: str) -> int:
+        """Run a command of the CDK CLI for this app, on a time-line. Returns its exit code."""
+        words = [self._program, command, *self._common(), *arguments]
+        run = partial(run_tool, words, self.project.root, self._environ, to_stderr=self.options.json)
+        return timed(f"cdk {command} ({self.stage})", run)
+
+    def stacks(self) -> dict[str, Path]:
+        """The synthesized stacks: the template of each, by the name it is deployed under."""
+        try:
+            artifacts: dict[str, Any] = json.loads((self.assembly / "manifest.json").read_text())["artifacts"]
+        except (OSError, ValueError, KeyError):
+            raise ConfigurationError(f"There is no cloud assembly in {self.assembly} that could be read.") from None
+        return {
+            found["properties"].get("stackName", name): self.assembly / found["properties"]["templateFile"]
+            for name, found in artifacts.items()
+            if found.get("type") == "aws:cloudformation:stack"
+        }
+
+    def _common(self) -> list[str]:
+        profile = ["--profile", self.options.profile] if self.options.profile else []
+        verbose = ["--verbose"] if self.options.verbose else []
+        # Notices are fetched, and version reporting puts what the app is made of into its stacks, for AWS to read.
+        quiet = ["--no-notices", "--no-version-reporting"]
+        return [*quiet, "--output", str(self.assembly), "--context", f"stage={self.stage}", *profile, *verbose]
+
+
+def build(app: App) -> ProviderResult:
+    """Synthesize every stack into the stage's own folder."""
+    return ProviderResult(app.cdk("synth", "--quiet", *app.options.arguments))
+
+
+def deploy(app: App) -> ProviderResult:
+    """Synthesize, upload, and make the stacks what the app says. On a terminal the CDK CLI asks what it is told to."""
+    outputs = app.project.build_folder / app.stage / "cdk-outputs.json"
+    outputs.unlink(missing_ok=True)
+    unasked = () if _can_ask(app) else ("--require-approval", "never")
+    code = app.cdk("deploy", *_which(app), *unasked, "--outputs-file", str(outputs), *app.options.arguments)
+    asked = app.options.json or app.options.outputs_file is not None
+    return ProviderResult(code, _outputs(outputs) if asked and code == 0 else ())
+
+
+def remove(app: App) -> ProviderResult:
+    """Delete the stacks. On a terminal the CDK CLI asks first."""
+    unasked = () if _can_ask(app) else ("--force",)
+    return ProviderResult(app.cdk("destroy", *_which(app), *unasked, *app.options.arguments))
+
+
+def diff(app: App) -> ProviderResult:
+    """Show what a deployment would change."""
+    code = app.cdk("diff", *app.options.arguments)
+    if code or not app.options.json:
+        return ProviderResult(code)
+    from sst_aws.templates import changes
+
+    return ProviderResult(
+        code,
+        tuple(
+            Stack(name, {}, changes(app.cloud.template(name), json.loads(template.read_text())))
+            for name, template in app.stacks().items()
+        ),
+    )
+
+
+def start(app: App) -> ProviderResult:
+    """Serve the functions on loopback, out of the folders that the app takes them from."""
+    # Web servers and all: 40 ms, and a build needs none of it.
+    from sst_aws.live.functions import Live
+    from sst_aws.live.serving import port_of, serve
+
+    port = port_of(app.options.arguments)
+    # Not staged, what is synthesized says where the code itself is, and not where a copy of it was put.
+    code = app.cdk("synth", "--quiet", "--no-staging")
+    if code:
+        return ProviderResult(code)
+    served = [_live(app, name, template) for name, template in app.stacks().items()]
+    everything = Live(
+        {name: function for each in served for name, function in each.functions.items()},
+        tuple(route for each in served for route in each.routes),
+        tuple(line for each in served for line in each.left_out),
+    )
+    return ProviderResult(serve(everything, app.cloud.region, port))
+
+
+def _live(app: App, stack: str, file: Path) -> "Live":
+    from sst_aws.live.functions import live
+
+    template: dict[str, Any] = json.loads(file.read_text())
+    resources = template.get("Resources", {})
+
+    def folders_of(name: str, _: Mapping[str, Any]) -> tuple[Path, ...]:
+        asset = resources[name].get("Metadata", {}).get("aws:asset:path")
+        folder = file.parent / asset if isinstance(asset, str) else None
+        return (folder,) if folder is not None and folder.is_dir() else ()
+
+    pseudo = {"AWS::Region": app.cloud.region, "AWS::StackName": stack}
+    return live(template, folders_of, lambda: app.cloud.resources_if_any(stack), pseudo)
+
+
+def _which(app: App) -> tuple[str, ...]:
+    """Every stack, unless the first word after `--` names one."""
+    arguments = app.options.arguments
+    return () if arguments and not arguments[0].startswith("-") else ("--all",)
+
+
+def _can_ask(app: App) -> bool:
+    return is_terminal() and sys.stdin is not None and sys.stdin.isatty() and not app.options.json
+
+
+def _outputs(file: Path) -> tuple[Stack, ...]:
+    """What the CDK CLI wrote; nothing where no stack gives anything out."""
+    try:
+        found: dict[str, dict[str, str]] = json.loads(file.read_text())
+    except FileNotFoundError:
+        return ()
+    return tuple(Stack(name, given) for name, given in found.items())
+
+
+def _refuse_what_can_not_read(program: str) -> None:
+    """3.0.0 was published by mistake, and is what npm gives whoever names no version: it reads no current assembly."""
+    try:
+        said = json.loads((Path(program).resolve().parents[1] / "package.json").read_text())
+    except (OSError, ValueError, IndexError):
+        return  # not installed by npm: it says for itself what it can't do
+    if said.get("name") == "aws-cdk" and str(said.get("version")).startswith("3.0.0"):
+        raise ConfigurationError(f"{program} is aws-cdk 3.0.0, which can't read what apps make now. {HOW_TO_GET_IT}")

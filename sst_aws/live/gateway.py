@@ -1,0 +1,223 @@
+"""An HTTP API on loopback: a request becomes the event that AWS would make of it, and the function's answer a response.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html, version 2.0.
+"""
+
+import base64
+import json
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sst_aws.live.functions import Route
+from sst_aws.live.runtime import ACCOUNT, Answer, Say
+
+MAX_BODY = 10 << 20
+"""Bytes: no HTTP API takes more."""
+OUR_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+"""Whom a request may be addressed to: a page that has its own name point here is not answered."""
+
+_OURS = ("content-length", "connection", "transfer-encoding")
+"""Headers that are between us and the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the client gets."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+class Gateway(ThreadingHTTPServer):
+    """Serves `routes` by `invoke`, which is handed a function's name and an event. Raises OSError for a port in use."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, routes: Sequence[Route], invoke: Callable[[str, bytes], Answer], say: Say) -> None:
+        self.routes, self.invoke, self.say = routes, invoke, say
+        super().__init__(("127.0.0.1", port), _Request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client may hang up before it has its answer."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Request(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second would wait for the first one's acknowledgement, 40 ms.
+    disable_nagle_algorithm = True
+    timeout = 60
+    server: Gateway
+
+    def _serve(self) -> None:
+        begun = time.monotonic()
+        path = urlsplit(self.path).path
+        found = match(self.server.routes, self.command, path)
+        response, by = self._response(found)
+        took = (time.monotonic() - begun) * 1000
+        self.server.say(f"{self.command} {path} -> {by} {response.status} in {took:.0f} ms")
+        self.send_response(response.status)
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+
+    def _response(self, found: "tuple[Route, Mapping[str, str]] | None") -> tuple[Response, str]:
+        length = self.headers.get("Content-Length", "0")
+        if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")) or self._is_of_a_strangers_page():
+            self.close_connection = True
+            return _said(403, "Forbidden"), "nobody"
+        if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
+            self.close_connection = True
+            return _said(411, "Length Required"), "nobody"
+        if int(length) > MAX_BODY:
+            self.close_connection = True
+            return _said(413, "Request Too Long"), "nobody"
+        body = self.rfile.read(int(length))
+        if found is None:
+            return _said(404, "Not Found"), "nobody"
+        route, parameters = found
+        event = event_of(route, parameters, method=self.command, target=self.path, headers=self.headers, body=body)
+        answer = self.server.invoke(route.function, json.dumps(event).encode())
+        if answer.failed:
+            self.server.say(f"{route.function} failed: {_why(answer)}")
+        return response_of(answer), route.function
+
+    def _is_of_a_strangers_page(self) -> bool:
+        """A browser says so. To follow a link is the person's own doing, and some way of logging in ends with one."""
+        if self.headers.get("Sec-Fetch-Site") != "cross-site":
+            return False
+        return self.command not in ("GET", "HEAD") or self.headers.get("Sec-Fetch-Mode") != "navigate"
+
+    def log_message(self, format: str, *_: Any) -> None:
+        """Nothing: each request is told of with what answered it."""
+
+
+def match(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The route for a request, with its path parameters. `routes` are in the order of their precedence."""
+    for route in routes:
+        if route.method not in ("ANY", method):
+            continue
+        if route.path == "$default":
+            return route, {}
+        pattern = "".join(_pattern(part) for part in re.split(r"(\{\w+\+?\})", route.path))
+        found = re.fullmatch(pattern, path)
+        if found:
+            return route, {name: unquote(value) for name, value in found.groupdict().items()}
+    return None
+
+
+def _pattern(part: str) -> str:
+    """What a part of a route's path takes."""
+    if part.endswith("+}"):
+        return f"(?P<{part[1:-2]}>.+)"
+    return f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part)
+
+
+def event_of(
+    route: Route, parameters: Mapping[str, str], *, method: str, target: str, headers: Message, body: bytes
+) -> dict[str, Any]:
+    """The event for a request of `method` for `target`, in payload format 2.0."""
+    split = urlsplit(target)
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(split.query, keep_blank_values=True):
+        query[name] = f"{query[name]},{value}" if name in query else value
+    given: dict[str, str] = {}
+    for name, value in headers.items():
+        if name.lower() != "cookie":
+            given[name.lower()] = f"{given[name.lower()]},{value}" if name.lower() in given else value
+    now = datetime.now(UTC)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route.key,
+        "rawPath": unquote(split.path),
+        "rawQueryString": split.query,
+        "headers": given,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "local",
+            "domainName": "localhost",
+            "domainPrefix": "localhost",
+            "http": {
+                "method": method,
+                "path": unquote(split.path),
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": given.get("user-agent", ""),
+            },
+            "requestId": str(uuid.uuid4()),
+            "routeKey": route.key,
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "timeEpoch": int(now.timestamp() * 1000),
+        },
+        "isBase64Encoded": False,
+    }
+    cookies = [cookie.strip() for line in headers.get_all("Cookie", []) for cookie in line.split(";")]
+    if cookies:
+        event["cookies"] = cookies
+    if query:
+        event["queryStringParameters"] = query
+    if parameters:
+        event["pathParameters"] = dict(parameters)
+    if body:
+        try:
+            event["body"] = body.decode()
+        except UnicodeDecodeError:
+            event["body"], event["isBase64Encoded"] = base64.b64encode(body).decode(), True
+    return event
+
+
+def response_of(answer: Answer) -> Response:
+    """What AWS would make of a function's answer: with no `statusCode`, the answer itself is the body."""
+    if answer.failed:
+        return _said(500, "Internal Server Error")
+    try:
+        told = json.loads(answer.payload)
+        if not isinstance(told, dict) or "statusCode" not in told:
+            text = told if isinstance(told, str) else json.dumps(told)
+            return Response(200, text.encode(), [("content-type", "application/json")])
+        body = told.get("body") or ""
+        text = body if isinstance(body, str) else json.dumps(body)
+        content = base64.b64decode(text) if told.get("isBase64Encoded") else text.encode()
+        headers = [(_one_line(name), _one_line(value)) for name, value in (told.get("headers") or {}).items()]
+        headers = [(name, value) for name, value in headers if name.lower() not in _OURS]
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            headers.append(("content-type", "text/plain;charset=UTF-8"))
+        headers += [("set-cookie", _one_line(cookie)) for cookie in told.get("cookies") or []]
+        status = int(told["statusCode"])
+    except (ValueError, TypeError, AttributeError):
+        return _said(500, "Internal Server Error")
+    return Response(status, content, headers) if 200 <= status < 600 else _said(500, "Internal Server Error")
+
+
+def _one_line(value: object) -> str:
+    return str(value).replace("\r", " ").replace("\n", " ")
+
+
+def _said(status: int, message: str) -> Response:
+    return Response(status, json.dumps({"message": message}).encode(), [("content-type", "application/json")])
+
+
+def _why(answer: Answer) -> str:
+    try:
+        told = json.loads(answer.payload)
+        trace = "".join(told.get("stackTrace") or [])
+        return f"{told.get('errorType')}: {told.get('errorMessage')}" + (f"\n{trace.rstrip()}" if trace else "")
+    except (ValueError, AttributeError, TypeError):
+        return answer.payload.decode(errors="replace")

@@ -1,0 +1,71 @@
+"""What an interrupted tool leaves behind: its own processes, which nobody waits for any more.
+
+On Linux a process whose parent has ended becomes a child of whoever asked for that; elsewhere they are left alone.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+PATIENCE = 1.0
+"""Seconds in which they may end by themselves: Ctrl-C at a terminal has reached them too."""
+GRACE = 5.0
+"""Seconds that they then have from SIGTERM to SIGKILL."""
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> Callable[[bool], None]:
+    """Have the tool's processes that outlive it become children of this one.
+
+    Returns what lets go of that again, and first, if it is handed true, ends them and waits.
+    """
+    if sys.platform != "linux":
+        return lambda _: None
+    system = ctypes.CDLL(None)
+    ours = _children()  # the tool, and what plugins have started so far: none of these is an orphan
+    system.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def let_go(interrupted: bool) -> None:
+        if interrupted:
+            _end(ours)
+        system.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+    return let_go
+
+
+def _end(ours: frozenset[int]) -> None:
+    begun = time.monotonic()
+    told: set[int] = set()
+    while (orphans := _children() - ours) and (passed := time.monotonic() - begun) < PATIENCE + GRACE + 1:
+        for orphan in orphans:
+            if passed > PATIENCE + GRACE:
+                _send(signal.SIGKILL, orphan)
+            elif passed > PATIENCE and orphan not in told:
+                told.add(orphan)
+                _send(signal.SIGTERM, orphan)
+            with suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
+        time.sleep(0.01)
+
+
+def _send(number: int, process: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(process, number)
+
+
+def _children() -> frozenset[int]:
+    here = os.getpid()
+    return frozenset(int(process.name) for process in Path("/proc").glob("[0-9]*") if _parent(process) == here)
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        # The name stands in brackets, and may hold anything: the numbers begin behind the last one.
+        return int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):  # it has just ended
+        return None

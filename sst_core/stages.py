@@ -1,0 +1,112 @@
+"""What an app is called and which stage of it is meant: `--stage`, then the environment, the project, and the person.
+
+A stage is one deployment of the app, with everything in it apart from every other's. Nothing is deployed to a stage
+that nobody named: without a terminal to ask at, an unknown stage is an error.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+from sst_core.errors import ConfigurationError
+from sst_core.files import read_own, write_private
+from sst_core.invocation import Context
+from sst_core.notice import is_terminal
+from sst_core.product import Product
+from sst_core.project import Options, Project
+
+_STAGE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+"""What may stand in a stack's name, and in a folder's."""
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_PROFILE = re.compile(r"[^\s-]\S*")
+
+
+def stage_of(context: Context, project: Project, options: Options) -> str:
+    """The stage, for a provider that can't do without: on a terminal the person is asked, once for the project.
+
+    Raises :class:`ConfigurationError` where nobody says it and nobody can be asked.
+    """
+    if options.stage is not None:
+        return options.stage
+    name = context.product.name
+    if context.ci is not None or not (is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+        raise ConfigurationError(
+            f'Which stage is meant is not said. Add --stage NAME, or to {project.settings_file}: stage = "dev"'
+        )
+    typer.echo(f"{name}: a stage is a deployment of the app of its own. Which is yours?", err=True)
+    answer = ""
+    while not _STAGE.fullmatch(answer):
+        answer = typer.prompt("Stage (a letter, then letters, digits and hyphens)", _suggested(), err=True).strip()
+    write_private(project.kept_stage, f"{answer}\n".encode())
+    typer.echo(f"{name}: kept in {project.kept_stage}", err=True)
+    return answer
+
+
+def name_of(project: Project) -> str:
+    """What the app is called: `name` in `sst.toml`, or its folder. Raises :class:`ConfigurationError`."""
+    name = text_setting(project.settings, "name", project) or project.root.name
+    if not _STAGE.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} can't be an app's name: it has to be a letter, then letters, digits and hyphens. "
+            f'Say in {project.settings_file}: name = "orders"'
+        )
+    return name
+
+
+def given_stage(product: Product, project: Project, flag: str | None) -> str | None:
+    """The stage that is named somewhere, without asking. Raises :class:`ConfigurationError` for one that can't be."""
+    variable = product.variable("STAGE")
+    places: tuple[tuple[str, Callable[[], str | None]], ...] = (
+        ("--stage", lambda: flag),
+        (variable, lambda: os.environ.get(variable)),
+        (str(project.settings_file), lambda: text_setting(project.settings, "stage", project)),
+        (str(project.kept_stage), lambda: (read_own(project.kept_stage) or b"").decode(errors="replace").strip()),
+    )
+    for where, read in places:
+        stage = read()
+        if stage:
+            return _checked(stage, _STAGE, f"{where}: a stage has to be a letter, then letters, digits and hyphens")
+    return None
+
+
+def given_region(project: Project, flag: str | None) -> str | None:
+    """The AWS region that is named. Raises :class:`ConfigurationError` for what isn't shaped like one."""
+    region = flag or text_setting(project.settings, "region", project)
+    where = "--region" if flag else str(project.settings_file)
+    return region and _checked(region, _REGION, f"{where}: a region looks like eu-west-1")
+
+
+def given_profile(project: Project, flag: str | None) -> str | None:
+    """The AWS profile that is named. Raises :class:`ConfigurationError` for what a tool would take for an option."""
+    profile = flag or text_setting(project.settings, "profile", project)
+    where = "--profile" if flag else str(project.settings_file)
+    return profile and _checked(profile, _PROFILE, f"{where}: a profile is a word that begins with no hyphen")
+
+
+def text_setting(settings: Mapping[str, Any], key: str, project: Project) -> str | None:
+    """A word from `sst.toml`. Raises :class:`ConfigurationError` for what is none."""
+    value = settings.get(key)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise ConfigurationError(f'{project.settings_file}: {key} has to be a word in quotes, such as: {key} = "dev"')
+
+
+def _checked(value: str, shape: re.Pattern[str], otherwise: str) -> str:
+    if not shape.fullmatch(value):
+        raise ConfigurationError(f"{otherwise}, and {value!r} does not.")
+    return value
+
+
+def _suggested() -> str:
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # nobody by that number
+        return "dev"
+    words = re.sub(r"[^A-Za-z0-9]+", "-", user).strip("-")
+    return words if _STAGE.fullmatch(words) else "dev"

@@ -1,0 +1,103 @@
+"""What the CDK CLI is told, and which one is not used."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sst_core.testing import Machine
+
+# What stands in for the CDK CLI: it shows what it was handed.
+SHOWING = """#!/bin/sh
+echo "$@"
+env | grep -E '^(CDK_DISABLE.*|AWS_REGION|AWS_DEFAULT_REGION|AWS_PROFILE|SST_STAGE)=' | sort
+"""
+
+
+@pytest.fixture
+def cdk(machine: Machine) -> Path:
+    """A project of the CDK's, and a `cdk` in its `node_modules` that shows what it is handed."""
+    (machine.folder / "cdk.json").write_text("{}")
+    (machine.folder / "cdk.json").chmod(0o644)
+    package = machine.folder / "node_modules" / "aws-cdk"
+    (package / "bin").mkdir(parents=True)
+    (package / "package.json").write_text(json.dumps({"name": "aws-cdk", "version": "2.1148.1"}))
+    (package / "bin" / "cdk").write_text(SHOWING)
+    (package / "bin" / "cdk").chmod(0o755)
+    binaries = machine.folder / "node_modules" / ".bin"
+    binaries.mkdir()
+    (binaries / "cdk").symlink_to("../aws-cdk/bin/cdk")
+    machine.environ["SST_STAGE"] = "dev"
+    return package
+
+
+def common(machine: Machine) -> str:
+    return f"--no-notices --no-version-reporting --output {machine.folder}/.sst/build/dev/cdk --context stage=dev"
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "words"),
+    [
+        ("build", (), "synth {} --quiet"),
+        ("remove", (), "destroy {} --all --force"),
+        ("remove", ("Orders", "--exclusively"), "destroy {} --force Orders --exclusively"),
+        ("diff", ("--strict",), "diff {} --strict"),
+    ],
+)
+def test_each_command_is_the_tools_own(
+    machine: Machine, cdk: Path, action: str, arguments: tuple[str, ...], words: str
+) -> None:
+    ended = machine.sst(action, "--", *arguments)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[0] == words.format(common(machine))
+
+
+def test_it_is_told_to_report_nothing_and_where_it_is(machine: Machine, cdk: Path) -> None:
+    machine.environ["CDK_DISABLE_CLI_TELEMETRY"] = "no"
+
+    ended = machine.sst("deploy", "--region", "eu-west-1", "--profile", "team", "--verbose")
+
+    outputs = machine.folder / ".sst" / "build" / "dev" / "cdk-outputs.json"
+    assert ended.stdout.splitlines() == [
+        f"deploy {common(machine)} --profile team --verbose --all --require-approval never --outputs-file {outputs}",
+        "AWS_DEFAULT_REGION=eu-west-1",
+        "AWS_PROFILE=team",
+        "AWS_REGION=eu-west-1",
+        "CDK_DISABLE_CLI_TELEMETRY=1",
+        "CDK_DISABLE_VERSION_CHECK=1",
+        "SST_STAGE=dev",
+    ]
+
+
+def test_on_a_terminal_the_tool_may_ask(machine: Machine, cdk: Path) -> None:
+    machine.environ["SST_TELEMETRY_DISABLED"] = "1"
+
+    assert "--force" not in machine.on_terminal("remove").text
+    assert "--require-approval" not in machine.on_terminal("deploy").text
+
+
+def test_the_release_that_was_a_mistake_is_refused(machine: Machine, cdk: Path) -> None:
+    (cdk / "package.json").write_text(json.dumps({"name": "aws-cdk", "version": "3.0.0"}))
+
+    ended = machine.sst("build")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "is aws-cdk 3.0.0, which can't read what apps make now" in ended.stderr
+    assert "npm install --save-dev aws-cdk@^2" in ended.stderr
+
+
+def test_a_tool_that_is_missing_is_127_and_is_not_fetched(machine: Machine, cdk: Path) -> None:
+    (machine.folder / "node_modules" / ".bin" / "cdk").unlink()
+    fetching = machine.root / "bin"
+    fetching.mkdir()
+    for name in ("npx", "npm"):
+        (fetching / name).write_text("#!/bin/sh\ntouch fetched\n")
+        (fetching / name).chmod(0o755)
+
+    ended = machine.sst("build", env={"PATH": os.pathsep.join([str(fetching), "/nowhere"])})
+
+    assert (ended.returncode, ended.stdout) == (127, "")
+    assert "npm install --save-dev aws-cdk@^2" in ended.stderr
+    assert not (machine.folder / "fetched").exists()
