@@ -12,6 +12,8 @@ nox.options.error_on_missing_interpreters = True
 CONSTRAINTS = ("--constraint", "constraints.txt")
 HEADER = "# The versions that were tested. `python3 -m nox -s lock` makes this file anew.\n"
 GROUPS = nox.project.load_toml("pyproject.toml")
+# What may be in an environment with `sst`, by any part of a licence's name.
+LICENCES = "MIT;BSD;Apache;ISC;MPL;Mozilla;PSF;Python Software Foundation"
 
 
 def install(session: nox.Session, *groups: str, project: str | None = None, constrained: bool = True) -> None:
@@ -274,7 +276,7 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "cdk-app")
+    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "release", "cdk-app")
     groups = [f"--group={group}" for group in names]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
     compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")
@@ -300,3 +302,82 @@ def compile_constraints(session: nox.Session, file: str, *sources: str) -> None:
     )
     constraints = Path(file)
     constraints.write_text(HEADER + constraints.read_text())
+
+
+@nox.session(python=["3.12", "3.13"])
+def newer_python(session: nox.Session) -> None:
+    """Run the tests on each newer Python that we support; `tests` runs on the one that nox runs on."""
+    install(session, "test", "adopted", project=".[collector,cdk]")
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest versions of what we need that our requirements allow."""
+    session.install("uv", *CONSTRAINTS, silent=False)
+    lowest = str(Path(session.create_tmp()).resolve() / "lowest.txt")
+    extras = ("--extra", "collector", "--extra", "cdk")
+    requirements = ("pyproject.toml", *extras, "--resolution", "lowest-direct", "--no-header")
+    session.run("uv", "pip", "compile", "--quiet", *requirements, "--output-file", lowest)
+    packages = nox.project.dependency_groups(GROUPS, "test")
+    session.install(*packages, ".[collector,cdk]", "--constraint", lowest, silent=False)
+    # Not other people's programs: what they need is newer.
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", "--ignore", "tests/adopted", *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest versions that our requirements allow. What fails is reported, and fails nothing."""
+    install(session, "test", "adopted", project=".[collector,cdk]", constrained=False)
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs, success_codes=[0, 1])
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build wheel and sdist into `dist` and try them as installed, with the licences and the bill of what they need."""
+    install(session, "release")
+    session.run("python", "release/building.py", "dist")
+    (wheel,) = Path("dist").glob("*.whl")
+    python = empty_environment(session, str(wheel))
+    session.run(python, "-P", "release/trying.py", external=True)
+    session.run("uv", "pip", "install", "--quiet", "--python", python, *CONSTRAINTS, f"{wheel}[collector]")
+    session.run(python, "examples/demo.py", external=True)
+    session.run("pip-licenses", "--python", python, "--from", "mixed", "--format", "markdown", "--with-urls",
+                "--partial-match", "--allow-only", LICENCES, "--output-file", "dist/LICENCES.md")  # fmt: skip
+    session.run("cyclonedx-py", "environment", "--pyproject", "pyproject.toml", "--output-reproducible",
+                "--output-file", "dist/sbom.cdx.json", python)  # fmt: skip
+
+
+@nox.session
+def vulnerabilities(session: nox.Session) -> None:
+    """Fail when what we need, in the versions that were tested, has a known hole, or when nobody can be asked."""
+    install(session, "release")
+    python = empty_environment(session, ".[collector]")
+    installed = Path(session.create_tmp()) / "installed.txt"
+    frozen = session.run("uv", "pip", "freeze", "--python", python, "--exclude-editable", silent=True) or ""
+    installed.write_text("".join(f"{line}\n" for line in frozen.splitlines() if "==" in line))
+    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "--requirement", str(installed))
+
+
+def empty_environment(session: nox.Session, *packages: str) -> str:
+    """Make an environment with nothing but these and what they need, and return its Python."""
+    folder = Path(session.create_tmp()).resolve() / "empty"
+    session.run("uv", "venv", "--quiet", "--clear", "--python", "python", str(folder))
+    python = str(folder / "bin" / "python")
+    session.run("uv", "pip", "install", "--quiet", "--python", python, *CONSTRAINTS, *packages)
+    return python
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Look for what strangers could do through our workflows, with all that zizmor knows and no request."""
+    install(session, "lint")
+    session.run("zizmor", "--offline", "--pedantic", "--strict-collection", "--no-progress", ".github")
+
+
+@nox.session
+def changes(session: nox.Session) -> None:
+    """Print what the next release's notes will be, and hold its version to what changed in the public API."""
+    install(session, "lint")
+    session.run("towncrier", "build", "--draft", "--version", "next")
+    session.run("python", "release/versioning.py", *session.posargs)

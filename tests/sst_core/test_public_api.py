@@ -38,7 +38,7 @@ def test_what_is_exported_is_what_plugins_rely_on() -> None:
     pinned = (Path(__file__).parent / "public_api.txt").read_text(encoding="utf-8")
 
     assert run.stdout.splitlines() == pinned.splitlines(), (
-        "The public API has changed. If that is meant, say so in CHANGELOG.md, raise the version as semantic "
+        "The public API has changed. If that is meant, say so in changes/, raise the version as semantic "
         "versioning has it, and pin it anew: python docs/contract.py > tests/sst_core/public_api.txt"
     )
 

@@ -1,0 +1,51 @@
+"""The workflows run what we run here, take nothing that can be moved, and one job may publish. The rest: zizmor."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = {file.name: file.read_text() for file in FOLDER.iterdir()}
+EVERYTHING = "\n".join(WORKFLOWS.values())
+
+
+def test_both_run_what_has_to_pass() -> None:
+    assert sorted(WORKFLOWS) == ["checks.yml", "release.yml"]
+    assert all("- run: .ci/run\n" in text for text in WORKFLOWS.values())
+
+
+@pytest.mark.parametrize("used", sorted(set(re.findall(r"uses: (.*)", EVERYTHING))))
+def test_an_action_is_a_commit_with_its_version_beside_it(used: str) -> None:
+    assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
+
+
+def test_one_job_may_say_who_it_is_and_it_runs_nothing_of_ours() -> None:
+    assert EVERYTHING.count("id-token: write") == EVERYTHING.count(": write") == 1
+    before, _, publishing = WORKFLOWS["release.yml"].partition("  publish:\n")
+    assert "id-token" not in before
+    assert "environment: pypi" in publishing
+    assert "sparse-checkout: constraints.txt" in publishing
+    assert not re.search(r"nox|\.ci/|release/", publishing)
+    assert "secrets." not in EVERYTHING
+
+
+def test_every_session_that_is_run_is_there() -> None:
+    defined = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
+    named = {name for line in re.findall(r"nox -s ([a-z_ ]+)", EVERYTHING) for name in line.split()}
+    matrix = set(re.findall(r"\w+", re.findall(r"session: \[(.*)\]", EVERYTHING)[0]))
+
+    assert {"audit", "vulnerabilities", "release", "changes"} <= named
+    assert named | matrix | {"newer_python"} <= defined
+
+
+def test_every_python_that_we_say_we_support_is_tried() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    supported = {found[1] for each in classifiers if (found := re.search(r":: (3\.\d+)$", each))}
+    tried = set(re.findall(r'"(3\.\d+)"', WORKFLOWS["checks.yml"]))
+    sessions = set(re.findall(r'"(3\.\d+)"', re.findall(r"python=\[.*\]", (ROOT / "noxfile.py").read_text())[0]))
+
+    assert tried == supported
+    assert sessions | {"3.11"} == supported
