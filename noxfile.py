@@ -92,7 +92,9 @@ def cdk(session: nox.Session) -> None:
     It is run by an app in Python, in an environment of its own.
     """
     install(session, "test", project=".[collector,cdk]")
-    tools = Path(session.create_tmp()).resolve()
+    # In a folder of its own: the tests' projects are made below the session's, and a provider looks upward.
+    tools = Path(session.create_tmp()).resolve() / "aws-cdk"
+    tools.mkdir(exist_ok=True)
     (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
     session.run_install("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
     app = beside(

@@ -39,6 +39,7 @@ def adopt_orphans() -> Callable[[bool], None]:
 
 
 def _end(ours: frozenset[int]) -> None:
+    assert sys.platform != "win32"  # for the type checker: Windows has neither of the names below
     begun = time.monotonic()
     told: set[int] = set()
     while (orphans := _children() - ours) and (passed := time.monotonic() - begun) < PATIENCE + GRACE + 1:

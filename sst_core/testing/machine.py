@@ -47,6 +47,18 @@ class Screen(Record):
     text: str
 
 
+_RESTING = 3
+"""How many times in a row a process has to be found asleep to be taken for waiting."""
+
+
+def _sleeps(process: int) -> bool:
+    try:
+        # The name stands in brackets, and may hold anything: the state comes behind the last one.
+        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in ("S", "Z")
+    except OSError:  # not Linux, or it has ended
+        return True
+
+
 @dataclass
 class Terminal:
     """A command on a terminal of its own."""
@@ -56,7 +68,16 @@ class Terminal:
     text: str = ""
 
     def type(self, keys: str) -> None:
-        """Type `keys`: `\\x03` is Ctrl-C."""
+        """Type `keys`, once the command rests, where that can be seen (on Linux): `\\x03` is Ctrl-C.
+
+        A Ctrl-C that comes after a prompt and before the read behind it does nothing until the next key: Python looks
+        at signals when the read is over.
+        """
+        rested = 0
+        deadline = time.monotonic() + PATIENCE
+        while rested < _RESTING and time.monotonic() < deadline:
+            rested = rested + 1 if _sleeps(self.process.pid) else 0
+            time.sleep(0.01)
         os.write(self.descriptor, keys.encode())
 
     def wait_for(self, text: str, patience: float = PATIENCE) -> None:
