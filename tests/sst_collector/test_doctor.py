@@ -1,6 +1,7 @@
 """`sst collector doctor`."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collecting import Collector, StartCollector, a_run
+from collecting import StartCollector, a_run, collectors
 from sst_core import held
 from sst_core.testing import PROGRAM
 
@@ -22,14 +23,21 @@ def doctor(data: Path, *options: str) -> tuple[int, str]:
     return run.returncode, run.stdout
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a collector that has taken something in, and was stopped."""
+    with collectors(tmp_path_factory.mktemp("stopped")) as start:
+        collector = start()
+        collector.post(a_run(), a_run())
+        collector.wait_until(lambda: collector.runs() == {"build": 2})
+        collector.end()
+        return collector.data
+
+
 @pytest.fixture
-def used(start_collector: StartCollector) -> Collector:
-    """A collector that has taken something in, and was stopped."""
-    collector = start_collector()
-    collector.post(a_run(), a_run())
-    collector.wait_until(lambda: collector.runs() == {"build": 2})
-    collector.end()
-    return collector
+def used(stopped: Path, tmp_path: Path) -> Path:
+    """The same, for a test to spoil."""
+    return shutil.copytree(stopped, tmp_path / "data")
 
 
 def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start_collector: StartCollector) -> None:
@@ -43,22 +51,22 @@ def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start
     assert (code, "no collector is running on it" in text) == (0, True), text
 
 
-def test_it_counts_and_changes_nothing(used: Collector) -> None:
-    before = {path: path.read_bytes() for path in used.data.rglob("*") if path.is_file()}
-    assert "the warehouse holds 2 runs, and 0 weeks that are published" in doctor(used.data)[1]
-    assert {path: path.read_bytes() for path in used.data.rglob("*") if path.is_file()} == before
+def test_it_counts_and_changes_nothing(used: Path) -> None:
+    before = {path: path.read_bytes() for path in used.rglob("*") if path.is_file()}
+    assert "the warehouse holds 2 runs, and 0 weeks that are published" in doctor(used)[1]
+    assert {path: path.read_bytes() for path in used.rglob("*") if path.is_file()} == before
 
 
-def test_a_warehouse_that_is_gone(used: Collector) -> None:
-    (used.data / "warehouse.duckdb").unlink()
-    code, text = doctor(used.data)
+def test_a_warehouse_that_is_gone(used: Path) -> None:
+    (used / "warehouse.duckdb").unlink()
+    code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  the warehouse {used.data}/warehouse.duckdb is gone\n       Put it back from a backup." in text
+    assert f"WRONG  the warehouse {used}/warehouse.duckdb is gone\n       Put it back from a backup." in text
 
 
-def test_a_warehouse_that_is_broken(used: Collector) -> None:
-    (used.data / "warehouse.duckdb").write_bytes(b"hunter2" * 1000)
-    code, text = doctor(used.data)
+def test_a_warehouse_that_is_broken(used: Path) -> None:
+    (used / "warehouse.duckdb").write_bytes(b"hunter2" * 1000)
+    code, text = doctor(used)
     assert code == 1
     assert "can't be read (IOException)" in text
     assert "hunter2" not in text
@@ -73,48 +81,48 @@ def test_a_warehouse_that_breaks_while_the_server_runs(start_collector: StartCol
     assert "can't be read (IOException)\n       Put back a backup of it." in text
 
 
-def test_a_warehouse_that_is_in_use(used: Collector) -> None:
+def test_a_warehouse_that_is_in_use(used: Path) -> None:
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, used.data / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, used / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as another:
         assert another.stdout is not None
         another.stdout.readline()
-        told = doctor(used.data)
-        with held(used.data / "lock", 1.0):  # as the server does
-            told_of_the_server = doctor(used.data)
+        told = doctor(used)
+        with held(used / "lock", 1.0):  # as the server does
+            told_of_the_server = doctor(used)
         another.communicate(b"\n")
     assert (told[0], "WRONG  another program has the warehouse open" in told[1]) == (1, True)
     assert (told_of_the_server[0], "by the collector's own round" in told_of_the_server[1]) == (0, True)
 
 
-def test_what_others_can_read(used: Collector) -> None:
-    used.data.chmod(0o755)
-    code, text = doctor(used.data)
+def test_what_others_can_read(used: Path) -> None:
+    used.chmod(0o755)
+    code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  others can read or change: {used.data}\n       Run: chmod go-rwx {used.data}\n" in text
+    assert f"WRONG  others can read or change: {used}\n       Run: chmod go-rwx {used}\n" in text
 
 
-def test_a_snapshot_that_is_old(used: Collector) -> None:
-    snapshot = used.data / "snapshot.json"
+def test_a_snapshot_that_is_old(used: Path) -> None:
+    snapshot = used / "snapshot.json"
     snapshot.write_text(snapshot.read_text().replace('"snapshot":"20', '"snapshot":"19'))
-    code, text = doctor(used.data)
+    code, text = doctor(used)
     assert code == 1
     assert "hours ago\n       Start `serve`" in text
 
 
 @pytest.mark.parametrize(("cadence", "code"), [("3600", 0), ("300", 1)])
-def test_how_old_a_snapshot_may_be_depends_on_the_cadence(used: Collector, cadence: str, code: int) -> None:
-    snapshot = used.data / "snapshot.json"
+def test_how_old_a_snapshot_may_be_depends_on_the_cadence(used: Path, cadence: str, code: int) -> None:
+    snapshot = used / "snapshot.json"
     values = json.loads(snapshot.read_text())
     values["snapshot"] = (datetime.now(UTC) - timedelta(minutes=20)).isoformat(timespec="seconds")
     snapshot.write_text(json.dumps(values))
-    assert doctor(used.data, "--snapshot-every", cadence)[0] == code
+    assert doctor(used, "--snapshot-every", cadence)[0] == code
 
 
-def test_a_snapshot_that_is_broken(used: Collector) -> None:
-    (used.data / "snapshot.json").write_text("{")
-    assert "snapshot.json can't be read\n       Delete it" in doctor(used.data)[1]
+def test_a_snapshot_that_is_broken(used: Path) -> None:
+    (used / "snapshot.json").write_text("{")
+    assert "snapshot.json can't be read\n       Delete it" in doctor(used)[1]
 
 
 def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
@@ -126,7 +134,7 @@ def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_shared_site_key_is_looked_at_too(used: Collector, tmp_path: Path) -> None:
+def test_a_shared_site_key_is_looked_at_too(used: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
-    assert f"others can read or change: {shared}" in doctor(used.data, "--site-key", str(shared))[1]
+    assert f"others can read or change: {shared}" in doctor(used, "--site-key", str(shared))[1]
