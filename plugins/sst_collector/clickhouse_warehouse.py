@@ -29,7 +29,7 @@ from sst_collector.clickhouse_server import UNFINISHED, Server, ServerError, con
 from sst_collector.segment import reader, records
 from sst_collector.snapshot import dimensions
 from sst_collector.sql_files import migrations, statements
-from sst_collector.unsaid import applies, column, unsaid
+from sst_collector.unsaid import asking_for, names_of
 from sst_collector.warehouse import CI_DIMENSION, DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import Clock, monday_of, shifted
 from sst_core import Catalogue
@@ -190,23 +190,20 @@ class ClickhouseWarehouse:
         while True:
             reading = self._reading(week)
             cells = [
-                Cell(dimension, *row)
+                cell
                 for dimension in dimensions(self._catalogue)
-                for row in self._rows(reading, dimension)
+                for cell in (self._ci_cells(reading) if dimension == CI_DIMENSION else self._cells(reading, dimension))
             ]
             # A retry that was given up may still have written something meanwhile.
             if len(reading.repeated) == FEW or self._repeated(reading.conditions) == reading.repeated:
                 return cells
 
-    def _rows(self, reading: "_Reading", dimension: str) -> list[tuple[Any, ...]]:
-        query = "ci_cells" if dimension == CI_DIMENSION else "cells"
-        return self._counting(
-            query,
-            **reading.names,
-            column=column(self._catalogue, dimension),
-            applies=applies(self._catalogue, dimension),
-            unsaid=unsaid(self._catalogue),
-        )
+    def _cells(self, reading: "_Reading", dimension: str) -> list[Cell]:
+        rows = self._counting("cells", **reading.names, **asking_for(dimension, self._catalogue))
+        return [Cell(dimension, *row, names_of(unsaid, self._catalogue)) for *row, unsaid in rows]
+
+    def _ci_cells(self, reading: "_Reading") -> list[Cell]:
+        return [Cell(CI_DIMENSION, *row) for row in self._counting("ci_cells", **reading.names)]
 
     def publish(self, published: PublishedWeek) -> None:
         week, candidate = published.week, token_hex(16)

@@ -75,21 +75,20 @@ class Intake:
         records: list[bytes] = []
         rejected: list[_Line] = []
         for number, line in enumerate(lines, start=1):
-            if not line or line.isspace():
-                continue
             try:
-                records.append(self._record(line))
+                records.append(self.record(line))
             except RejectedLine as error:
-                rejected.append(_Line(number, str(error)))
+                if is_legacy(line):
+                    self._sort_legacy(number, line, records, rejected)
+                elif line.strip():
+                    rejected.append(_Line(number, str(error)))
         return records, rejected
 
-    def _record(self, line: bytes) -> bytes:
+    def _sort_legacy(self, number: int, line: bytes, records: list[bytes], rejected: list["_Line"]) -> None:
         try:
-            return self.record(line)
-        except RejectedLine:
-            if not is_legacy(line):
-                raise
-        return self.legacy.record(line, self.site_key.current())
+            records.append(self.legacy.record(line, self.site_key.current()))
+        except RejectedLine as error:
+            rejected.append(_Line(number, str(error)))
 
     def _journal(self, sorted_: tuple[list[bytes], list["_Line"]], answered: Answered) -> None:
         records, rejected = sorted_

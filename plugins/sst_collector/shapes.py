@@ -25,19 +25,20 @@ class Shapes:
     def __init__(self, decode: Callable[[bytes], bytes]) -> None:
         self._decode = decode
         self._first = self._second = 0
-        """Where the ids are in a line: the same in every line that our client sends."""
+        """Where the ids begin in a line: the same in every line that our client sends."""
+        self._first_end = self._second_end = 0
         self._records: dict[bytes, tuple[bytes, bytes, bytes]] = {}
         """By shape, what is before, between and after the ids in the record."""
 
     def record(self, line: bytes) -> bytes:
         """What `decode` makes of `line`, and raises what it raises."""
-        first, second = self._first, self._second
-        one, other = line[first : first + _DIGITS], line[second : second + _DIGITS]
-        known = self._records.get(line[:first] + line[first + _DIGITS : second] + line[second + _DIGITS :])
-        if known is None or not _are_ids(one + other):
+        one, other = line[self._first : self._first_end], line[self._second : self._second_end]
+        known = self._records.get(line[: self._first] + line[self._first_end : self._second] + line[self._second_end :])
+        # A line too short for both ids is shorter without them than every shape, so both are whole if it is known.
+        if known is None or (one + other).translate(None, b"0123456789abcdef"):
             return self._learn(line)
         before, between, after = known
-        return b"%b%b%b%b%b" % (before, one, between, other, after)
+        return before + one + between + other + after
 
     def _learn(self, line: bytes) -> bytes:
         record = self._decode(line)
@@ -52,7 +53,8 @@ class Shapes:
     def _remember(self, line: bytes, first: int, second: int, record: bytes, ids: list[bytes]) -> None:
         if (first, second) != (self._first, self._second) or len(self._records) >= MOST:
             self._records.clear()
-            self._first, self._second = first, second
+            self._first, self._first_end = first, first + _DIGITS
+            self._second, self._second_end = second, second + _DIGITS
         before, rest = record.split(ids[0])
         between, after = rest.split(ids[1])
         self._records[line[:first] + line[first + _DIGITS : second] + line[second + _DIGITS :]] = (
@@ -60,7 +62,3 @@ class Shapes:
             between,
             after,
         )
-
-
-def _are_ids(digits: bytes) -> bool:
-    return len(digits) == 2 * _DIGITS and not digits.translate(None, b"0123456789abcdef")

@@ -20,7 +20,7 @@ SELECT count(*) FROM (SELECT 1 FROM $runs WHERE $counted LIMIT 1) AS one;
 SELECT CAST($column AS $text) AS value, $count, count(DISTINCT "anonymousId"), $unsaid AS unsaid
 FROM $runs
 WHERE $counted AND NOT "isCI" AND $column IS NOT NULL AND $applies
-GROUP BY value, unsaid
+GROUP BY $column, unsaid
 ORDER BY value, unsaid;
 
 -- name: ci_cells

@@ -36,10 +36,9 @@ SELECT DISTINCT greatest(week, ?) AS week FROM arrived WHERE "sessionId" IS NOT 
 -- name: load_runs
 -- The sessions of a few partitions are looked through: what it costs doesn't grow with the history.
 INSERT INTO "runs $week" ($columns)
-SELECT $columns
+SELECT DISTINCT ON ("sessionId") $columns
 FROM arrived ANTI JOIN ($sessions) USING ("sessionId")
-WHERE "sessionId" IS NOT NULL AND greatest(week, ?) = '$week'
-QUALIFY row_number() OVER (PARTITION BY "sessionId") = 1;
+WHERE "sessionId" IS NOT NULL AND greatest(week, ?) = '$week';
 
 -- name: sessions
 SELECT "sessionId" FROM "runs $week"
@@ -56,6 +55,12 @@ INSERT INTO segments SELECT ?, coalesce(sum(rejected), 0) FROM arrived;
 
 -- name: checkpoint
 CHECKPOINT;
+
+-- name: take_every_processor
+RESET threads;
+
+-- name: take_one_processor
+SET threads = 1;
 
 -- name: is_published
 SELECT count(*) FROM published_weeks WHERE week = ?;
