@@ -238,9 +238,18 @@ def contracts(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Write the generated blocks of the docs anew."""
-    install(session, project=".")
+    """Write the generated blocks of the docs anew, and build the site into `docs/_site`. A link to nowhere fails."""
+    install(session, "docs", project=".[collector]")
     session.run("python", "docs/generate.py")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet", "docs", "docs/_site")
+    session.run("python", "docs/asking.py", "docs/_site")
+
+
+@nox.session
+def screens(session: nox.Session) -> None:
+    """Make the pictures of README and docs anew, from a terminal and from a collector's page."""
+    install(session, "test", project=".[collector]")
+    session.run("python", "docs/screens.py")
 
 
 @nox.session
@@ -252,7 +261,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what telemetry costs and loses, beside its peers'. `-- --quick` without them; `-- --write README.md`."""
+    """Measure what telemetry costs and loses, beside its peers'. `-- --quick` without them; `-- --write PAGE …`."""
     install(session, project=".")
     peers = Path(session.virtualenv.location).resolve() / "peers"  # installed once, and kept
     session.run("python", "benchmarks/commands.py", "--peers", str(peers), *session.posargs)
@@ -280,7 +289,7 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "release", "cdk-app")
+    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "docs", "release", "cdk-app")
     groups = [f"--group={group}" for group in names]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
     compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")

@@ -4,7 +4,8 @@
     python benchmarks/commands.py --peers FOLDER     the whole; the peers are installed in FOLDER once
         --keep FILE     keep every single run in FILE
         --from FILE     measure nothing: print what FILE keeps
-        --write README  put the tables between the marks `<!-- generated: bench -->` and `<!-- end -->` of README
+        --write PAGE …  put the tables, or their summary, between the marks `<!-- measured: bench -->`, or
+                        `<!-- measured: bench_summary -->`, and `<!-- end -->` of each PAGE
 
 Nothing leaves the machine: the collector is on loopback, and up, refusing or hanging; for `sst` it is worse, too.
 """
@@ -13,7 +14,7 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +27,7 @@ from measuring import Failed, become_subreaper
 from programs import SST, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
 from racing import Contestant, race, show
 from receiving import USUAL, Collector, Condition
-from reporting import report
+from reporting import report, summary
 from rows import Measured, Row
 
 ROUNDS = 100
@@ -37,7 +38,7 @@ WARM_UPS = 2
 PEER_SECONDS = 15.0
 """What each peer gets under each condition: the slow ones run in fewer rounds, and never in fewer than three."""
 FEWEST = 3
-_BLOCK = re.compile(r"(<!-- generated: bench -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- measured: (bench|bench_summary) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -48,10 +49,11 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--from", type=Path, dest="kept")
-    parser.add_argument("--write", type=Path)
+    parser.add_argument("--write", type=Path, nargs="+", default=[])
     options = parser.parse_args()
-    if options.write and not _BLOCK.search(options.write.read_text()):
-        parser.error(f"{options.write} has no place for the tables")
+    for page in options.write:
+        if not _BLOCK.search(page.read_text()):
+            parser.error(f"{page} has no place for the tables")
     if options.kept:
         measured = Measured.load(options.kept)
     else:
@@ -59,15 +61,14 @@ def main() -> None:
         measured = measure(rounds, None if options.quick else options.peers)
     if options.keep:
         measured.save(options.keep)
-    tables = report(measured)
-    print(tables)
-    if options.write:
-        write(options.write, tables)
+    print(report(measured))
+    for page in options.write:
+        write(page, {"bench": report(measured), "bench_summary": summary(measured)})
 
 
-def write(page: Path, tables: str) -> None:
-    """Put the tables into the page's block."""
-    page.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{tables}\n\n{block[2]}", page.read_text()))
+def write(page: Path, tables: Mapping[str, str]) -> None:
+    """Put the tables into the page's blocks of their names."""
+    page.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{tables[block[2]]}\n\n{block[3]}", page.read_text()))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from contract import api, handed, hooks, testing_api
@@ -81,13 +81,38 @@ def anonymity() -> str:
     return subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
 
 
+def commands() -> str:
+    """The help of each command, as a terminal of 80 columns shows it."""
+    return "\n\n".join(f"## `{' '.join(('sst', *path))}`\n\n```text\n{text}\n```" for path, text in _helps(()))
+
+
+def _helps(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    environ = {"COLUMNS": "80", "TERM": "dumb", "SST_NO_PLUGINS": "1", "HOME": "/nowhere"}
+    asking = [Path(sys.executable).with_name("sst"), *path, "--help"]
+    text = subprocess.run(asking, env=environ, cwd=DOCS, capture_output=True, text=True, check=True).stdout.strip()
+    yield path, text
+    for name in re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2], re.MULTILINE):
+        yield from _helps((*path, name))
+
+
 def _names(fields: list[Field]) -> str:
     return ", ".join(f"`{field.key}`" for field in fields)
 
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     generator.__name__: generator
-    for generator in (catalogue_table, allowed_by, reviews, notice, anonymity, hooks, handed, api, testing_api)
+    for generator in (
+        catalogue_table,
+        allowed_by,
+        reviews,
+        notice,
+        anonymity,
+        commands,
+        hooks,
+        handed,
+        api,
+        testing_api,
+    )
 }
 
 if __name__ == "__main__":

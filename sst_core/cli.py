@@ -54,10 +54,11 @@ def ending_in_words(product: Product, running: Callable[[], Entry | None]) -> It
 
 def command_table(product: Product) -> CommandTable:
     """The program's top level, filled with what is installed."""
+    first = next(iter(product.command_help), "--version")
     app = typer.Typer(
         name=product.name,
         cls=CommandTable,
-        help=product.summary,
+        help=f"{product.summary}\n\nExample: {product.name} {first}",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,

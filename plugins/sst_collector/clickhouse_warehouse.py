@@ -200,7 +200,10 @@ class ClickhouseWarehouse:
 
     def _cells(self, reading: "_Reading", dimension: str) -> list[Cell]:
         rows = self._counting("cells", **reading.names, **asking_for(dimension, self._catalogue))
-        return [Cell(dimension, *row, names_of(unsaid, self._catalogue)) for *row, unsaid in rows]
+        return [
+            Cell(dimension, value, runs, machines, names_of(unsaid, self._catalogue))
+            for value, runs, machines, unsaid in rows
+        ]
 
     def _ci_cells(self, reading: "_Reading") -> list[Cell]:
         return [Cell(CI_DIMENSION, *row) for row in self._counting("ci_cells", **reading.names)]

@@ -240,7 +240,10 @@ class DuckdbWarehouse:
 
     def _cells(self, week: str, dimension: str) -> list[Cell]:
         rows = self._run("cells", **_runs_of(week), **asking_for(dimension, self._catalogue), text="VARCHAR")
-        return [Cell(dimension, *row, names_of(unsaid, self._catalogue)) for *row, unsaid in rows]
+        return [
+            Cell(dimension, value, runs, machines, names_of(unsaid, self._catalogue))
+            for value, runs, machines, unsaid in rows
+        ]
 
     def _ci_cells(self, week: str) -> list[Cell]:
         return [Cell(CI_DIMENSION, *row) for row in self._run("ci_cells", **_runs_of(week))]

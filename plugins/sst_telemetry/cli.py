@@ -18,7 +18,6 @@ from sst_telemetry.status import read_status
 from sst_telemetry.view import preview_of, view_of
 
 app = typer.Typer(
-    help="See and control what is recorded.",
     rich_markup_mode=None,
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},

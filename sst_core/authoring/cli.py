@@ -24,7 +24,7 @@ WIDTH = 79
 """In characters."""
 
 app = typer.Typer(
-    help="List plugins, find out what is wrong with one, or begin one.",
+    help="List plugins, find out what is wrong with one, or begin one.\n\nExample: {command} list",
     rich_markup_mode=None,
     add_completion=False,
     no_args_is_help=True,
