@@ -45,7 +45,7 @@ def beside(session: nox.Session, name: str, *requirements: str) -> Path:
         session.run_install(
             "uv", "venv", "--quiet", "--clear", str(folder), "--python", str(Path(session.bin) / "python")
         )
-        compiled = {"UV_COMPILE_BYTECODE": "1"}
+        compiled = {"UV_COMPILE_BYTECODE": "1", "UV_SYSTEM_CERTS": "1"}  # both as pip does
         install = ("uv", "pip", "install", "--quiet", "--python", str(python), *requirements)
         if session.run_install(*install, env=compiled):
             note.write_text(wanted)

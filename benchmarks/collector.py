@@ -4,16 +4,14 @@
     python benchmarks/collector.py                   the whole
         --keep FILE     keep what was measured in FILE
         --from FILE     measure nothing: print what FILE keeps
-        --write PAGE    put the tables between the marks `<!-- measured: bench_collector -->` and `<!-- end -->`
+        --write PAGE …  put the tables between the marks `<!-- measured: bench_collector -->` and `<!-- end -->`
 
 CPU is what the operating system accounts to the server and to the processes that it needs, not to who sends. Each lap
 has new servers on new folders, in an order of its own. Nothing leaves the machine.
 """
 
-import argparse
 import json
 import random
-import re
 import statistics
 import tempfile
 import time
@@ -32,6 +30,7 @@ from intake.history import ARRIVED, History
 from intake.history import measured as history
 from intake.sending import send, send_at_a_rate
 from intake.servers import Missing, Server
+from placing import parser_of, without_a_place, write
 from surroundings import surroundings
 
 LAPS = 5
@@ -46,7 +45,7 @@ RATE, A_REQUEST, PAGES = 10_000, 20, 50
 HISTORIES = (1_000_000, 3_000_000, 10_000_000)
 HUNDRED_MILLION = 100_000_000
 TARGETS = {"echo": 0.18, "pipeline": 90_000, "page": 0.020, "bytes": 60, "snapshot": 10.0}
-_BLOCK = re.compile(r"(<!-- measured: bench_collector -->\n).*?(<!-- end -->)", re.DOTALL)
+NAME = "bench_collector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +110,16 @@ class Measured:
 
 def main() -> None:
     """Measure, and print tables in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--from", type=Path, dest="kept")
-    parser.add_argument("--write", type=Path)
+    parser = parser_of(__doc__)
     options = parser.parse_args()
-    if options.write and not _BLOCK.search(options.write.read_text()):
-        parser.error(f"{options.write} has no place for the tables")
+    for page in without_a_place(options.write, [NAME]):
+        parser.error(f"{page} has no place for the tables")
     measured = Measured.load(options.kept) if options.kept else measure(0.05 if options.quick else 1.0)
     if options.keep:
         measured.save(options.keep)
     tables = report(measured)
     print(tables)
-    if options.write:
-        page = options.write.read_text()
-        options.write.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{tables}\n\n{block[2]}", page))
+    write(options.write, {NAME: tables})
 
 
 def measure(scale: float) -> Measured:

@@ -10,11 +10,9 @@
 Nothing leaves the machine: the collector is on loopback, and up, refusing or hanging; for `sst` it is worse, too.
 """
 
-import argparse
-import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +22,7 @@ import distributions
 import recording
 from losing import RUNS, losses
 from measuring import Failed, become_subreaper
+from placing import parser_of, without_a_place, write
 from programs import SST, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
 from racing import Contestant, race, show
 from receiving import USUAL, Collector, Condition
@@ -38,22 +37,17 @@ WARM_UPS = 2
 PEER_SECONDS = 15.0
 """What each peer gets under each condition: the slow ones run in fewer rounds, and never in fewer than three."""
 FEWEST = 3
-_BLOCK = re.compile(r"(<!-- measured: (bench|bench_summary) -->\n).*?(<!-- end -->)", re.DOTALL)
+REPORTS = {"bench": report, "bench_summary": summary}
 
 
 def main() -> None:
     """Measure, and print tables in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--peers", type=Path)
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--from", type=Path, dest="kept")
-    parser.add_argument("--write", type=Path, nargs="+", default=[])
     options = parser.parse_args()
-    for page in options.write:
-        if not _BLOCK.search(page.read_text()):
-            parser.error(f"{page} has no place for the tables")
+    for page in without_a_place(options.write, REPORTS):
+        parser.error(f"{page} has no place for the tables")
     if options.kept:
         measured = Measured.load(options.kept)
     else:
@@ -62,13 +56,7 @@ def main() -> None:
     if options.keep:
         measured.save(options.keep)
     print(report(measured))
-    for page in options.write:
-        write(page, {"bench": report(measured), "bench_summary": summary(measured)})
-
-
-def write(page: Path, tables: Mapping[str, str]) -> None:
-    """Put the tables into the page's blocks of their names."""
-    page.write_text(_BLOCK.sub(lambda block: f"{block[1]}\n{tables[block[2]]}\n\n{block[3]}", page.read_text()))
+    write(options.write, {name: reported(measured) for name, reported in REPORTS.items()})
 
 
 @dataclass(slots=True)
