@@ -73,9 +73,7 @@ def page(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
     install(session, "test", "adopted", project=".[collector,cdk]")
-    # Three on two processors: a good part of the time is waiting.
-    many = ("--numprocesses", "3", "--dist", "worksteal")
-    session.run("pytest", *many, "-m", "not warehouses", *session.posargs, env=with_aws(session))
+    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs, env=with_aws(session))
 
 
 @nox.session

@@ -111,6 +111,7 @@ def test_a_command_that_is_killed_while_it_records_leaves_nothing_that_waits(con
 def test_a_disk_that_takes_only_a_part_leaves_no_torn_run(consenting: Consenting) -> None:
     almost_full = (
         "import resource, sys\n"
+        "sys.dont_write_bytecode = True\n"  # Python tears its own files without a word, and the next test reads them
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "from pathlib import Path\n"
         "from sst_telemetry.queue import Queue\n"
