@@ -14,8 +14,6 @@ pytest_plugins = ["sst_core.testing", "pytester"]
 
 # What a test runs outside of a `machine` records nothing on the developer's own, nor shows its notice in CI.
 os.environ["SST_TELEMETRY_DISABLED"] = "1"
-# What they start with `python -c` is what is installed, and not what lies in the folder that they are run in.
-os.environ["PYTHONSAFEPATH"] = "1"
 # A shell that starts the tests in the background has Ctrl-C ignored, and `nohup` a hang-up; every command that they
 # start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
