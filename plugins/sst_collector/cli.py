@@ -1,8 +1,11 @@
 """`sst collector …`: the command line, and nothing that is heavy to import."""
 
+import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +17,7 @@ from sst_core import AdoptionError, Product, Session, SstError, say
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
+    from sst_collector.doctor import Finding
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -183,12 +187,15 @@ def serve(  # noqa: PLR0917 - Typer passes by name
 
 
 @app.command()
-def doctor(
+def doctor(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
     data: DATA,
     site_key: SITE_KEY = None,
     snapshot_every: SNAPSHOT_EVERY = 3600,
     warehouse: WAREHOUSE = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Print JSON, for scripts.")
+    ] = False,
 ) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
@@ -199,12 +206,19 @@ def doctor(
     with _explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
     findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print_findings(findings)
+    if any(finding.remedy is not None for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print_findings(findings: "list[Finding]") -> None:
     for finding in findings:
         typer.echo(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
         if finding.remedy is not None:
             typer.echo(f"       {finding.remedy}")
-    if any(finding.remedy is not None for finding in findings):
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -214,7 +228,10 @@ def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None
     The collector has to be stopped. What is there is compared with what was here, and only then is the file put aside.
     If it is ended in between, run it again. Afterwards, start the collector with the same --warehouse.
 
-    Example: sst collector migrate --data ./events --warehouse clickhouse://collector@10.0.0.5:8123/sst
+    \b
+    Example:
+      {command} --data ./events \\
+        --warehouse clickhouse://collector@10.0.0.5:8123/sst
     """
     address = _address(warehouse)
     if address is None:
@@ -222,7 +239,13 @@ def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None
     session: Session = ctx.obj
     with _explaining_what_is_missing(session):
         from sst_collector.moving import move
-    typer.echo(move(data, address, session.context.product.catalogue, say))
+    typer.echo(move(data, address, session.context.product.catalogue, _tell_a_person))
+
+
+def _tell_a_person(how_far: str) -> None:
+    """How far it has come is for a terminal, and no part of what a script keeps."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(how_far)
 
 
 @contextmanager

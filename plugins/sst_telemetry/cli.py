@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError
+from sst_core import Session, SstError, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -137,7 +137,7 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     from sst_telemetry.delivery import Delivery
 
     try:
-        with _at_most(FLUSH_SECONDS):
+        with _at_most(FLUSH_SECONDS, "Sending what is queued"):
             report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
@@ -150,15 +150,17 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
 
 def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
     try:
-        with _at_most(FLUSH_SECONDS):
+        with _at_most(FLUSH_SECONDS, "Asking the collector"):
             return ask()
     except OSError as error:
         raise SstError(f"The collector could not be asked: {error}. `forget` asks again.") from None
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Have whatever takes longer fail with TimeoutError, as a network's timeout does."""
+def _at_most(seconds: float, what: str) -> Iterator[None]:
+    """Have whatever takes longer fail with TimeoutError, as a network's timeout does. A person is told how long."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(f"{what}, for {seconds:.0f} seconds at most.")
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError("it took too long")

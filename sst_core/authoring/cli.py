@@ -24,7 +24,10 @@ WIDTH = 79
 """In characters."""
 
 app = typer.Typer(
-    help="List plugins, find out what is wrong with one, or begin one.\n\nExample: {command} list",
+    help="""List plugins, find out what is wrong with one, or begin one.
+
+    Example: {command} list
+    """,
     rich_markup_mode=None,
     add_completion=False,
     no_args_is_help=True,
@@ -40,7 +43,7 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
     Each is imported in a process of its own, if a command would import it, and not otherwise.
 
-    Example: sst plugins list
+    Example: {command}
     """
     session: Session = ctx.obj
     product = session.context.product
@@ -73,18 +76,18 @@ def doctor(
     One that is switched off, or that collects while telemetry is off, is not imported, whoever asks. Exits with 1 if
     anything is wrong.
 
-    Example: sst plugins doctor
+    Example: {command}
     """
     session: Session = ctx.obj
     product = session.context.product
     surveyed = _named(survey(session), names or [])
-    # One after the other: what runs beside it would be in its time.
-    told = [_examined(product, each) for each in surveyed]
+    told = []
+    for each in surveyed:  # one after the other: what runs beside it would be in its time
+        told.append(_examined(product, each))
+        if not json:
+            _print_examined(product, *told[-1])
     if json:
         typer.echo(json_format.dumps([_findings_as_json(product, *each) for each in told], indent=2))
-    else:
-        for each in told:
-            _print_examined(product, *each)
     raise typer.Exit(1 if any(found for _, _, found in told) else 0)
 
 
@@ -95,7 +98,7 @@ def new(
 ) -> None:
     """Write a complete package into ./NAME: a hook, a command, their tests, a README. Overwrites nothing.
 
-    Example: sst plugins new sst-hello
+    Example: {command} sst-hello
     """
     from sst_core.authoring.package import NewPackage, NotPossibleError, write_package
 

@@ -1,57 +1,174 @@
-"""What every command says of itself, found by walking from the top: to whoever reads it, and wherever it is read."""
+"""What every command says of itself, found by walking from the top: 80 columns of plain text wherever it is read, with
+an example that works."""
 
+import json
 import re
-from collections.abc import Iterator
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from sst_core.testing import Machine
+from sst_core.testing import PATIENCE, Machine
+from sst_core.testing.machine import new_machine
 
-COLUMNS = 80
+WIDTH = 80
+ESCAPE = "\x1b"
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "nothing set": {},
+    "NO_COLOR": {"NO_COLOR": "1"},
+    "FORCE_COLOR": {"FORCE_COLOR": "1"},
+}
+TASKS = [f'{name} = ["true"]' for name in ("build", "start", "deploy", "remove", "diff")]
+_EXAMPLE = re.compile(r"^  Example:(.*(?:\n    .*)*)", re.MULTILINE)
 
 
-def commands_of(text: str) -> list[str]:
-    """The names that a help text lists."""
+def names_in(text: str) -> list[str]:
+    """The commands that a help text lists."""
     return re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2], re.MULTILINE)
 
 
-def helps(machine: Machine, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each command from `path` down, and its help."""
-    ended = machine.sst(*path, "--help", env={"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1"})
+def helps_below(machine: Machine, path: str) -> Iterator[tuple[str, str]]:
+    """Each command from `path` down, such as `sst telemetry`, and its help."""
+    ended = machine.sst(*path.split()[1:], "--help")
     assert (ended.returncode, ended.stderr) == (0, ""), path
     yield path, ended.stdout
-    for name in commands_of(ended.stdout):
-        yield from helps(machine, (*path, name))
+    for name in names_in(ended.stdout):
+        yield from helps_below(machine, f"{path} {name}")
 
 
-def test_each_has_an_example_and_fits_a_narrow_terminal_in_plain_text(machine: Machine) -> None:
-    seen = dict(helps(machine))
-
-    assert {("build",), ("telemetry", "show"), ("plugins", "new"), ("collector", "serve")} <= seen.keys()
-    for path, text in seen.items():
-        program = " ".join(("sst", *path))
-        assert re.search(rf"^  Example: {program}\b", text, re.MULTILINE), program
-        assert all(len(line) <= COLUMNS for line in text.splitlines()), program
-        # No frames, which a screen reader would read out, and no colour where there is no terminal.
-        assert not re.search(r"[^\n -~]", text), program
+@pytest.fixture(scope="module")
+def helps(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Of every command, in a pipe."""
+    machine = new_machine(tmp_path_factory.mktemp("helps"))
+    machine.environ["COLUMNS"] = str(WIDTH)
+    return dict(helps_below(machine, "sst"))
 
 
-@pytest.mark.parametrize("path", [(), ("build",), ("telemetry",), ("collector", "serve")])
-def test_no_colour_is_none_on_a_terminal_too(machine: Machine, path: tuple[str, ...]) -> None:
-    screen = machine.terminal(*path, "--help", env={"NO_COLOR": "1", "TERM": "xterm-256color"}).end()
-
-    assert screen.exit_code == 0
-    assert "\x1b" not in screen.text
-
-
-EXAMPLES = re.compile(r"^  Example: sst (.+(?:\n  \S.+)*)$", re.MULTILINE)
+@pytest.fixture
+def wide(machine: Machine) -> Machine:
+    """A machine whose terminal knows colours."""
+    machine.environ |= {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    return machine
 
 
-def test_the_examples_are_command_lines_that_are_understood(machine: Machine) -> None:
-    machine.environ["SST_TELEMETRY_DISABLED"] = "1"
-    for path, text in helps(machine):
-        (example,) = EXAMPLES.findall(text)
-        words = example.split()
-        # With `--help` behind it the command line is parsed as far as that, and nothing is done.
-        ended = machine.sst(*words, "--help")
-        assert ended.returncode == 0, (path, words, ended.stderr)
+def example_of(text: str) -> list[str]:
+    """The words of the one example, as a shell reads them."""
+    (found,) = _EXAMPLE.findall(text)
+    return shlex.split(found.replace("\\\n", " "))
+
+
+def test_every_command_is_walked_over(helps: Mapping[str, str]) -> None:
+    groups = {path.partition(" ")[2].partition(" ")[0] for path in helps}
+
+    assert groups == {"", "build", "start", "deploy", "remove", "diff", "collector", "plugins", "telemetry"}
+    assert len(helps) > 25
+
+
+def test_each_has_an_example_of_itself_that_can_be_copied(helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        assert example_of(text)[: len(path.split())] == path.split()
+
+
+def test_each_fits_a_narrow_terminal_in_plain_text(helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        assert all(len(line) <= WIDTH for line in text.splitlines()), path
+        # No frames, which a screen reader would read out, and no colour.
+        assert not re.search(r"[^\n -~]", text), path
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_whatever_is_set_it_is_the_same_in_a_pipe(wide: Machine, helps: Mapping[str, str], setting: str) -> None:
+    for path, text in helps.items():
+        assert wide.sst(*path.split()[1:], "--help", env=SETTINGS[setting]).stdout == text
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_whatever_is_set_it_is_the_same_on_a_terminal(wide: Machine, helps: Mapping[str, str], setting: str) -> None:
+    for path, text in helps.items():
+        assert wide.on_terminal(*path.split()[1:], "--help", env=SETTINGS[setting]).text == text
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_mistake_is_told_in_plain_text_with_where_to_read_on(
+    wide: Machine, helps: Mapping[str, str], setting: str
+) -> None:
+    for path in helps:
+        run = wide.sst(*path.split()[1:], "--no-such-option", env=SETTINGS[setting])
+
+        assert (run.returncode, run.stdout) == (2, ""), path
+        assert ESCAPE not in run.stderr
+        assert "No such option: --no-such-option" in run.stderr
+        assert f"{path} --help' for help." in run.stderr
+
+
+@pytest.mark.parametrize("arguments", ["deploy", "diff", "remove", "collector stats --data nowhere"])
+def test_an_error_of_a_command_that_prints_json_leaves_stdout_empty(machine: Machine, arguments: str) -> None:
+    run = machine.sst(*arguments.split(), "--json")
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("sst: error: ")
+    assert ESCAPE not in run.stderr
+
+
+COLLECTOR = "sst collector"
+
+
+def test_the_examples_work(machine: Machine, helps: Mapping[str, str]) -> None:
+    machine.project(*TASKS)
+
+    for path, text in helps.items():
+        if not path.startswith(COLLECTOR):
+            run = machine.sst(*example_of(text)[1:])
+
+            assert run.returncode == 0, (path, run.stderr)
+
+
+def test_the_collectors_examples_work_one_after_the_other(
+    machine: Machine, helps: Mapping[str, str], eventually: Callable[[Callable[[], bool], str], None]
+) -> None:
+    short = example_of(helps[COLLECTOR])
+    assert example_of(helps[f"{COLLECTOR} serve"]) == [*short, "--port", "8777"]
+    with subprocess.Popen(
+        [machine.program, *short[1:], "--port", "0"],
+        cwd=machine.folder,
+        env=machine.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as served:
+        try:
+            assert served.stdout is not None
+            assert served.stdout.readline().startswith("listening on http")
+            eventually((machine.folder / "events" / "snapshot.json").exists, "something is published")
+            for name in ("doctor", "stats", "export"):
+                run = machine.sst(*example_of(helps[f"{COLLECTOR} {name}"])[1:])
+                assert run.returncode == 0, (name, run.stdout, run.stderr)
+            assert (machine.folder / "public" / "index.html").exists()
+        finally:
+            served.send_signal(signal.SIGTERM)
+            assert served.wait(PATIENCE) == 0
+
+
+def test_the_example_of_a_migration_is_understood(machine: Machine, helps: Mapping[str, str]) -> None:
+    run = machine.sst(*example_of(helps[f"{COLLECTOR} migrate"])[1:])
+
+    assert run.returncode == 2
+    assert "--warehouse" not in run.stderr
+    assert "events" in run.stderr
+
+
+def test_long_work_says_how_long_on_a_terminal_and_nothing_in_a_pipe(machine: Machine) -> None:
+    piped, screen = machine.sst("telemetry", "flush"), machine.on_terminal("telemetry", "flush")
+
+    assert (piped.returncode, piped.stderr, piped.stdout) == (0, "", "Nothing is left to send.\n")
+    assert screen.text == f"Sending what is queued, for 60 seconds at most.\n{piped.stdout}"
+
+
+def test_the_collectors_doctor_answers_scripts(machine: Machine) -> None:
+    run = machine.sst("collector", "doctor", "--data", "nowhere", "--json")
+
+    assert (run.returncode, run.stderr) == (1, "")
+    assert json.loads(run.stdout) == [
+        {"what": "there is no folder nowhere", "remedy": "Name the one that `serve` is given with --data."}
+    ]
