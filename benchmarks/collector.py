@@ -273,7 +273,7 @@ def _verdicts(measured: Measured) -> str:
     echoed = statistics.median(lap.requests / lap.acknowledged for lap in echo.values())
     p50, p99 = (statistics.quantiles(measured.pages, n=100)[at] for at in (49, 98))
     said = (
-        f"An acknowledged event a request: {ratio:.2f} of the echo's requests a CPU second; "
+        f"An acknowledged event a request: {ratio:.3f} of the echo's requests a CPU second; "
         f"{_met(ratio >= TARGETS['echo'], '0.18')}.",
         f"Acknowledged, loaded, published every {CADENCE} s and each session counted once, at twenty a request: "
         f"{pipeline:,.0f} events a CPU second; {_met(pipeline >= TARGETS['pipeline'], '90,000')}. It was set on a "
