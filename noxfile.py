@@ -185,7 +185,7 @@ def collector_limits(session: nox.Session) -> None:
 def legacy_client(session: nox.Session) -> None:
     """Run the original client's telemetry, as npm has it, against a collector."""
     install(session, "test", project=".[collector]")
-    folder = Path(session.create_tmp())
+    folder = Path(session.create_tmp()).resolve()
     client = folder / "node_modules" / "@serverless-stack" / "core"
     if not client.exists():
         needs = ("async-retry@1.3.3", "chalk@4.1.2", "ci-info@3.9.0", "conf@10.2.0", "fs-extra@9.1.0")
