@@ -8,7 +8,6 @@ It has no transactions, and several collectors write at once. So nothing that is
   A candidate lists the slices that it counted; what is in none counts in the next week that is published.
 """
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,18 +18,17 @@ from datetime import time as time_of_day
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from string import Template
 from typing import Any
 
 from sst_collector.clickhouse_address import Address
-from sst_collector.clickhouse_names import names_at
+from sst_collector.clickhouse_database import Database, quoted
 from sst_collector.clickhouse_rows import Arrived, columns, line, number_of, types_of, writer_of
-from sst_collector.clickhouse_server import UNFINISHED, Server, ServerError, connected
+from sst_collector.clickhouse_server import Server, ServerError, connected
 from sst_collector.segment import reader, records
 from sst_collector.snapshot import dimensions
-from sst_collector.sql_files import migrations, statements
-from sst_collector.unsaid import asking_for, names_of
-from sst_collector.warehouse import CI_DIMENSION, DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
+from sst_collector.sql_files import migrations
+from sst_collector.unsaid import asking_for, cells_of, statement_for
+from sst_collector.warehouse import DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import Clock, monday_of, shifted
 from sst_core import Catalogue
 
@@ -40,14 +38,9 @@ BATCH = 100_000
 """Runs in one insert."""
 FEW = 10_000
 """Sessions that a statement may list."""
-BEHIND_SECONDS = 30.0
-"""How long a replica may take to catch up before a round is given up."""
-SKEW_SECONDS = 5
-"""How far the servers' clocks may be apart. What is written meanwhile may hold a reader up for so long."""
 FORGETTING_SECONDS = 60.0
 """How long a round waits for rows to be deleted: they are not counted any more, and the next round looks again."""
 
-_BEHIND = 395
 _NOT_THERE_YET = {60, 999}
 """No such table, no such node in ZooKeeper: nobody has proposed a candidate."""
 
@@ -86,16 +79,12 @@ class ClickhouseWarehouse:
     def __init__(
         self, server: Server, catalogue: Catalogue, *, database: str, cluster: str | None, collector: str, clock: Clock
     ) -> None:
-        self._server = server
-        self._cluster = cluster
-        self._database = database
+        self._database = Database(server, database, cluster)
         self._collector = collector
         self._clock = clock
-        self._queries = statements("clickhouse")
         self._reader = reader(catalogue)
         self._types = types_of(catalogue)
         self._catalogue = catalogue
-        self._names = names_at(server, database, cluster)
         self._slices: dict[str, Collection[Slice]] = {}
         """What was counted last, by week: it is what a publication says that it counted."""
         self._empty: list[Slice] = []
@@ -106,46 +95,46 @@ class ClickhouseWarehouse:
     def migrate(self) -> None:
         """Bring the schema up to date: each migration once, then a column for each new field."""
         of_the_catalogue = ", ".join(f'"{key}" {sql_type}' for key, sql_type in self._types.items())
-        if not self._run("columns", self._database, "migrations"):
-            self._change("create_migrations")
-        applied = self._run("applied_migrations")
+        if not self._database.columns_of("migrations"):
+            self._database.change("create_migrations")
+        applied = self._database.run("applied_migrations")
         for name, text in migrations("clickhouse"):
             if (name,) not in applied:
-                for statement in self._filled(text, columns=of_the_catalogue).split(";\n"):
+                for statement in self._database.filled_in(text, columns=of_the_catalogue).split(";\n"):
                     if statement.strip():
-                        self._change_to(statement)
-                self._run("record_migration", name)
-        there = self._run("columns", self._database, self._names["here"])
+                        self._database.change_to(statement)
+                self._database.run("record_migration", name)
+        there = self._database.columns_of(self._database.names["here"])
         for key, sql_type in self._types.items():
-            if (key,) not in there:
-                self._change("add_column", column=f'"{key}" {sql_type}')
-        if self._cluster and not {(key,) for key in self._types} <= set(self._run("columns", self._database, "runs")):
+            if key not in there:
+                self._database.change("add_column", column=f'"{key}" {sql_type}')
+        if self._database.cluster and not self._types.keys() <= self._database.columns_of("runs"):
             # It holds nothing, and can't be altered.
-            self._change("ungather_shards")
-            self._change_to(self._names["gather_shards"])
+            self._database.change("ungather_shards")
+            self._database.change_to(self._database.names["gather_shards"])
 
     def load(self, segment: Path) -> None:
-        if self._run("loaded_segment", segment.name):
+        if self._database.run("loaded_segment", segment.name):
             return
         number = number_of(segment.name)
-        arrived = Arrived(self._types, {machine for (machine,) in self._run("forgotten")})
+        arrived = Arrived(self._types, {machine for (machine,) in self._database.run("forgotten")})
         lines = arrived.lines(records(segment, self._reader), number, self._first_open())
         while batch := list(islice(lines, BATCH)):
-            self._insert("insert_runs", batch, columns=columns(self._types))
-        self._insert("insert_forgotten", [line(week, machine) for machine, week in arrived.forgotten.items()])
+            self._database.insert("insert_runs", batch, columns=columns(self._types))
+        self._database.insert("insert_forgotten", [line(week, machine) for machine, week in arrived.forgotten.items()])
         self._has_forgotten |= bool(arrived.forgotten)
         slices = sorted(arrived.weeks) or [""]
-        self._insert("insert_slices", [line(segment.name, number, week, arrived.rejected) for week in slices])
+        self._database.insert("insert_slices", [line(segment.name, number, week, arrived.rejected) for week in slices])
 
     def take_over(self, name: str, week: str, runs: Sequence[Sequence[Any]], rejected: int = 0) -> None:
         """Take in another warehouse's `runs` of `week`, each in the catalogue's order, under the name of a segment."""
-        if self._run("loaded_segment", name):
+        if self._database.run("loaded_segment", name):
             return
         number = number_of(name)
         write = writer_of(self._types)
         lines = [write(f"{week}\t{number}\t", tuple(run)) for run in runs]
-        self._insert("insert_runs", lines, columns=columns(self._types))
-        self._insert("insert_slices", [line(name, number, week, rejected)])
+        self._database.insert("insert_runs", lines, columns=columns(self._types))
+        self._database.insert("insert_slices", [line(name, number, week, rejected)])
 
     def checkpoint(self) -> None:
         # What an insert has answered for is on the servers' disks. Forgetting is what is left to do.
@@ -161,17 +150,17 @@ class ClickhouseWarehouse:
             needed = any(week <= effective <= shifted(week, DEDUPLICATED_WEEKS - 1) for effective in to_count)
             waiting = any(part.week == week for parts in to_count.values() for part in parts)
             if week < before and not needed and not waiting:
-                self._change("drop_partition", week=week)
+                self._database.change("drop_partition", week=week)
         kept = min([before, *self._partitions("runs")])
         for week in self._partitions("forgotten"):
             if shifted(week, 1) < kept:  # a run is filed under the week after the one in which it arrived at most
-                self._run("drop_forgotten", week=week)
+                self._database.run("drop_forgotten", week=week)
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
-        self._catch_up()
-        reached = dict(self._run("collectors"))
+        self._database.catch_up()
+        reached = dict(self._database.run("collectors"))
         if reached.get(self._collector, "") < before:
-            self._run("collector_reached", self._collector, before)
+            self._database.run("collector_reached", self._collector, before)
             reached[self._collector] = before
         closed = sorted(week for week in self._to_count() if week < before)
         # In order, and none before an earlier one: what is late then counts in the first that is not out.
@@ -186,27 +175,21 @@ class ClickhouseWarehouse:
         return weeks
 
     def cells(self, week: str) -> Sequence[Cell]:
-        self._catch_up()
+        self._database.catch_up()
         while True:
             reading = self._reading(week)
             cells = [
                 cell
                 for dimension in dimensions(self._catalogue)
-                for cell in (self._ci_cells(reading) if dimension == CI_DIMENSION else self._cells(reading, dimension))
+                for cell in cells_of(dimension, self._counted(reading, dimension), self._catalogue)
             ]
             # A retry that was given up may still have written something meanwhile.
             if len(reading.repeated) == FEW or self._repeated(reading.conditions) == reading.repeated:
                 return cells
 
-    def _cells(self, reading: "_Reading", dimension: str) -> list[Cell]:
-        rows = self._counting("cells", **reading.names, **asking_for(dimension, self._catalogue))
-        return [
-            Cell(dimension, value, runs, machines, names_of(unsaid, self._catalogue))
-            for value, runs, machines, unsaid in rows
-        ]
-
-    def _ci_cells(self, reading: "_Reading") -> list[Cell]:
-        return [Cell(CI_DIMENSION, *row) for row in self._counting("ci_cells", **reading.names)]
+    def _counted(self, reading: "_Reading", dimension: str) -> list[tuple[Any, ...]]:
+        asked = asking_for(dimension, self._catalogue)
+        return self._database.counting(statement_for(dimension), **reading.names, **asked)
 
     def publish(self, published: PublishedWeek) -> None:
         week, candidate = published.week, token_hex(16)
@@ -214,37 +197,39 @@ class ClickhouseWarehouse:
         if slices is None:
             slices = self._to_count().get(week, ())
         taken = sorted({*slices, *(part for part in self._empty if part.week < week)})
-        self._insert("insert_candidate_slices", [line(candidate, week, part.segment, part.week) for part in taken])
+        self._database.insert(
+            "insert_candidate_slices", [line(candidate, week, part.segment, part.week) for part in taken]
+        )
         cells = [(cell.dimension, cell.value, cell.runs, cell.machines) for cell in published.cells]
-        self._insert("insert_candidate_cells", [line(candidate, week, *cell) for cell in cells])
-        self._insert("insert_candidate", [line(candidate, week, published.withheld)])
-        on_cluster = "_on_cluster" if self._cluster else ""
+        self._database.insert("insert_candidate_cells", [line(candidate, week, *cell) for cell in cells])
+        self._database.insert("insert_candidate", [line(candidate, week, published.withheld)])
+        on_cluster = "_on_cluster" if self._database.cluster else ""
         failure = None
         try:
-            self._run(f"propose{on_cluster}", week=week, candidate=candidate)
+            self._database.run(f"propose{on_cluster}", week=week, candidate=candidate)
         except WarehouseError as error:  # most often: somebody else was first
             failure = error
         decided = self._proposed(f"proposed{on_cluster}", week)
         if decided is None:
             raise failure or WarehouseError(f"the warehouse didn't decide who publishes {week}")
-        self._run("decide", week, decided)
+        self._database.run("decide", week, decided)
 
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
-        self._catch_up()
+        self._database.catch_up()
         return [
-            PublishedWeek(week, tuple(Cell(*row) for row in self._run("published_cells", week)), withheld)
-            for week, withheld in self._run("published_weeks", since)
+            PublishedWeek(week, tuple(Cell(*row) for row in self._database.run("published_cells", week)), withheld)
+            for week, withheld in self._database.run("published_weeks", since)
         ]
 
     def rejected_lines(self) -> int:
-        ((count,),) = self._run("rejected_lines")
+        ((count,),) = self._database.run("rejected_lines")
         return int(count)
 
     def _to_count(self) -> Mapping[str, Collection[Slice]]:
         """The slices that no published week has counted, by the week in which they will be."""
         first_open = self._first_open()
         slices: defaultdict[str, list[Slice]] = defaultdict(list)
-        for segment, week in self._run("slices_to_count"):
+        for segment, week in self._database.run("slices_to_count"):
             slices[max(week, first_open)].append(Slice(week, segment))
         return slices
 
@@ -252,48 +237,48 @@ class ClickhouseWarehouse:
         """Which runs of `week` count now."""
         since = shifted(week, 1 - DEDUPLICATED_WEEKS)
         slices: defaultdict[str, list[Slice]] = defaultdict(list)
-        for published, segment, source in self._run("slices_counted", since):
+        for published, segment, source in self._database.run("slices_counted", since):
             slices[published].append(Slice(source, segment))
         for other, parts in self._to_count().items():
             slices[other] += parts
         self._slices[week] = slices[week]
         conditions = {
-            "is_current": self._is_current(),
+            "is_current": self._database.is_current(),
             "in_week": _is_in(slices[week]),
             "before": _is_in(part for other, parts in slices.items() if since <= other < week for part in parts),
         }
         repeated = self._repeated(conditions)
         once, count = self._once(repeated, conditions)
-        counted = self._filled(self._queries["counted"].template, **conditions, once=once, new=self._new(conditions))
+        counted = self._database.filled("counted", **conditions, once=once, new=self._new(conditions))
         return _Reading({"runs": "runs", "counted": counted, "count": count}, conditions, repeated)
 
     def _repeated(self, conditions: Mapping[str, str]) -> Sequence[tuple[str, int]]:
         """The sessions that have several rows, with the first segment of each: most often none or a few."""
-        return sorted(self._counting("repeated", **conditions, few=str(FEW)))
+        return sorted(self._database.counting("repeated", **conditions, few=str(FEW)))
 
     def _once(self, repeated: Sequence[tuple[str, int]], conditions: Mapping[str, str]) -> tuple[str, str]:
         """The condition that a session counts by one of its segments, and how runs are then counted."""
         if not repeated:
             return "1 = 1", "count(*)"
         if len(repeated) == FEW:
-            once = self._filled(self._queries["once_of_many"].template, **conditions)
+            once = self._database.filled("once_of_many", **conditions)
             return once, 'count(DISTINCT "sessionId")'
-        sessions = ", ".join(_quoted(session) for session, _ in repeated)
-        firsts = ", ".join(f"({_quoted(session)}, {segment})" for session, segment in repeated)
-        once = self._filled(self._queries["once_of_few"].template, sessions=sessions, firsts=firsts)
-        return once, self._filled(self._queries["count_of_few"].template, sessions=sessions)
+        sessions = ", ".join(quoted(session) for session, _ in repeated)
+        firsts = ", ".join(f"({quoted(session)}, {segment})" for session, segment in repeated)
+        once = self._database.filled("once_of_few", sessions=sessions, firsts=firsts)
+        return once, self._database.filled("count_of_few", sessions=sessions)
 
     def _new(self, conditions: Mapping[str, str]) -> str:
         """The condition that a session did not count in a week before."""
-        if not (before := self._counting("counted_before", **conditions, few=str(FEW))):
+        if not (before := self._database.counting("counted_before", **conditions, few=str(FEW))):
             return "1 = 1"
         if len(before) == FEW:
-            return self._filled(self._queries["new_of_many"].template, **conditions)
-        sessions = ", ".join(_quoted(session) for (session,) in before)
-        return self._filled(self._queries["new_of_few"].template, sessions=sessions)
+            return self._database.filled("new_of_many", **conditions)
+        sessions = ", ".join(quoted(session) for (session,) in before)
+        return self._database.filled("new_of_few", sessions=sessions)
 
     def _has_runs(self, week: str) -> bool:
-        return self._counting("has_runs", **self._reading(week).names) != [(0,)]
+        return self._database.counting("has_runs", **self._reading(week).names) != [(0,)]
 
     def _is_awaited(self, week: str, reached: Mapping[str, str]) -> bool:
         """Whether a collector that was there in `week` may still have runs of it, and there is time."""
@@ -301,12 +286,12 @@ class ClickhouseWarehouse:
         return week in reached.values() and self._clock() < ended + AWAITED
 
     def _first_open(self) -> str:
-        ((last_published,),) = self._run("last_published_week")
+        ((last_published,),) = self._database.run("last_published_week")
         return shifted(last_published, 1) if last_published else ""
 
     def _proposed(self, query: str, week: str) -> str | None:
         try:
-            found = self._run(query, week=week)
+            found = self._database.run(query, week=week)
         except ServerError as error:
             if error.code in _NOT_THERE_YET:
                 return None
@@ -314,82 +299,19 @@ class ClickhouseWarehouse:
         return str(found[0][0]) if found and found[0][0] else None
 
     def _delete_forgotten(self) -> None:
-        while machines := self._counting("to_be_deleted"):
+        while machines := self._database.counting("to_be_deleted"):
             listed = ", ".join(f"'{machine}'" for (machine,) in machines)
-            self._change("delete_machines", machines=listed)
+            self._database.change("delete_machines", machines=listed)
             deadline = time.monotonic() + FORGETTING_SECONDS
-            while set(self._counting("to_be_deleted")) & set(machines):
+            while set(self._database.counting("to_be_deleted")) & set(machines):
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.05)
 
     def _partitions(self, table: str) -> list[str]:
-        there = self._run("partitions", self._database, self._names["here"] if table == "runs" else table)
+        table = self._database.names["here"] if table == "runs" else table
+        there = self._database.run("partitions", self._database.name, table)
         return [week for (week,) in there if week]
-
-    def _catch_up(self) -> None:
-        """Wait until this server has what was written to the others before. Raises if it takes too long."""
-        if not self._cluster or not (marks := self._run("marks_here", self._database)):
-            return
-        lags = self._behind(marks)
-        deadline = time.monotonic() + BEHIND_SECONDS
-        while self._run("behind", **lags):
-            if time.monotonic() > deadline:
-                raise WarehouseError("the warehouse has a replica that is behind: numbers wait until it has caught up")
-            time.sleep(0.05)
-
-    def _is_current(self) -> str:
-        """A condition that raises on a replica that lacks something of what is in the warehouse now."""
-        if not self._cluster:
-            return "1 = 1"
-        marks = self._run("marks", self._database)
-        return self._filled(self._queries["is_current"].template, **self._behind(marks))
-
-    def _behind(self, marks: Sequence[tuple[str, int]]) -> dict[str, str]:
-        ((now,),) = self._run("seconds")
-        paths, numbers = zip(*marks, strict=True)
-        return {
-            "lags": self._filled(
-                self._queries["lags"].template,
-                paths=", ".join(map(_quoted, paths)),
-                marks=", ".join(f"toInt64({number})" for number in numbers),
-            ),
-            "waits": self._filled(self._queries["waits"].template, until=str(now + SKEW_SECONDS)),
-        }
-
-    def _counting(self, query: str, **names: str) -> list[tuple[Any, ...]]:
-        """Run a statement that raises where a replica is behind, until it doesn't."""
-        deadline = time.monotonic() + BEHIND_SECONDS
-        while True:
-            try:
-                return self._run(query, **names)
-            except ServerError as error:
-                if error.code != _BEHIND or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.1)
-
-    def _insert(self, query: str, lines: Sequence[str], **names: str) -> None:
-        if lines:
-            self._server.ask(self._filled(self._queries[query].template, **names), "".join(lines).encode())
-
-    def _change(self, query: str, **names: str) -> None:
-        self._change_to(self._filled(self._queries[query].template, **names))
-
-    def _change_to(self, statement: str) -> None:
-        """Carry out what concerns every server; those that are away do it when they are back."""
-        try:
-            self._server.ask(statement)
-        except ServerError as error:
-            if error.code != UNFINISHED:
-                raise
-
-    def _run(self, query: str, *values: str, **names: str) -> list[tuple[Any, ...]]:
-        given = iter(values)
-        statement = re.sub(r"\?", lambda _: _quoted(next(given)), self._queries[query].template) if values else None
-        return self._server.ask(self._filled(statement or self._queries[query].template, **names))
-
-    def _filled(self, statement: str, **names: str) -> str:
-        return Template(statement).substitute(self._names, text="Nullable(String)", **names)
 
 
 def _is_in(slices: Iterable[Slice]) -> str:
@@ -398,7 +320,3 @@ def _is_in(slices: Iterable[Slice]) -> str:
         by_week[part.week].append(str(part.segment))
     any_of = (f"week = '{week}' AND segment IN ({', '.join(segments)})" for week, segments in by_week.items())
     return f"({' OR '.join(any_of) or '1 = 0'})"
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -14,7 +14,7 @@ import duckdb
 
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
-from sst_collector.duckdb_warehouse import mark_of
+from sst_collector.duckdb_file import mark_of
 from sst_collector.warehouse import WarehouseError
 from sst_core import held_if_free
 

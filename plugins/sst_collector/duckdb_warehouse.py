@@ -1,128 +1,40 @@
 """The embedded warehouse: DuckDB, in one file. Its SQL is in `sql/`.
 
 Runs are kept in partitions, one table for each week in which they arrived, so that a load looks for a session only in
-the few weeks in which it can be, and old weeks go as a whole. The file is written anew after that, and after a machine
-was forgotten: DuckDB gives no space back to the disk, and what was deleted would stay readable in the file.
+the few weeks in which it can be, and old weeks go as a whole.
 """
 
-import os
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from sst_collector.journal import sync_folder
-from sst_collector.log import log
+from sst_collector import duckdb_file
 from sst_collector.snapshot import dimensions
 from sst_collector.sql_files import migrations, statements
-from sst_collector.unsaid import asking_for, names_of
-from sst_collector.warehouse import CI_DIMENSION, DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
+from sst_collector.unsaid import asking_for, cells_of, statement_for
+from sst_collector.warehouse import DEDUPLICATED_WEEKS, Cell, PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted
 from sst_core import Bucket, Catalogue, Choice, Flag, Kind, RandomId, Version
-
-WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
-"""Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
-
-# Nothing is fetched from anywhere, and the loader leaves memory, and all processors but one, to the server beside it:
-# two threads load a quarter faster than one, and take a quarter more of the processors' time.
-_CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "memory_limit": "512MB",
-    "threads": 1,
-}
-
-
-def mark_of(path: Path) -> Path:
-    """The file that says that there is a warehouse at `path`: if it isn't, somebody deleted it."""
-    return path.with_suffix(".made")
-
-
-def stale_mark_of(path: Path) -> Path:
-    """The file that says that the warehouse at `path` has bytes of deleted rows in it."""
-    return path.with_suffix(".stale")
 
 
 @contextmanager
 def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
     """The warehouse in the file at `path`, made if there never was one. Raises :class:`WarehouseError`, from the body
     too."""
-    _refuse_if_gone(path)
+    duckdb_file.refuse_if_gone(path)
     try:
-        with duckdb.connect(path, config=_CONFIGURATION) as connection:
+        with duckdb.connect(path, config=duckdb_file.CONFIGURATION) as connection:
             warehouse = DuckdbWarehouse(connection, catalogue, path)
             warehouse.migrate()
-            _mark(path)
+            duckdb_file.mark(path)
             yield warehouse
     except duckdb.Error as error:
-        raise _told(path, error) from error
-    if warehouse.has_expired or _is_due(path):
-        _write_anew(path)
-
-
-def _refuse_if_gone(path: Path) -> None:
-    if mark_of(path).exists() and not path.exists():
-        raise WarehouseError(
-            f"the warehouse {path} is gone. Put it back, or delete {mark_of(path)} to begin a new one: "
-            "its published weeks and the runs that were kept are lost then. What arrives meanwhile is kept"
-        )
-
-
-def _mark(path: Path) -> None:
-    if not mark_of(path).exists():
-        mark_of(path).touch(mode=0o600)
-        sync_folder(path.parent)
-
-
-def _is_due(path: Path) -> bool:
-    if not stale_mark_of(path).exists():
-        return False
-    return not 0 <= time.time() - mark_of(path).stat().st_mtime < WRITTEN_ANEW_SECONDS
-
-
-def _told(path: Path, error: duckdb.Error) -> WarehouseError:
-    # Errors of other kinds may quote a row, and nothing of a row is ever logged.
-    detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
-    return WarehouseError(f"the warehouse {path} failed: {type(error).__name__}{detail}")
-
-
-def _write_anew(path: Path) -> None:
-    """Copy what is still kept into a new file, and put it into the old one's place, whole or not at all."""
-    copy = path.with_suffix(".anew")
-    try:
-        mark_of(path).touch()
-        copy.unlink(missing_ok=True)
-        # A database in memory would put what it has no room for into the working directory.
-        configuration = {**_CONFIGURATION, "temp_directory": f"{path}.tmp"}
-        with duckdb.connect(config=configuration) as connection:
-            connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
-            connection.execute("ATTACH $path AS new", {"path": str(copy)})
-            connection.execute("COPY FROM DATABASE old TO new")
-            connection.execute("CHECKPOINT new")
-        # What is not in the old file yet, but beside it, would be taken for the new one's.
-        if path.with_name(f"{path.name}.wal").exists():
-            raise WarehouseError(f"the warehouse {path} was not closed")
-        copy.chmod(0o600)
-        _sync_file(copy)
-        copy.replace(path)
-        stale_mark_of(path).unlink(missing_ok=True)
-        sync_folder(path.parent)
-    except (duckdb.Error, WarehouseError, OSError) as error:
-        # It is as good as before, and tried again in a day.
-        told = _told(path, error) if isinstance(error, duckdb.Error) else error
-        log(f"the space of deleted runs was not given back to the disk: {told}")
-        with suppress(OSError):
-            copy.unlink(missing_ok=True)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        raise duckdb_file.told(path, error) from error
+    if warehouse.has_expired or duckdb_file.is_due(path):
+        duckdb_file.write_anew(path)
 
 
 class DuckdbWarehouse:
@@ -167,7 +79,7 @@ class DuckdbWarehouse:
             if self._run("asked_to_be_forgotten") != [(0,)]:
                 deleted = [self._run("forget_machines", week=week) for week in self._partitions()]
                 if any(count != [(0,)] for count in deleted):
-                    self._mark_stale()
+                    duckdb_file.mark_stale(self._path)
             self._run("load_segment", segment.name)
 
     def checkpoint(self) -> None:
@@ -181,7 +93,7 @@ class DuckdbWarehouse:
                 with self._transaction():
                     self._run("drop_partition", week=week)
                     self._gather_partitions()
-                    self._mark_stale()
+                    duckdb_file.mark_stale(self._path)
                 self.has_expired = True
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
@@ -199,7 +111,7 @@ class DuckdbWarehouse:
             return [
                 cell
                 for dimension in dimensions(self._catalogue)
-                for cell in (self._ci_cells(week) if dimension == CI_DIMENSION else self._cells(week, dimension))
+                for cell in cells_of(dimension, self._counted(week, dimension), self._catalogue)
             ]
         finally:
             self._run("take_one_processor")
@@ -238,15 +150,9 @@ class DuckdbWarehouse:
         """The names of the segments that were loaded, and the rejected lines of each."""
         return [(name, rejected) for name, rejected in self._run("segments")]
 
-    def _cells(self, week: str, dimension: str) -> list[Cell]:
-        rows = self._run("cells", **_runs_of(week), **asking_for(dimension, self._catalogue), text="VARCHAR")
-        return [
-            Cell(dimension, value, runs, machines, names_of(unsaid, self._catalogue))
-            for value, runs, machines, unsaid in rows
-        ]
-
-    def _ci_cells(self, week: str) -> list[Cell]:
-        return [Cell(CI_DIMENSION, *row) for row in self._run("ci_cells", **_runs_of(week))]
+    def _counted(self, week: str, dimension: str) -> list[tuple[Any, ...]]:
+        asked = asking_for(dimension, self._catalogue)
+        return self._run(statement_for(dimension), **_runs_of(week), **asked, text="VARCHAR")
 
     def _load_runs(self, week: str, first_open: str) -> None:
         if week not in self._partitions():
@@ -255,11 +161,6 @@ class DuckdbWarehouse:
         recent = [other for other in self._partitions() if other > shifted(week, -DEDUPLICATED_WEEKS)]
         sessions = " UNION ALL ".join(self._queries["sessions"].substitute(week=other) for other in recent)
         self._run("load_runs", first_open, week=week, columns=self._columns, sessions=sessions)
-
-    def _mark_stale(self) -> None:
-        # Before the rows are gone: a copy too many costs less than bytes that nobody knows of.
-        stale_mark_of(self._path).touch(mode=0o600)
-        sync_folder(self._path.parent)
 
     def _partitions(self) -> list[str]:
         return [week for (week,) in self._run("partitions")]

@@ -5,14 +5,21 @@ versions come to together, which is a number about two dimensions. Within a grou
 are SQL that every warehouse understands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from sst_collector.suppression import REFINED
+from sst_collector.warehouse import CI_DIMENSION, Cell
 from sst_core import Catalogue
 
 
+def statement_for(dimension: str) -> str:
+    """The name of the statement that counts a dimension's cells."""
+    return "ci_cells" if dimension == CI_DIMENSION else "cells"
+
+
 def asking_for(dimension: str, catalogue: Catalogue) -> Mapping[str, str]:
-    """What the statement `cells` has to be told of a dimension."""
+    """What the statement has to be told of the dimension."""
     return {
         "column": _column(catalogue, dimension),
         "applies": _applies(catalogue, dimension),
@@ -20,7 +27,13 @@ def asking_for(dimension: str, catalogue: Catalogue) -> Mapping[str, str]:
     }
 
 
-def names_of(unsaid: int, catalogue: Catalogue) -> str:
+def cells_of(dimension: str, rows: Iterable[tuple[Any, ...]], catalogue: Catalogue) -> Iterator[Cell]:
+    """Of what the statement answers: a value, its runs, its machines and the number of its group in each row."""
+    for value, runs, machines, unsaid in rows:
+        yield Cell(dimension, value, runs, machines, _names_of(unsaid, catalogue))
+
+
+def _names_of(unsaid: int, catalogue: Catalogue) -> str:
     """The dimensions that a group of this number leaves unsaid, each with a space behind it."""
     return "".join(f"{name} " for bit, name in enumerate(_optional(catalogue)) if unsaid >> bit & 1)
 
@@ -28,7 +41,7 @@ def names_of(unsaid: int, catalogue: Catalogue) -> str:
 def _unsaid(catalogue: Catalogue) -> str:
     """The number by which a group is known: a bit for each dimension that its runs could say something of, and don't.
 
-    A group by a number takes two thirds of the time that one by a text does.
+    A group by a number takes seven tenths of the time that one by a text does.
     """
     cases = [
         f"CASE WHEN {_column(catalogue, name)} IS NULL AND {_applies(catalogue, name)} THEN {1 << bit} ELSE 0 END"

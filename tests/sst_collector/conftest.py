@@ -11,7 +11,7 @@ import pytest
 
 from clickhouse_servers import Servers, cluster, one_server
 from collecting import Collector, StartCollector, Values, collectors
-from sst_collector import clickhouse_warehouse
+from sst_collector import clickhouse_database
 from warehousing import WEEK, Chdb, Clickhouse, DuckdbFile, Place, SegmentOf
 
 
@@ -56,7 +56,7 @@ def chdb_query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 def one_clock() -> Iterator[None]:
     """All servers are on this machine: their clocks agree, and nobody has to wait because they may not."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(clickhouse_warehouse, "SKEW_SECONDS", 0)
+        patching.setattr(clickhouse_database, "SKEW_SECONDS", 0)
         yield
 
 

@@ -13,7 +13,8 @@ import duckdb
 import pytest
 
 from collecting import a_run
-from sst_collector.duckdb_warehouse import WRITTEN_ANEW_SECONDS, DuckdbWarehouse, mark_of, opened, stale_mark_of
+from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, mark_of, stale_mark_of
+from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
 from sst_collector.warehouse import PublishedWeek, WarehouseError
 from sst_collector.weeks import shifted
@@ -154,7 +155,7 @@ def test_space_that_can_not_be_given_back_costs_nothing_else(
         load([segment_of(a_run(), week="2026-W30"), segment_of(a_run())], warehouse)
         warehouse.publish(PublishedWeek("2026-W30", (), withheld=0))
         warehouse.expire(before=WEEK)
-        monkeypatch.setattr("sst_collector.duckdb_warehouse._sync_file", fail)
+        monkeypatch.setattr("sst_collector.duckdb_file._sync_file", fail)
     assert "was not given back to the disk: [Errno 28] No space left on device" in capsys.readouterr().err
     assert not file.with_suffix(".anew").exists()
     with opened(file, SST.catalogue) as warehouse:

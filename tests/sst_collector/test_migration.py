@@ -13,6 +13,7 @@ from clickhouse_servers import PASSWORD, Servers
 from collecting import Collector, StartCollector, a_run
 from sst_collector import migration
 from sst_collector.clickhouse_address import PASSWORD_VARIABLE
+from sst_collector.clickhouse_database import Database
 from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
@@ -65,20 +66,20 @@ def test_everything_is_taken_over_once_and_the_numbers_are_the_same(file: Path, 
 
 def test_it_is_resumed_wherever_it_was_ended(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "BATCH", 10)
-    insert, lives = ClickhouseWarehouse._insert, 0
+    insert, lives = Database.insert, 0
 
-    def dying(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+    def dying(database: Database, query: str, *lines: Any, **names: str) -> None:
         nonlocal lives
         if lives == 0:
             raise KeyboardInterrupt
         lives -= 1
-        insert(warehouse, query, *lines, **names)
+        insert(database, query, *lines, **names)
 
     with opened(file, SST.catalogue) as source, shared_place.opened() as target:
         assert isinstance(target, ClickhouseWarehouse)
         before, ended = numbers(source), 0
         with monkeypatch.context() as killing:
-            killing.setattr(ClickhouseWarehouse, "_insert", dying)
+            killing.setattr(Database, "insert", dying)
             while True:
                 lives = 5
                 try:

@@ -13,6 +13,7 @@ import pytest
 from clickhouse_servers import Servers
 from collecting import a_run
 from sst_collector import clickhouse_warehouse
+from sst_collector.clickhouse_database import Database
 from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
 from sst_collector.loader import load
 from sst_collector.publication import publish
@@ -66,15 +67,15 @@ def test_what_a_killed_collector_wrote_counts_once_somebody_has_loaded_the_segme
 ) -> None:
     one, other = two
     segment = segment_of(*(a_run() for _ in range(10)))
-    insert = ClickhouseWarehouse._insert
+    insert = Database.insert
 
-    def killed(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+    def killed(database: Database, query: str, *lines: Any, **names: str) -> None:
         if query == "insert_slices":
             raise KeyboardInterrupt
-        insert(warehouse, query, *lines, **names)
+        insert(database, query, *lines, **names)
 
     with monkeypatch.context() as dying:
-        dying.setattr(ClickhouseWarehouse, "_insert", killed)
+        dying.setattr(Database, "insert", killed)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 one.load(segment)
@@ -117,16 +118,16 @@ def test_a_collector_that_dies_as_it_publishes_leaves_the_week_to_the_next(
 ) -> None:
     one, other = two
     load([segment_of(a_run())], one)
-    run = ClickhouseWarehouse._run
+    run = Database.run
 
-    def killed(warehouse: ClickhouseWarehouse, query: str, *values: str, **names: str) -> Any:
+    def killed(database: Database, query: str, *values: str, **names: str) -> Any:
         if query == "decide":
             raise KeyboardInterrupt
-        return run(warehouse, query, *values, **names)
+        return run(database, query, *values, **names)
 
     mine = PublishedWeek(WEEK, (Cell("command", "build", 1, 1),), withheld=0)
     with monkeypatch.context() as dying:
-        dying.setattr(ClickhouseWarehouse, "_run", killed)
+        dying.setattr(Database, "run", killed)
         with pytest.raises(KeyboardInterrupt):
             one.publish(mine)
     assert other.unpublished_weeks(before=NEXT_WEEK) == [WEEK]
@@ -185,15 +186,15 @@ def test_rows_that_come_while_their_machine_is_forgotten_are_deleted_by_a_later_
 ) -> None:
     one, other = two
     machine = secrets.token_hex(16)
-    insert = ClickhouseWarehouse._insert
+    insert = Database.insert
 
-    def forgotten_meanwhile(warehouse: ClickhouseWarehouse, query: str, *lines: Any, **names: str) -> None:
+    def forgotten_meanwhile(database: Database, query: str, *lines: Any, **names: str) -> None:
         if query == "insert_runs":
             load([segment_of({"forget": machine})], one)
-        insert(warehouse, query, *lines, **names)
+        insert(database, query, *lines, **names)
 
     with monkeypatch.context() as racing:
-        racing.setattr(other, "_insert", forgotten_meanwhile.__get__(other))
+        racing.setattr(other._database, "insert", forgotten_meanwhile.__get__(other._database))
         load([segment_of(a_run(anonymousId=machine), a_run())], other)
     assert (runs(one), written(one)) == (1, 2)
     one.expire(before="2026-W01")
@@ -202,7 +203,7 @@ def test_rows_that_come_while_their_machine_is_forgotten_are_deleted_by_a_later_
 
 def written(warehouse: ClickhouseWarehouse) -> int:
     """Rows, counted or not."""
-    ((rows,),) = warehouse._server.ask("SELECT count(*) FROM runs")
+    ((rows,),) = warehouse._database._server.ask("SELECT count(*) FROM runs")
     return int(rows)
 
 
@@ -226,7 +227,7 @@ def test_whom_nobody_has_a_row_of_any_more_is_not_remembered(two: Two, segment_o
     load([segment_of({"forget": secrets.token_hex(16)}, week="2026-W40")], one)
 
     def remembered() -> list[str]:
-        return [week for (week,) in one._server.ask("SELECT DISTINCT week FROM forgotten ORDER BY week")]
+        return [week for (week,) in one._database._server.ask("SELECT DISTINCT week FROM forgotten ORDER BY week")]
 
     one.expire(before="2026-W33")
     assert remembered() == ["2026-W30", "2026-W40"]
@@ -306,6 +307,6 @@ def test_batches_of_a_segment_are_inserted_one_by_one(
 def test_an_error_of_the_servers_quotes_no_row_and_no_password(one_clickhouse: Servers) -> None:
     place = Clickhouse("clickhouse", one_clickhouse, one_clickhouse.new_database())
     with place.opened() as warehouse, pytest.raises(WarehouseError) as told:
-        warehouse._server.ask("SELECT toUInt8('hunter2')")
+        warehouse._database._server.ask("SELECT toUInt8('hunter2')")
     assert "hunter2" not in str(told.value)
     assert str(told.value).startswith("the warehouse at 127.0.0.1:")

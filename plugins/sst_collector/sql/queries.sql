@@ -24,7 +24,7 @@ GROUP BY $column, unsaid
 ORDER BY value, unsaid;
 
 -- name: ci_cells
-SELECT 'true', $count, NULL FROM $runs WHERE $counted AND "isCI" HAVING count(*) > 0;
+SELECT 'true', $count, NULL, 0 FROM $runs WHERE $counted AND "isCI" HAVING count(*) > 0;
 
 -- name: published_weeks
 SELECT week, withheld FROM published_weeks WHERE week >= ? ORDER BY week;

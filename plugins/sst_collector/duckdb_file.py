@@ -1,0 +1,111 @@
+"""The file that DuckDB's warehouse is in: whether it is the one that was made, and when it is written anew.
+
+That is after weeks were dropped and after a machine was forgotten: DuckDB gives no space back to the disk, and what was
+deleted would stay readable in the file.
+"""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+from sst_collector.journal import sync_folder
+from sst_collector.log import log
+from sst_collector.warehouse import WarehouseError
+
+WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
+"""Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
+
+# Nothing is fetched from anywhere, and the loader leaves memory, and all processors but one, to the server beside it:
+# two threads load in four fifths of the time, and take a fifth more of the processors'.
+CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "memory_limit": "512MB",
+    "threads": 1,
+}
+
+
+def mark_of(path: Path) -> Path:
+    """The file that says that there is a warehouse at `path`: if it isn't, somebody deleted it."""
+    return path.with_suffix(".made")
+
+
+def stale_mark_of(path: Path) -> Path:
+    """The file that says that the warehouse at `path` has bytes of deleted rows in it."""
+    return path.with_suffix(".stale")
+
+
+def refuse_if_gone(path: Path) -> None:
+    """Raises :class:`WarehouseError`."""
+    if mark_of(path).exists() and not path.exists():
+        raise WarehouseError(
+            f"the warehouse {path} is gone. Put it back, or delete {mark_of(path)} to begin a new one: "
+            "its published weeks and the runs that were kept are lost then. What arrives meanwhile is kept"
+        )
+
+
+def mark(path: Path) -> None:
+    """Note that there is one."""
+    if not mark_of(path).exists():
+        mark_of(path).touch(mode=0o600)
+        sync_folder(path.parent)
+
+
+def mark_stale(path: Path) -> None:
+    """Note that bytes of deleted rows are about to be in it."""
+    # Before the rows are gone: a copy too many costs less than bytes that nobody knows of.
+    stale_mark_of(path).touch(mode=0o600)
+    sync_folder(path.parent)
+
+
+def is_due(path: Path) -> bool:
+    """Whether it has to be written anew for what was forgotten."""
+    if not stale_mark_of(path).exists():
+        return False
+    return not 0 <= time.time() - mark_of(path).stat().st_mtime < WRITTEN_ANEW_SECONDS
+
+
+def told(path: Path, error: duckdb.Error) -> WarehouseError:
+    """The error in our words."""
+    # Errors of other kinds may quote a row, and nothing of a row is ever logged.
+    detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
+    return WarehouseError(f"the warehouse {path} failed: {type(error).__name__}{detail}")
+
+
+def write_anew(path: Path) -> None:
+    """Copy what is still kept into a new file, and put it into the old one's place, whole or not at all."""
+    copy = path.with_suffix(".anew")
+    try:
+        mark_of(path).touch()
+        copy.unlink(missing_ok=True)
+        # A database in memory would put what it has no room for into the working directory.
+        configuration = {**CONFIGURATION, "temp_directory": f"{path}.tmp"}
+        with duckdb.connect(config=configuration) as connection:
+            connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
+            connection.execute("ATTACH $path AS new", {"path": str(copy)})
+            connection.execute("COPY FROM DATABASE old TO new")
+            connection.execute("CHECKPOINT new")
+        # What is not in the old file yet, but beside it, would be taken for the new one's.
+        if path.with_name(f"{path.name}.wal").exists():
+            raise WarehouseError(f"the warehouse {path} was not closed")
+        copy.chmod(0o600)
+        _sync_file(copy)
+        copy.replace(path)
+        stale_mark_of(path).unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except (duckdb.Error, WarehouseError, OSError) as error:
+        # It is as good as before, and tried again in a day.
+        failure = told(path, error) if isinstance(error, duckdb.Error) else error
+        log(f"the space of deleted runs was not given back to the disk: {failure}")
+        with suppress(OSError):
+            copy.unlink(missing_ok=True)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
