@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sst_collector.published_commands import export, stats
-from sst_core import AdoptionError, Product, Session, SstError, say
+from sst_core import AdoptionError, Product, Session, SstError, is_terminal, say
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -244,7 +243,7 @@ def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None
 
 def _tell_a_person(how_far: str) -> None:
     """How far it has come is for a terminal, and no part of what a script keeps."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal():
         say(how_far)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError, say
+from sst_core import Session, SstError, is_terminal, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -159,7 +159,7 @@ def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
 @contextmanager
 def _at_most(seconds: float, what: str) -> Iterator[None]:
     """Have whatever takes longer fail with TimeoutError, as a network's timeout does. A person is told how long."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal():
         say(f"{what}, for {seconds:.0f} seconds at most.")
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
