@@ -25,8 +25,9 @@ the user's yes. Needs `pip install 'sst[testing]'`; the classes work without pyt
 PYTEST_DONT_REWRITE: a `conftest.py` may import this before pytest does.
 """
 
-from sst_core.testing.machine import PATIENCE, PROGRAM, Machine, Screen, Terminal
+from sst_core.testing.machine import PROGRAM, Machine
 from sst_core.testing.probing import Probe, Probed
+from sst_core.testing.terminal import PATIENCE, Screen, Terminal
 from sst_core.testing.watching import Asked, Call, Finished, Invoked, Provided, Watcher
 
 pytest_plugins = ("sst_core.testing.fixtures",)

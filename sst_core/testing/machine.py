@@ -8,10 +8,8 @@ The administrator's policy file stands at a fixed path that nothing moves: it is
 """
 
 import os
-import select
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +19,9 @@ from typing import Any
 
 from sst_core.entry_points import installed
 from sst_core.installation import normalized
-from sst_core.records import Record
 from sst_core.sst import SST
 from sst_core.testing.registered import target_of
+from sst_core.testing.terminal import PATIENCE, Screen, Terminal
 
 Entries = Mapping[str, Mapping[str, str]]
 """Entry points: `{group: {name: target}}`."""
@@ -31,80 +29,10 @@ _LEFT_OUT = SST.variable("DISABLE_PLUGINS")
 
 PROGRAM = Path(sys.executable).with_name("sst")
 """The `sst` that is installed beside this Python."""
-PATIENCE = 30.0
-"""Seconds after which something that should have happened is taken for hanging."""
-
 # Makes the terminal the controlling one, so that Ctrl-C typed there is a signal, and then becomes the command.
 _ON_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
-
-
-class Screen(Record):
-    """What a person saw, and how it ended."""
-
-    exit_code: int
-    text: str
-
-
-_RESTING = 3
-"""How many times in a row a process has to be found asleep to be taken for waiting."""
-
-
-def _sleeps(process: int) -> bool:
-    try:
-        # The name stands in brackets, and may hold anything: the state comes behind the last one.
-        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in ("S", "Z")
-    except OSError:  # not Linux, or it has ended
-        return True
-
-
-@dataclass
-class Terminal:
-    """A command on a terminal of its own."""
-
-    process: subprocess.Popen[bytes]
-    descriptor: int
-    text: str = ""
-
-    def type(self, keys: str) -> None:
-        """Type `keys`, once the command rests, where that can be seen (on Linux): `\\x03` is Ctrl-C.
-
-        A Ctrl-C that comes after a prompt and before the read behind it does nothing until the next key: Python looks
-        at signals when the read is over.
-        """
-        rested = 0
-        deadline = time.monotonic() + PATIENCE
-        while rested < _RESTING and time.monotonic() < deadline:
-            rested = rested + 1 if _sleeps(self.process.pid) else 0
-            time.sleep(0.01)
-        os.write(self.descriptor, keys.encode())
-
-    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
-        """Read until `text` is on the screen; after `patience` seconds it never will be."""
-        deadline = time.monotonic() + patience
-        while text not in self.text:
-            assert time.monotonic() < deadline, f"never saw {text!r} in {self.text!r}"
-            if not self._read(patience):
-                assert text in self.text, f"ended without {text!r}: {self.text!r}"
-
-    def end(self) -> Screen:
-        """Read until the command has ended."""
-        while self._read():
-            pass
-        code = self.process.wait(PATIENCE)
-        os.close(self.descriptor)
-        return Screen(code, self.text)
-
-    def _read(self, patience: float = PATIENCE) -> bool:
-        ready, _, _ = select.select([self.descriptor], [], [], patience)
-        assert ready, f"nothing more came after {self.text!r}"
-        try:
-            data = os.read(self.descriptor, 65536)
-        except OSError:  # Linux: the other end is closed
-            return False
-        self.text += data.decode(errors="replace").replace("\r\n", "\n")
-        return bool(data)
 
 
 @dataclass
