@@ -6,12 +6,12 @@ A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contract import api, handed, hooks, testing_api
-
 from sst_core import SST, Consent, Field, Moment, notice_text
+from walking import helps
 
 DOCS = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -83,16 +83,17 @@ def anonymity() -> str:
 
 def commands() -> str:
     """The help of each command, as a terminal of 80 columns shows it."""
-    return "\n\n".join(f"## `{' '.join(('sst', *path))}`\n\n```text\n{text}\n```" for path, text in _helps(()))
+    return "\n\n".join(
+        f"## `{' '.join(('sst', *path))}`\n\n```text\n{text.strip()}\n```" for path, text in helps(_asked)
+    )
 
 
-def _helps(path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _asked(arguments: Sequence[str]) -> str:
     environ = {"COLUMNS": "80", "TERM": "dumb", "SST_NO_PLUGINS": "1", "HOME": "/nowhere"}
-    asking = [Path(sys.executable).with_name("sst"), *path, "--help"]
-    text = subprocess.run(asking, env=environ, cwd=DOCS, capture_output=True, text=True, check=True).stdout.strip()
-    yield path, text
-    for name in re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2], re.MULTILINE):
-        yield from _helps((*path, name))
+    program = Path(sys.executable).with_name("sst")
+    return subprocess.run(
+        [program, *arguments], env=environ, cwd=DOCS, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _names(fields: list[Field]) -> str:

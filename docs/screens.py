@@ -24,7 +24,6 @@ TESTS = Path(__file__).parents[1] / "tests"
 COLUMNS = 100
 HOME = "/home/you"
 """What stands in a picture for the folder of a machine that was made for it."""
-WIDE = {"width": 1100, "height": 900}
 # Rich has the font fetched from a network. Nothing of ours asks another host for anything.
 _FORMAT = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
@@ -84,6 +83,8 @@ def _drawn(command: str, text: str) -> str:
 def pages() -> Iterator[tuple[str, bytes]]:
     """By name, a collector's page that is full of an invented community's runs, as PNG."""
     sys.path.insert(0, str(TESTS))
+    from playwright.sync_api import ViewportSize
+
     import community
     from browsing import chromium
     from collecting import collectors
@@ -94,7 +95,7 @@ def pages() -> Iterator[tuple[str, bytes]]:
             collector = start("--min-machines", "10", "--snapshot-every", "3600")
             collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
             for scheme in ("light", "dark"):
-                with browser.new_context(color_scheme=scheme, viewport=WIDE) as context:
+                with browser.new_context(color_scheme=scheme, viewport=ViewportSize(width=1100, height=900)) as context:
                     page = context.new_page()
                     page.goto(str(collector.client.base_url))
                     yield f"dashboard-{scheme}.png", page.screenshot()

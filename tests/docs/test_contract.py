@@ -6,17 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import contract
 import sst_core
 
 DOCS = Path(__file__).parents[2] / "docs"
-sys.path.insert(0, str(DOCS))
-contract = import_module("contract")
-sys.path.remove(str(DOCS))
 
 HOOKS = {function.name: function for function in contract.specs()}
 
@@ -27,7 +24,7 @@ def house(tmp_path: Path) -> Path:
     shutil.copytree(Path(sst_core.__file__).parent, tmp_path / "sst_core")
     docs = tmp_path / "docs"
     docs.mkdir()
-    for name in ("generate.py", "contract.py", "hooks.md", "api.md"):
+    for name in ("generate.py", "contract.py", "walking.py", "hooks.md", "api.md"):
         shutil.copy(DOCS / name, docs)
     return tmp_path
 

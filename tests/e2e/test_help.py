@@ -6,10 +6,11 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+import walking
 from sst_core.testing import PATIENCE, Machine
 from sst_core.testing.machine import new_machine
 
@@ -24,26 +25,18 @@ TASKS = [f'{name} = ["true"]' for name in ("build", "start", "deploy", "remove",
 _EXAMPLE = re.compile(r"^  Example:(.*(?:\n    .*)*)", re.MULTILINE)
 
 
-def names_in(text: str) -> list[str]:
-    """The commands that a help text lists."""
-    return re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2], re.MULTILINE)
-
-
-def helps_below(machine: Machine, path: str) -> Iterator[tuple[str, str]]:
-    """Each command from `path` down, such as `sst telemetry`, and its help."""
-    ended = machine.sst(*path.split()[1:], "--help")
-    assert (ended.returncode, ended.stderr) == (0, ""), path
-    yield path, ended.stdout
-    for name in names_in(ended.stdout):
-        yield from helps_below(machine, f"{path} {name}")
-
-
 @pytest.fixture(scope="module")
 def helps(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Of every command, in a pipe."""
+    """Of every command, such as `sst telemetry`, in a pipe."""
     machine = new_machine(tmp_path_factory.mktemp("helps"))
     machine.environ["COLUMNS"] = str(WIDTH)
-    return dict(helps_below(machine, "sst"))
+
+    def ask(arguments: Sequence[str]) -> str:
+        ended = machine.sst(*arguments)
+        assert (ended.returncode, ended.stderr) == (0, ""), arguments
+        return ended.stdout
+
+    return {" ".join(("sst", *path)): text for path, text in walking.helps(ask)}
 
 
 @pytest.fixture
