@@ -95,7 +95,7 @@ def _measure(way: Way, pairs: int) -> int:
 
 def _spread(values: Sequence[float]) -> str:
     low, middle, high = (value * 1000 for value in (min(values), median(values), max(values)))
-    return f"{middle:.0f} ({low:.0f}–{high:.0f})"  # noqa: RUF001
+    return f"{middle:.0f} ({low:.0f}–{high:.0f})"  # noqa: RUF001 - a dash between numbers
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def summary(measured: Measured) -> str:
     said = (
         f"What recording one event adds to a command, in ms: medians of {measured.rounds} rounds, fewer for a slow "
         f"one, on {measured.surroundings}. The command takes {bare} ms in bare Typer, and {off} ms in `sst` with "
-        "telemetry off. The events lost are those of 20 commands that were run while the collector was down and did "
-        "not arrive when it was back."
+        f"telemetry off. The events lost are those of {RUNS} commands that were run while the collector was down and "
+        "did not arrive when it was back."
     )
     programs: dict[str, dict[str, Row]] = {}
     for row in measured.with_prefix("cost "):
@@ -61,13 +61,16 @@ def summary(measured: Measured) -> str:
 
 def _summary_line(measured: Measured, name: str, rows: Mapping[str, Row]) -> Sequence[str]:
     lost = rows[Condition.REFUSED.value].lost if Condition.REFUSED.value in rows else None
-    added = [_added(measured, rows[condition.value]) if condition.value in rows else "" for condition in USUAL]
+    added = [_added(measured, rows[condition.value], _wall) if condition.value in rows else "" for condition in USUAL]
     return (name, *added, f"{lost[0]} of {lost[1]}" if lost else "")
 
 
-def _added(measured: Measured, row: Row) -> str:
-    added = _ms(median(row.paired(measured[row.base], _wall, operator.sub)))
-    return f"> {added}" if median(row.values(_wall)) >= CAP else added
+def _added(measured: Measured, row: Row, value: Callable[[Run], float]) -> str:
+    """In milliseconds; what was ended shows that it would have been more."""
+    if not row.base:
+        return ""
+    added = _ms(median(row.paired(measured[row.base], value, operator.sub)))
+    return f"> {added}" if value is _wall and median(row.values(_wall)) >= CAP else added
 
 
 def _heading(measured: Measured) -> str:
@@ -103,11 +106,10 @@ def _cost(measured: Measured) -> str:
 def _cost_line(measured: Measured, row: Row, bare: Row) -> Sequence[str]:
     cells = [row.name, row.collector]
     for value in (_wall, _cpu):
-        added = _ms(median(row.paired(measured[row.base], value, operator.sub))) if row.base else ""
-        ratio = median(row.paired(bare, value, operator.truediv))
-        cells += [_spread(row.values(value), _ms), added, f"{ratio:.2f}"]
-    if median(row.values(_wall)) >= CAP:
-        cells[3:5] = [f"> {cell}" for cell in cells[3:5]]  # it was ended there
+        ratio = f"{median(row.paired(bare, value, operator.truediv)):.2f}"
+        if value is _wall and median(row.values(_wall)) >= CAP:
+            ratio = f"> {ratio}"
+        cells += [_spread(row.values(value), _ms), _added(measured, row, value), ratio]
     left, waits = median(row.values(_left)), median(row.values(_waits))
     cells += [_ms(left) if left else "", _ms(waits) if waits > NOTICEABLE else ""]
     cells += [f"{row.lost[0]} of {row.lost[1]}" if row.lost else "", str(len(row.runs))]
