@@ -64,7 +64,8 @@ class Environment:
             stderr=subprocess.STDOUT,
             process_group=0,  # Ctrl-C is for the command, which ends this
         )
-        threading.Thread(target=self._tell, daemon=True).start()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+        self._teller.start()
 
     @property
     def is_alive(self) -> bool:
@@ -94,13 +95,15 @@ class Environment:
 
     def end(self) -> None:
         """End the process, and wait for that. May be called again."""
-        self._waiting.put(None)
         self._process.terminate()
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._teller.join(GRACE)  # its last words; what it has started may hold the pipe for longer
+        # Not before it has ended: the runtime client takes "no more events" for a failure, with a traceback.
+        self._waiting.put(None)
         self._server.shutdown()
         self._server.server_close()
 

@@ -259,6 +259,24 @@ def test_ctrl_c_at_a_terminal_shows_no_traceback(app: Machine) -> None:
     assert "Traceback" not in screen.text
 
 
+def test_a_function_that_does_not_mind_being_ended_is_killed_without_a_word(app: Machine) -> None:
+    ignores = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    write(app.folder / "src" / "handler.py", ignores + HANDLER)
+    started = Started(app)
+    started.ask("GET", "/")
+    (runtime,) = runtimes(started)
+
+    started.process.send_signal(signal.SIGINT)
+
+    assert started.process.stderr is not None
+    rest = started.process.stderr.read()
+    assert "Traceback" not in rest
+    assert rest.endswith("stopped\n")
+    assert started.process.wait(PATIENCE) == 130
+    assert not _is_running(runtime)
+    started.close()
+
+
 def test_killed_it_leaves_no_process_either(
     app: Machine, eventually: Callable[[Callable[[], bool], str], None]
 ) -> None:
