@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharing import share_with_a_group
-from sst_core import SST, Consent, Decision
+from sst_core import SST, ConfigurationError, Consent, Decision
+from sst_core.consent import working_folder
 from sst_core.files import MAX_BYTES
 from sst_core.testing import PROGRAM, Machine
 
@@ -125,6 +126,57 @@ def test_any_off_wins_over_every_combination_of_sources(
     assert found == expected
     assert decision.enabled is not any(expected.values())
     assert decision.only_notice_missing is ([name for name, off in expected.items() if off] == ["notice"])
+
+
+def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> None:
+    def told(**options: Any) -> dict[str, tuple[str, str]]:
+        environ = options.pop("environ", None)
+        decision = decide(consent_at(tmp_path, environ, **options), tmp_path / "policy.toml")
+        return {source.where: (source.name, source.value) for source in decision.sources}
+
+    folder = tmp_path / "project" / "below"
+    config, notice = str(place_of("user", tmp_path)), str(place_of("notice", tmp_path))
+    assert told() == {
+        "SST_TELEMETRY_DISABLED": ("environment", "not set"),
+        "DO_NOT_TRACK": ("environment", "not set"),
+        "SST_DISABLE_PLUGINS": ("plugins", "not switched off"),
+        str(folder): ("project", "no sst.toml here or above"),
+        config: ("user", "no objection"),
+        str(tmp_path / "policy.toml"): ("machine", "no objection"),
+        notice: ("notice", "not seen on a terminal yet"),
+    }
+    assert told(ci="other")[notice] == ("notice", "shown in the log of every CI run")
+    assert told(blocked=True)["SST_DISABLE_PLUGINS"] == ("plugins", "the telemetry plugin is switched off")
+    environ = {"SST_TELEMETRY_DISABLED": "no", "DO_NOT_TRACK": "1"}
+    assert told(environ=environ)["SST_TELEMETRY_DISABLED"] == ("environment", "set to no")
+    assert told(environ=environ)["DO_NOT_TRACK"] == ("environment", "set")
+
+    put(folder / "sst.toml", "[telemetry]\nenabled = true\n")
+    put(Path(config), "[telemetry]\nenabled = false\n")
+    consent_at(tmp_path).grant()
+    found = told()
+    assert str(folder) not in found, "there is one"
+    assert found[str(folder / "sst.toml")] == ("project", "no objection")
+    assert found[config] == ("user", "enabled = false")
+    assert found[notice] == ("notice", "seen")
+
+
+def test_without_a_home_both_that_are_kept_there_are_an_off() -> None:
+    sources = Consent(SST, {"HOME": "relative"}, folder=None, ci=None).decide().sources
+
+    offs = {source.name: source.where for source in sources if source.off}
+    assert {"user": "HOME", "notice": "HOME"}.items() <= offs.items()
+
+
+def test_a_working_directory_that_was_deleted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert working_folder() == tmp_path
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert working_folder() is None
 
 
 def test_a_variables_value_is_never_shown(tmp_path: Path) -> None:
@@ -350,6 +402,36 @@ def test_off_is_written_whatever_stands_there(tmp_path: Path, shape: Shape) -> N
 
     assert path.read_text() == "[telemetry]\nenabled = false\n"
     assert not path.is_symlink()
+
+
+# --- a team's choice, written
+
+
+def test_a_teams_choice_is_made_for_everybody_to_read(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    file = tmp_path / "project" / "below" / "sst.toml"
+
+    assert consent.write_project_choice(True) == (file, False)
+    assert not file.exists(), "nothing was in the way"
+    assert consent.write_project_choice(False) == (file, True)
+
+    assert file.read_text() == "[telemetry]\nenabled = false\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_a_teams_choice_goes_into_the_nearest_file_whose_mode_stays(tmp_path: Path) -> None:
+    above = tmp_path / "project" / "sst.toml"
+    put(above, "# ours\n")
+
+    assert consent_at(tmp_path).write_project_choice(False) == (above, True)
+
+    assert above.read_text() == "# ours\n\n[telemetry]\nenabled = false\n"
+    assert stat.S_IMODE(above.stat().st_mode) == 0o600
+
+
+def test_there_is_no_team_where_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist any more"):
+        consent_at(tmp_path, folder=None).write_project_choice(False)
 
 
 # --- in real processes

@@ -1,5 +1,6 @@
 """The folder of waiting runs: whole files or none, in order, within bounds, and nothing foreign is ever sent."""
 
+import errno
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from consenting import Consenting
 from loopback import Loopback
 from sst_core.testing import Machine
 from sst_telemetry import queue as queue_module
-from sst_telemetry.queue import MAX_AGE, MAX_BYTES, MAX_RUNS, Queue
+from sst_telemetry.queue import MAX_AGE, MAX_BYTES, Queue, week_of
 
 NOW = 1_800_000_000.0
 DAY = 24 * 3600.0
@@ -40,10 +41,10 @@ def test_what_is_put_comes_back_whole_and_in_order(contents: list[bytes]) -> Non
 def test_a_run_is_private_and_nothing_else_is_left_beside_it(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue")
 
-    queue.put("a" * 32, b"{}")
+    paths = [queue.put(letter * 32, b"{}") for letter in "ab"]  # the first makes the folder, the second finds it
 
-    (path,) = queue.folder.iterdir()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(map(str, queue.folder.iterdir())) == sorted(paths)
+    assert [Path(path).stat().st_mode & 0o777 for path in paths] == [0o600, 0o600]
     assert queue.folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -155,12 +156,91 @@ def test_what_is_kept_is_the_newest_within_the_bounds_and_the_rest_is_counted(
         assert len(list(folder.glob("*.bak"))) == foreign
 
 
+def test_a_run_of_thirty_days_is_kept_and_one_that_is_a_second_older_is_not(tmp_path: Path) -> None:
+    """Nor one from as far in the future: the clock was wrong then, or is now."""
+    kept = [at(tmp_path, NOW - 30 * DAY), at(tmp_path, NOW + 30 * DAY)]
+    for moment in (NOW - 30 * DAY - 1, NOW + 30 * DAY + 1):
+        at(tmp_path, moment)
+
+    assert Queue(tmp_path).trim(NOW) == 2
+    assert Queue(tmp_path).waiting() == kept
+
+
+def at(folder: Path, moment: float) -> Path:
+    """A run of that moment, in whole seconds since the epoch."""
+    path = folder / f"{int(moment) * 10**9:020d}-{'a' * 32}.json"
+    path.write_bytes(b"{}")
+    return path
+
+
+def test_a_run_of_four_kilobytes_is_read_and_a_longer_one_is_none(tmp_path: Path) -> None:
+    path = at(tmp_path, NOW)
+
+    path.write_bytes(b"x" * 4096)
+    assert Queue(tmp_path).read(path) == b"x" * 4096
+    path.write_bytes(b"x" * 4097)
+    assert Queue(tmp_path).read(path) is None
+
+
+def test_what_cannot_be_read_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = at(tmp_path, NOW)
+    assert Queue(tmp_path).read(tmp_path / "gone") is None
+
+    def broken(descriptor: int, size: int) -> bytes:
+        raise OSError(errno.EIO, "the disk is failing")
+
+    monkeypatch.setattr(os, "read", broken)
+    assert Queue(tmp_path).read(path) is None
+
+
+def test_a_system_that_has_no_such_flags_reads_runs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows."""
+    path = at(tmp_path, NOW)
+    monkeypatch.delattr(os, "O_NOFOLLOW")
+    monkeypatch.delattr(os, "O_NONBLOCK")
+
+    assert Queue(tmp_path).read(path) == b"{}"
+
+
+def test_a_run_keeps_the_week_that_it_was_first_sent_in(tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    path = at(tmp_path, NOW)
+    assert week_of(path) is None
+
+    pinned = queue.pinned(path, "2026-W48")
+
+    assert pinned.name == f"{path.stem}.2026-W48.json"
+    assert queue.waiting() == [pinned]
+    assert week_of(pinned) == "2026-W48"
+    assert queue.pinned(pinned, "2026-W49") == pinned
+    assert week_of(pinned) == "2026-W48"
+    foreign = tmp_path / "notes.json"
+    foreign.touch()
+    assert queue.pinned(foreign, "2026-W49") == foreign
+
+
+def test_what_is_being_written_for_more_than_an_hour_was_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = at(tmp_path, NOW)
+    writing = writing.rename(tmp_path / f".{writing.name}")
+    os.utime(writing, (NOW, NOW))
+
+    assert Queue(tmp_path).trim(NOW + 3600) == 0
+    assert writing.exists()
+    assert Queue(tmp_path).trim(NOW + 3601) == 0
+    assert not writing.exists()
+
+    monkeypatch.setattr(Queue, "_names", lambda self: ([], [writing.name]))  # it got its name a moment ago
+    assert Queue(tmp_path).trim(NOW) == 0
+
+
 def test_a_thousand_runs_are_kept_the_oldest_dropped_and_the_user_is_told(consenting: Consenting) -> None:
     now = time.time()
-    recorded = [consenting.record(at=now - 2000 + number) for number in range(MAX_RUNS + 5)]
+    recorded = [consenting.record(at=now - 2000 + number) for number in range(1005)]
     too_old = consenting.record(at=now - 31 * DAY)
 
-    assert consenting.deliver(None).left == MAX_RUNS
+    assert consenting.deliver(None).left == 1000
 
     assert consenting.machine.queued() == recorded[5:]
     assert not too_old.exists()
