@@ -42,6 +42,22 @@ def test_no_id_outlives_the_process_that_was_killed_while_it_wrote_it(
     assert list(machine.state.rglob(".*")) == []
 
 
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_what_the_program_itself_keeps_beside_it_stays(
+    machine: Machine, consenting: Consenting, loopback: Loopback, act: Act
+) -> None:
+    kept = machine.state / ".cache" / "kept"
+    kept.parent.mkdir()
+    kept.touch()
+    (machine.state / ".hidden").touch()
+    consenting.record()
+
+    act(consenting, loopback)
+
+    assert kept.exists()
+    assert (machine.state / ".hidden").exists()
+
+
 def test_what_can_not_be_deleted_keeps_nothing_from_being_sent(
     consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
