@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from sst_core.errors import SstError
-from sst_core.files import write_private
 from sst_core.project import Change, Project, ProviderResult, Stack
 
 
@@ -25,10 +24,12 @@ def report(action: str, project: Project, stage: str | None, region: str | None,
 
 
 def write_outputs(file: Path, result: ProviderResult) -> None:
-    """Write `{"stack": {"output": "value"}}`, as AWS CDK does. Raises :class:`SstError`."""
+    """Write `{"stack": {"output": "value"}}`, as AWS CDK does and as a shell's `>` does: into a pipe, through a link,
+    and with the mode that the file has or that the umask gives. Raises :class:`SstError`."""
     outputs = {stack.name: dict(stack.outputs) for stack in result.stacks}
     try:
-        write_private(file, (json.dumps(outputs, indent=2) + "\n").encode(), mode=0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(outputs, indent=2) + "\n")
     except OSError as error:
         raise SstError(f"It is deployed, but {file} can't be written: {error.strerror}.") from None
 

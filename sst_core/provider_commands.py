@@ -153,11 +153,11 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
     from sst_core.outcome_report import report, write_outputs
     from sst_core.stages import given_stage
 
-    if options.outputs_file is not None and result.exit_code == 0:
-        write_outputs(options.outputs_file, result)
     if options.json:
         stage = given_stage(session.context.product, project, options.stage)  # the person may have been asked meanwhile
         typer.echo(report(action, project, stage, options.region, result))
+    if options.outputs_file is not None and result.exit_code == 0:
+        write_outputs(options.outputs_file, result)
 
 
 def _project(session: Session) -> Project:

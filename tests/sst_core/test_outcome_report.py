@@ -1,10 +1,12 @@
 """What machines read of a deployment, and what people see of a long step."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
-from sst_core.testing import Machine
+from sst_core.testing import PATIENCE, Machine
 
 _GIVING = """
 import sys
@@ -72,16 +74,42 @@ def test_outputs_go_into_the_file_when_it_is_deployed_and_not_otherwise(giving: 
     assert not (giving.folder / "failed.json").exists()
     written = below / "out" / "outputs.json"
     assert json.loads(written.read_text()) == {"orders-dev": {"Url": "http://x"}}
-    assert written.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_file_that_cannot_be_written_is_said(giving: Machine) -> None:
+def test_outputs_may_be_secrets_and_have_the_mode_that_the_person_gives(giving: Machine) -> None:
+    kept = giving.folder / "kept.json"
+    kept.touch(mode=0o600)
+    modest = ("sh", "-c", 'umask 077 && exec "$0" "$@"', str(giving.program))
+
+    assert giving.sst("deploy", "--outputs-file", "kept.json").returncode == 0
+    assert giving.sst("deploy", "--outputs-file", "new.json", program=modest).returncode == 0
+
+    assert [(giving.folder / name).stat().st_mode & 0o777 for name in ("kept.json", "new.json")] == [0o600, 0o600]
+    assert json.loads(kept.read_text()) == {"orders-dev": {"Url": "http://x"}}
+
+
+def test_outputs_go_through_a_link_and_into_a_pipe(giving: Machine) -> None:
+    target, link, pipe = (giving.folder / name for name in ("target.json", "link.json", "pipe"))
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+
+    assert giving.sst("deploy", "--outputs-file", "link.json").returncode == 0
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert giving.sst("deploy", "--outputs-file", "pipe").returncode == 0
+        read, _ = reader.communicate(timeout=PATIENCE)
+
+    assert link.is_symlink()
+    assert json.loads(read) == json.loads(target.read_text()) == {"orders-dev": {"Url": "http://x"}}
+
+
+def test_a_file_that_cannot_be_written_is_said_and_so_is_what_was_done(giving: Machine) -> None:
     (giving.folder / "taken").write_text("")
 
-    ended = giving.sst("deploy", "--outputs-file", "taken/outputs.json")
+    ended = giving.sst("deploy", "--json", "--outputs-file", "taken/outputs.json")
 
     assert ended.returncode == 1
     assert "It is deployed, but " in ended.stderr
+    assert json.loads(ended.stdout)["stacks"][0]["name"] == "orders-dev"
 
 
 def test_a_task_gives_out_nothing_that_we_could_write(machine: Machine) -> None:
