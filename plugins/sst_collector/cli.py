@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import AdoptionError, Product, Session, SstError, is_terminal, say
+from sst_core import Session, is_terminal, say
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -29,10 +28,6 @@ app = typer.Typer(
 )
 
 
-DATA = Annotated[
-    Path,
-    typer.Option(envvar="SST_COLLECTOR_DATA", help="The folder that holds everything. Made if need be, for you alone."),
-]
 SITE_KEY = Annotated[
     Path | None,
     typer.Option(
@@ -82,14 +77,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         ),
     ] = 10,
     snapshot_every: SNAPSHOT_EVERY = 3600,
-    product: Annotated[
-        str | None,
-        typer.Option(
-            envvar="SST_COLLECTOR_PRODUCT",
-            metavar="MODULE:NAME",
-            help="Serve another program: what `adopt` returned, or its Product.",
-        ),
-    ] = None,
+    product: PRODUCT = None,
     keep_days: Annotated[
         int,
         typer.Option(
@@ -162,8 +150,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("a certificate and its key go together", param_hint="--tls-cert and --tls-key")
     session: Session = ctx.obj
-    served = _product_at(product) if product else session.context.product
-    with _explaining_what_is_missing(session):
+    served = served_product(session, product)
+    with explaining_what_is_missing(session):
         from sst_collector.server import Settings, Tls, serve_forever
     serve_forever(
         Settings(
@@ -202,7 +190,7 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
 
     Example: {command} --data ./events
     """
-    with _explaining_what_is_missing(ctx.obj):
+    with explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
     findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
     if as_json:
@@ -221,7 +209,7 @@ def _print_findings(findings: "list[Finding]") -> None:
 
 
 @app.command()
-def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None:
+def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None) -> None:
     """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
 
     The collector has to be stopped. What is there is compared with what was here, and only then is the file put aside.
@@ -236,9 +224,9 @@ def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None) -> None
     if address is None:
         raise typer.BadParameter("name where to", param_hint="--warehouse")
     session: Session = ctx.obj
-    with _explaining_what_is_missing(session):
+    with explaining_what_is_missing(session):
         from sst_collector.moving import move
-    typer.echo(move(data, address, session.context.product.catalogue, _tell_a_person))
+    typer.echo(move(data, address, served_product(session, product).catalogue, _tell_a_person))
 
 
 def _tell_a_person(how_far: str) -> None:
@@ -247,30 +235,12 @@ def _tell_a_person(how_far: str) -> None:
         say(how_far)
 
 
-@contextmanager
-def _explaining_what_is_missing(session: Session) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise SstError(
-            f"The collector needs packages that are not installed ({error.name}). "
-            f"Run: pip install '{session.context.product.distribution}[collector]'"
-        ) from None
-
-
 def _address(url: str | None) -> "Address | None":
     if url is None:
         return None
     from sst_collector.clickhouse_address import parse_address
 
     return parse_address(url, os.environ)
-
-
-def _product_at(target: str) -> Product:
-    try:
-        return Product.at(target)
-    except (ImportError, AttributeError, ValueError, AdoptionError) as error:
-        raise typer.BadParameter(f"{target} can't be imported: {error}", param_hint="--product") from None
 
 
 app.command()(export)

@@ -146,6 +146,15 @@ class DuckdbWarehouse:
         while batch := rows.fetchmany(size):
             yield batch
 
+    def unknown_fields(self) -> Sequence[str]:
+        """The fields that kept runs have a value of and the catalogue does not have: it is another program's."""
+        return [
+            column
+            for week in self._partitions()
+            for (column,) in self._run("kept_columns", week=week)
+            if column not in self._types and self._run("values_of_column", week=week, column=column) != [(0,)]
+        ]
+
     def segments(self) -> Sequence[tuple[str, int]]:
         """The names of the segments that were loaded, and the rejected lines of each."""
         return [(name, rejected) for name, rejected in self._run("segments")]

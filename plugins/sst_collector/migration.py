@@ -28,6 +28,11 @@ class Migrated:
 
 def migrate(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> Migrated:
     """Take everything over and compare. Raises :class:`WarehouseError`, also where the two differ in the end."""
+    if unknown := source.unknown_fields():
+        raise WarehouseError(
+            f"the file holds runs with a {unknown[0]}, which this program does not record, and nothing is left behind "
+            "unseen. Name the program whose collector it was with --product"
+        )
     published = source.published_weeks(since="")
     there = {week.week: week for week in target.published_weeks(since="")}
     if strange := [week for week in there if there[week] not in published]:

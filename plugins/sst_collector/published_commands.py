@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sst_core import ConfigurationError, Product, Session, SstError
+from sst_collector.data_folder import DataFolder
+from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
+from sst_core import ConfigurationError, Product, SstError
 
 if TYPE_CHECKING:
     from sst_collector.site import Site
     from sst_collector.snapshot import Snapshot, Total
-
-DATA = Annotated[Path, typer.Option(envvar="SST_COLLECTOR_DATA", help="The collector's folder.")]
 
 
 class Window(StrEnum):
@@ -30,6 +30,7 @@ def export(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
     data: DATA,
+    product: PRODUCT = None,
 ) -> None:
     """Write what is published as a static site: pages, CSV and JSON, and a manifest of digests.
 
@@ -37,13 +38,13 @@ def export(
 
     Example: {command} ./public --data ./events
     """
-    product = _product(ctx)
-    try:
+    served = served_product(ctx.obj, product)
+    with explaining_what_is_missing(ctx.obj):
         from sst_collector.exporting import write_site
 
-        write_site(_published(data, product), folder)
-    except ModuleNotFoundError as error:
-        raise _not_installed(error, product) from None
+        site = _published(data, served)
+    try:
+        write_site(site, folder)
     except OSError as error:
         raise SstError(f"The site can't be written to {folder}: {error.strerror}. Name another folder.") from None
     typer.echo(f"{folder / 'index.html'}")
@@ -56,30 +57,24 @@ def stats(
     as_json: Annotated[
         bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Everything, as in /stats.json.")
     ] = False,
+    product: PRODUCT = None,
 ) -> None:
     """Print what is published.
 
     Example: {command} --data ./events --window 90
     """
-    product = _product(ctx)
-    try:
-        published = _published(data, product)
+    served = served_product(ctx.obj, product)
+    with explaining_what_is_missing(ctx.obj):
         from sst_collector.snapshot import Snapshot
-    except ModuleNotFoundError as error:
-        raise _not_installed(error, product) from None
-    content = published["stats.json"].content
+
+        content = _published(data, served)["stats.json"].content
     typer.echo(content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value))
-
-
-def _product(ctx: typer.Context) -> Product:
-    session: Session = ctx.obj
-    return session.context.product
 
 
 def _published(data: Path, product: Product) -> "Site":
     from sst_collector.site import site
 
-    path = data / "snapshot.json"
+    path = DataFolder(data).snapshot
     try:
         return site(path.read_bytes(), product.catalogue, product.name)
     except FileNotFoundError:
@@ -93,13 +88,6 @@ def _published(data: Path, product: Product) -> "Site":
         raise ConfigurationError(
             f"{path} is not a snapshot of this version. A collector that serves {data} writes it anew."
         ) from None
-
-
-def _not_installed(error: ModuleNotFoundError, product: Product) -> SstError:
-    return SstError(
-        f"The collector needs packages that are not installed ({error.name}). "
-        f"Run: pip install '{product.distribution}[collector]'"
-    )
 
 
 def _as_text(snapshot: "Snapshot", window: str) -> str:

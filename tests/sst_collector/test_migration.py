@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,15 @@ def test_a_warehouse_with_another_history_is_refused(file: Path, shared_place: P
         load([segment_of(*(a_run() for _ in range(30)), week="2026-W47")], target)
         publish(target, SST.catalogue, 10, LATER)
         with pytest.raises(WarehouseError, match="has published 2026-W47 already"):
+            migrate(source, target, lambda _: None)
+
+
+def test_a_file_of_another_programs_runs_is_refused(file: Path, shared_place: Place) -> None:
+    """Opened with a catalogue that lacks a field, it would lose that field, and nobody could tell by comparing."""
+    less = replace(SST.catalogue, fields=tuple(field for field in SST.catalogue if field.key != "sstVersion"))
+    with opened(file, less) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        with pytest.raises(WarehouseError, match=r"runs with a sstVersion.*--product"):
             migrate(source, target, lambda _: None)
 
 

@@ -77,5 +77,11 @@ SELECT coalesce(sum(rejected), 0)::BIGINT FROM segments;
 -- name: segments
 SELECT name, rejected FROM segments ORDER BY name;
 
+-- name: kept_columns
+SELECT column_name FROM duckdb_columns() WHERE table_name = 'runs $week' ORDER BY column_index;
+
+-- name: values_of_column
+SELECT count("$column") FROM "runs $week";
+
 -- name: kept_runs
 SELECT $columns FROM "runs $week" ORDER BY "sessionId";

@@ -1,0 +1,45 @@
+"""What several of the collector's commands take, and what they say where its packages are not installed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sst_core import AdoptionError, Product, Session, SstError
+
+DATA = Annotated[
+    Path,
+    typer.Option(envvar="SST_COLLECTOR_DATA", help="The folder that holds everything. Made if need be, for you alone."),
+]
+PRODUCT = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SST_COLLECTOR_PRODUCT",
+        metavar="MODULE:NAME",
+        help="The program whose collector this is, if it is another: what `adopt` returned, or its Product.",
+    ),
+]
+
+
+def served_product(session: Session, target: str | None) -> Product:
+    """The product at `target`, or this program's own. Raises :class:`typer.BadParameter`."""
+    if target is None:
+        return session.context.product
+    try:
+        return Product.at(target)
+    except (ImportError, AttributeError, ValueError, AdoptionError) as error:
+        raise typer.BadParameter(f"{target} can't be imported: {error}", param_hint="--product") from None
+
+
+@contextmanager
+def explaining_what_is_missing(session: Session) -> Iterator[None]:
+    """Say how to get the packages that only a collector needs. Raises :class:`SstError`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SstError(
+            f"The collector needs packages that are not installed ({error.name}). "
+            f"Run: pip install '{session.context.product.distribution}[collector]'"
+        ) from None
