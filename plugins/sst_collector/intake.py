@@ -30,7 +30,8 @@ class Intake:
 
     record: Callable[[bytes], bytes]
     """The record of a line as our own client sends it. Raises :class:`RejectedLine`."""
-    legacy: LegacyDecoder
+    legacy: LegacyDecoder | None
+    """None where the program that is served never had such a client."""
     site_key: SiteKey
     rates: Rates
     submit: Callable[[Sequence[bytes], Callable[[Exception | None], None]], None]
@@ -78,15 +79,17 @@ class Intake:
             try:
                 records.append(self.record(line))
             except RejectedLine as error:
-                if is_legacy(line):
-                    self._sort_legacy(number, line, records, rejected)
+                if self.legacy is not None and is_legacy(line):
+                    self._sort_legacy(self.legacy, number, line, records, rejected)
                 elif line.strip():
                     rejected.append(_Line(number, str(error)))
         return records, rejected
 
-    def _sort_legacy(self, number: int, line: bytes, records: list[bytes], rejected: list["_Line"]) -> None:
+    def _sort_legacy(
+        self, legacy: LegacyDecoder, number: int, line: bytes, records: list[bytes], rejected: list["_Line"]
+    ) -> None:
         try:
-            records.append(self.legacy.record(line, self.site_key.current()))
+            records.append(legacy.record(line, self.site_key.current()))
         except RejectedLine as error:
             rejected.append(_Line(number, str(error)))
 

@@ -39,6 +39,11 @@ def is_legacy(line: bytes) -> bool:
     return b'"projectId"' in line
 
 
+def decoder_for(catalogue: Catalogue) -> "LegacyDecoder | None":
+    """The decoder for collectors of the program that the original client was; None for those of any other."""
+    return LegacyDecoder(catalogue) if "sstVersion" in (field.key for field in catalogue) else None
+
+
 class LegacyDecoder:
     """Decodes what the original client sends, with a name and a command that the catalogue has, and nothing else."""
 

@@ -27,7 +27,7 @@ from sst_collector.group_commit import GroupCommit
 from sst_collector.handshakes import Handshakes
 from sst_collector.intake import Intake
 from sst_collector.journal import Journal
-from sst_collector.legacy import LegacyDecoder
+from sst_collector.legacy import decoder_for
 from sst_collector.metrics import Gauges, Metrics, create_admin_app
 from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
@@ -147,7 +147,7 @@ async def _serve(
         rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
         intake = Intake(
             record=Shapes(Decoder(settings.catalogue).record).record,
-            legacy=LegacyDecoder(settings.catalogue),
+            legacy=decoder_for(settings.catalogue),
             site_key=site_key,
             rates=rates,
             submit=commit.submit,
@@ -271,7 +271,7 @@ class _Server(uvicorn.Server):
 
 def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object]) -> Gauges:
     def gauges() -> dict[str, tuple[str, float]]:
-        waiting = [path.stat().st_size for path in folder.journal.glob("*.ndjson")]
+        waiting = [status.st_size for status in folder.segments().values()]
         return {
             "collector_connections": ("Connections that are open.", len(connections)),
             "collector_journal_segments": ("Segments of the journal that wait for the loader.", len(waiting)),
