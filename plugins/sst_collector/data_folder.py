@@ -1,7 +1,8 @@
 """The data folder: made private, and used by one collector at a time."""
 
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,14 @@ class DataFolder:
     def journal(self) -> Path:
         """The segments."""
         return self.path / "journal"
+
+    def segments(self) -> dict[Path, os.stat_result]:
+        """The segments that are there now: the loader deletes each when it has loaded it."""
+        found = {}
+        for path in self.journal.glob("*.ndjson"):
+            with suppress(FileNotFoundError):
+                found[path] = path.stat()
+        return found
 
     @property
     def warehouse(self) -> Path:
@@ -56,7 +65,7 @@ def claimed(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             _make_or_recognise(folder)
-            mine = stack.enter_context(held_if_free(folder / "lock"))
+            mine = stack.enter_context(held_if_free(DataFolder(folder).lock))
         except OSError as error:
             raise ConfigurationError(
                 f"The data folder {folder} can't be used: {error.strerror}. Name another with --data."
@@ -71,7 +80,7 @@ def claimed(folder: Path) -> Iterator[None]:
 def _make_or_recognise(folder: Path) -> None:
     """Make the folder, or take an empty one or one that a collector made: nobody else's is changed."""
     if folder.is_dir() and any(entry.name != "lost+found" for entry in folder.iterdir()):
-        if not (folder / "lock").is_file():
+        if not DataFolder(folder).lock.is_file():
             raise ConfigurationError(
                 f"The folder {folder} holds something else than a collector's data. Name an empty one with --data."
             )

@@ -85,10 +85,10 @@ def _room(folder: DataFolder) -> Finding:
 
 
 def _journal(folder: DataFolder) -> Finding:
-    segments = list(folder.journal.glob("*.ndjson"))
-    size = sum(path.stat().st_size for path in segments)
+    segments = folder.segments()
+    size = sum(status.st_size for status in segments.values())
     found = f"{len(segments)} segments of the journal, {_size(size)}, wait for the loader"
-    if any(not os.access(path, os.R_OK) for path in segments):
+    if any(not os.access(path, os.R_OK) and path.exists() for path in segments):
         return Finding(
             "a segment of the journal can't be read", f"chown what is in {folder.journal} to the user of `serve`."
         )

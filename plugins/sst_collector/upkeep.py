@@ -98,6 +98,7 @@ class Upkeep:
             segments = await self._commit.rotate()
             loop = asyncio.get_running_loop()
             self.site = await loop.run_in_executor(self._thread, self._load_and_publish, segments, now)
+            await loop.run_in_executor(self._thread, self._site_key.retire, week_of(now))
         except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
             self._fail(error)
         else:
@@ -128,7 +129,6 @@ class Upkeep:
         replace(self._snapshot_file, snapshot)
         for week in closed:
             log(f"published {week}")
-        self._site_key.retire(before=week_of(now))
         return site(snapshot, self._catalogue, self._program)
 
     def _succeed(self) -> None:

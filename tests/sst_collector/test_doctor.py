@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collecting import StartCollector, a_run, collectors
+from sst_collector.data_folder import DataFolder
 from sst_core import held
 from sst_core.testing import PROGRAM
 
@@ -49,6 +50,15 @@ def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start
     collector.end(signal.SIGKILL)
     code, text = doctor(collector.data)
     assert (code, "no collector is running on it" in text) == (0, True), text
+
+
+def test_a_segment_that_is_loaded_at_this_moment_is_none_that_waits(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.journal.mkdir()
+    (folder.journal / "1.ndjson").write_bytes(b"{}\n")
+    (folder.journal / "2.ndjson").symlink_to(tmp_path / "gone")  # is listed, and isn't there
+
+    assert {path.name: status.st_size for path, status in folder.segments().items()} == {"1.ndjson": 3}
 
 
 def test_it_counts_and_changes_nothing(used: Path) -> None:

@@ -101,6 +101,22 @@ def test_the_snapshot_file_is_what_is_answered_and_a_restart_answers_it_at_once(
     in_collector(tmp_path, Clock(), second, min_machines=1)
 
 
+def test_a_key_that_cannot_be_retired_keeps_nothing_from_being_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site-key").mkdir(mode=0o700)
+    (tmp_path / "site-key" / "retired").mkdir()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(1))
+        await upkeep.round()
+        assert builds(upkeep) == [{"value": "build", "runs": 1, "machines": 1}]
+        assert upkeep.failure is not None
+
+    in_collector(tmp_path, Clock(), scenario, min_machines=1)
+    assert "retired" in capsys.readouterr().err
+
+
 def test_a_warehouse_that_is_down_loses_nothing_and_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
