@@ -67,7 +67,11 @@ def _is_ordinary(path: Sequence[str]) -> bool:
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
     if [getattr(finder, "__name__", "") for finder in finders] != ["PathFinder"]:
         return False
-    return not any(folder.lower().endswith(".egg") or Path(folder).is_file() for folder in path)
+    # Not all that stands in sys.path has to be text: `importlib.metadata` takes a Path, too.
+    return all(
+        isinstance(folder, str) and not folder.lower().endswith(".egg") and not Path(folder).is_file()
+        for folder in path
+    )
 
 
 def _scanned(groups: frozenset[str]) -> Iterator[Point]:

@@ -31,8 +31,8 @@ class Product(Record, kw_only=True):
     """The class, as `module:Class`, that stands in for each collecting plugin while consent is off."""
     telemetry_command: str = "telemetry"
     """The command through which users see and control telemetry: never recorded, and it shows no notice of its own."""
-    plugins_command: str = "plugins"
-    """The command that looks at plugins: none but the product's own is imported into its process."""
+    plugins_command: str | None = None
+    """The command that looks at plugins: none but the product's own is imported into its process. None without one."""
     default_collector: str | None = None
     """Where events go when the user names no collector; None: they stay on the machine."""
     built_in: tuple[tuple[str, str, str], ...] = ()

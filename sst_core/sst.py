@@ -30,6 +30,7 @@ SST = Product(
     command_help=COMMAND_HELP,
     target="sst_core.sst:SST",
     null_plugin="sst_null:NullPlugin",
+    plugins_command="plugins",
 )
 """`sst`, as a Product."""
 

@@ -15,7 +15,7 @@ from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
 from sst_telemetry.status import read_status
-from sst_telemetry.view import preview_of, view_of
+from sst_telemetry.view import preview_of, registered, view_of
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -179,7 +179,7 @@ def _at_most(seconds: float, what: str) -> Iterator[None]:
 def _print_preview(session: Session, name: str, json: bool) -> None:
     if name == session.context.product.telemetry_command:
         raise typer.BadParameter("telemetry's own commands are never recorded", param_hint="--preview")
-    if name not in (entry.name for entry in session.plugins.commands):
+    if name not in (*registered(session.context.product), *(entry.name for entry in session.plugins.commands)):
         raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
     line = preview_of(session, name)
     typer.echo(

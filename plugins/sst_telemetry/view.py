@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sst_core import ConfigurationError, Consent, Locations, Session, held_if_free
+from sst_core import (
+    Choice,
+    ConfigurationError,
+    Consent,
+    Locations,
+    Product,
+    Session,
+    held_if_free,
+)
 from sst_telemetry.batch import Composed, compose, preview, utc_now
 from sst_telemetry.identity import secret_for_looking
 from sst_telemetry.queue import Queue
@@ -48,10 +56,15 @@ class View:
 
 
 def preview_of(session: Session, name: str) -> str:
-    """What the installed command `name` would send now."""
-    first_party = any(entry.name == name and entry.first_party for entry in session.plugins.commands)
+    """What the command `name` would send now."""
     product = session.context.product
-    return preview(product, run_facts(product, name if first_party else "", session.context.ci))
+    return preview(product, run_facts(product, name if name in registered(product) else "", session.context.ci))
+
+
+def registered(product: Product) -> tuple[str, ...]:
+    """The product's own commands that are recorded by name."""
+    kind = product.catalogue["command"].kind
+    return tuple(name for name in kind.values if name != kind.otherwise) if isinstance(kind, Choice) else ()
 
 
 def view_of(consent: Consent) -> View:

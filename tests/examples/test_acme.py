@@ -1,6 +1,7 @@
 """The example of another Typer program: what it took on, what it kept, and that nothing it says is ours."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from collecting import Collector, collectors
 from projects import install, write_script
-from sst_core.testing import Machine
+from sst_core.testing import PROGRAM, Machine
 
 ACME = Path(__file__).parents[2] / "examples" / "acme"
 
@@ -165,6 +166,52 @@ def test_what_its_users_run_becomes_its_own_numbers(
     assert own_collector.stats()["rejected"] == 0
 
 
+def test_what_its_collector_took_in_is_exported_and_printed_as_its_own(
+    acme: Machine, own_collector: Collector, tmp_path: Path, eventually: Callable[[Callable[[], bool], str], None]
+) -> None:
+    eventually(lambda: own_collector.stats()["snapshot"] is not None, "a snapshot")
+    options = ("--data", str(own_collector.data), "--product", "acme.cli:main")
+
+    exported = subprocess.run(
+        [PROGRAM, "collector", "export", tmp_path / "site", *options], env=acme.environ, capture_output=True, check=True
+    )
+    printed = subprocess.run(
+        [PROGRAM, "collector", "stats", *options], env=acme.environ, capture_output=True, check=True, text=True
+    )
+
+    assert exported.stderr == b""
+    pages = "".join(page.read_text() for page in (tmp_path / "site").glob("*.html"))
+    assert "acme in numbers" in pages
+    assert "sstVersion" not in pages
+    assert "version " in printed.stdout
+
+
+def test_an_envelope_of_ssts_old_client_is_refused_by_its_collector_and_nothing_else_is(
+    own_collector: Collector,
+) -> None:
+    old = {
+        "context": {"anonymousId": "a" * 64, "projectId": "p", "sessionId": "b" * 64},
+        "environment": {
+            "systemPlatform": "linux", "systemRelease": "6", "systemArchitecture": "x64", "cpuCount": 4,
+            "cpuModel": "m", "cpuSpeed": 1.0, "memoryInMb": 1.0, "isCI": False, "ciName": None, "sstVersion": "1.18.4",
+        },
+        "events": [{"name": "CLI_COMMAND", "properties": {"command": "clear"}}],
+    }  # fmt: skip
+
+    receipt = own_collector.client.post("/events", content=json.dumps(old).encode())
+
+    assert receipt.status_code == 200
+    assert (receipt.json()["accepted"], len(receipt.json()["rejected"])) == (0, 1)
+
+
+def test_a_preview_of_its_own_command_is_what_would_be_recorded(acme: Machine) -> None:
+    shown = acme.sst("telemetry", "show", "--preview", "report", "--json")
+
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["events"][0]["properties"]["command"] == "report"
+    assert acme.sst("telemetry", "show", "--preview", "nothing").returncode == 2
+
+
 @pytest.fixture
 def own_collector(acme: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """A real collector of acme's catalogue."""
@@ -189,6 +236,16 @@ def test_plugins_are_told_of_its_commands_and_bring_their_own(acme: Machine) -> 
     listed = acme.sst("--help").stdout
     assert listed.index("Commands of plugins") < listed.index("What acme_hello does.")
     assert "Did you mean 'hello'" in acme.sst("helo").stderr
+
+
+def test_its_own_command_called_plugins_is_told_of_like_any_other(acme: Machine) -> None:
+    acme.install("acme_hello", PLUGIN, {"acme.plugins": {"hello": "acme_hello"}})
+    own = "import acme.cli\nacme.cli.app.command('plugins')(lambda: print('its own'))\nacme.cli.main()\n"
+
+    ended = acme.sst("plugins", program=(sys.executable, "-c", own))
+
+    assert ended.stdout == "its own\n"
+    assert ended.stderr.splitlines()[-1] == "told of plugins core 0"
 
 
 COMPLETED: dict[str, set[str]] = {

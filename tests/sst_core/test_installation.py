@@ -114,6 +114,15 @@ def test_a_zip_file_on_the_path_is_looked_into(tmp_path: Path, monkeypatch: pyte
     assert ours() == {("acme.commands", "x", "z:x")}
 
 
+def test_what_is_no_text_on_the_path_is_looked_into_as_python_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "more", "the_name-1.0.dist-info", "[acme.plugins]\nfound = a:b\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path / "more"])
+
+    assert ours() == theirs() == {("acme.plugins", "found", "a:b")}
+
+
 def test_a_finder_of_somebodys_own_is_asked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = path / "elsewhere"
     put(elsewhere, "f-1.0.dist-info", "[acme.commands]\nx = f:x\n")
