@@ -246,7 +246,7 @@ class _StandIn(TyperCommand):
         return command.make_context(info_name, args, parent=parent, obj=self._session, **extra)
 
     def _ending_in_words(self) -> AbstractContextManager[None]:
-        return ending_in_words(self._session.context.product, lambda: self.entry)
+        return ending_in_words(self._session.context.product, lambda: (self._session, self.entry))
 
 
 def _say_before_running(group: TyperGroup, session: Session, ignored: list[Entry]) -> None:

@@ -25,7 +25,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
     running: list[CommandTable] = []
     try:
-        with ending_in_words(product, lambda: running[0].running if running else None):
+        with ending_in_words(product, lambda: _of_a_plugin(running[0]) if running else None):
             with uncollected():
                 running.append(command_table(product))
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
@@ -34,8 +34,12 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(ExitCode.OK)
 
 
+def _of_a_plugin(table: CommandTable) -> tuple[Session, Entry] | None:
+    return None if table.running is None else (table.session, table.running)
+
+
 @contextmanager
-def ending_in_words(product: Product, running: Callable[[], Entry | None]) -> Iterator[None]:
+def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry] | None]) -> Iterator[None]:
     """End the process with an exit code and a line, whatever goes wrong inside: a user never sees a traceback that
     nobody asked for. What Typer itself ends a command with is left to it; `running` says whose command it was."""
     try:
@@ -102,12 +106,13 @@ def _root_options(product: Product) -> Callable[[bool], None]:
     return root
 
 
-def _report_crash(product: Product, error: Exception, running: Entry | None) -> None:
+def _report_crash(product: Product, error: Exception, running: tuple[Session, Entry] | None) -> None:
     what = f"{type(error).__name__}: {error}"
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
-    if running is not None and not running.first_party:
-        off = f"{product.variable('DISABLE_PLUGINS')}={running.name} switches it off."
-        say(f"{product.name}: error: the command of plugin {running} failed: {what}. {more} {off}")
+    if running is not None and not running[1].first_party:
+        session, entry = running
+        off = session.plugins.switching_off(entry)
+        say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.")
     elif isinstance(error, OSError):  # a full disk behind stdout, say
         say(f"{product.name}: error: {error}. {more}")
     else:

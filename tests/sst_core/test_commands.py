@@ -111,6 +111,14 @@ def test_a_command_made_for_a_newer_core_says_which(machine: Machine) -> None:
     )
 
 
+def test_a_command_that_is_called_like_a_provider_is_switched_off_without_it(machine: Machine) -> None:
+    machine.install(
+        "greeting", "def function(): raise ValueError('in it')", {"sst.commands": {"tasks": "greeting:function"}}
+    )
+
+    assert machine.sst("tasks").stderr.endswith(" SST_DISABLE_PLUGINS=greeting switches it off.\n")
+
+
 def test_a_command_that_fails_is_named_with_how_to_switch_it_off(machine: Machine) -> None:
     machine.install("greeting", "def function(): raise ValueError('in it')", ENTRIES)
 
