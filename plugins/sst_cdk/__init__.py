@@ -22,7 +22,7 @@ class Cdk:
             return None
         if NAME in settings:
             return Detected(NAME, "it has [cdk]")
-        # Read and not only looked for: it says what is run, and a stranger's says nothing.
+        # Read and not only looked for: it says what is run, and a stranger's must not.
         return None if read_own(root / "cdk.json") is None else Detected(NAME, "it has a cdk.json")
 
     @hookimpl

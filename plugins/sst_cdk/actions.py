@@ -121,7 +121,7 @@ def diff(app: App) -> ProviderResult:
 def start(app: App) -> ProviderResult:
     """Serve the functions on loopback, out of the folders that the app takes them from."""
     # Web servers and all: 40 ms, and a build needs none of it.
-    from sst_aws.live.functions import Live
+    from sst_aws.live.functions import together
     from sst_aws.live.serving import port_of, serve
 
     port = port_of(app.options.arguments)
@@ -129,13 +129,8 @@ def start(app: App) -> ProviderResult:
     code = app.cdk("synth", "--quiet", "--no-staging")
     if code:
         return ProviderResult(code)
-    served = [_live(app, name, template) for name, template in app.stacks().items()]
-    everything = Live(
-        {name: function for each in served for name, function in each.functions.items()},
-        tuple(route for each in served for route in each.routes),
-        tuple(line for each in served for line in each.left_out),
-    )
-    return ProviderResult(serve(everything, app.cloud.region, port))
+    served = {name: _live(app, name, template) for name, template in app.stacks().items()}
+    return ProviderResult(serve(together(served), app.cloud.region, port))
 
 
 def _live(app: App, stack: str, file: Path) -> "Live":

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,19 @@ def live(
     found = [*_routes_of_events(resources, left_out), *_routes_of_apis(resources, left_out)]
     routes = tuple(sorted((route for route in found if route.function in functions), key=_precedence))
     return Live(functions, routes, tuple(left_out))
+
+
+def together(stacks: Mapping[str, Live]) -> Live:
+    """What runs of several stacks, by name. A logical id says which function is meant in one of them alone."""
+    if len(stacks) == 1:
+        return next(iter(stacks.values()))
+    functions, routes, left_out = {}, [], []
+    for stack, found in stacks.items():
+        for name, function in found.functions.items():
+            functions[f"{stack}-{name}"] = replace(function, name=f"{stack}-{name}")
+        routes += [replace(route, function=f"{stack}-{route.function}") for route in found.routes]
+        left_out += [f"{stack}-{line}" for line in found.left_out]
+    return Live(functions, tuple(sorted(routes, key=_precedence)), tuple(left_out))
 
 
 class _Values:

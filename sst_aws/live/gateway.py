@@ -25,6 +25,7 @@ MAX_BODY = 10 << 20
 OUR_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 """Whom a request may be addressed to: a page that has its own name point here is not answered."""
 
+_PARAMETER = re.compile(r"\{([^{}/]+)\}")
 _OURS = ("content-length", "connection", "transfer-encoding")
 """Headers that are between us and the client."""
 
@@ -115,18 +116,18 @@ def match(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[
             continue
         if route.path == "$default":
             return route, {}
-        pattern = "".join(_pattern(part) for part in re.split(r"(\{\w+\+?\})", route.path))
-        found = re.fullmatch(pattern, path)
+        parts = _PARAMETER.split(route.path)  # a name, which may have a hyphen, is every second of them
+        patterns = [_taken_by(part) if number % 2 else re.escape(part) for number, part in enumerate(parts)]
+        found = re.fullmatch("".join(patterns), path)
         if found:
-            return route, {name: unquote(value) for name, value in found.groupdict().items()}
+            names = [part.removesuffix("+") for part in parts[1::2]]
+            return route, {name: unquote(value) for name, value in zip(names, found.groups(), strict=True)}
     return None
 
 
-def _pattern(part: str) -> str:
-    """What a part of a route's path takes."""
-    if part.endswith("+}"):
-        return f"(?P<{part[1:-2]}>.+)"
-    return f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part)
+def _taken_by(parameter: str) -> str:
+    """What a parameter of a route's path takes."""
+    return "(.+)" if parameter.endswith("+") else "([^/]+)"
 
 
 def event_of(

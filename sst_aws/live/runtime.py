@@ -50,22 +50,30 @@ class Environment:
     """One process that runs a function, and the Runtime API that it asks for events."""
 
     def __init__(self, function: Function, region: str, say: Say) -> None:
-        self._function, self._say = function, say
+        """Raises OSError where the process can't be started: its folder is gone, say."""
+        self.function, self.region, self._say = function, region, say
         self._waiting: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
         self._current: _Invocation | None = None
         self._server = _RuntimeServer(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", function.handler],
-            cwd=function.folders[0],
-            env=_environ(function, region, self._server.server_port),
+        try:
+            self._process = self._started()
+        except OSError:
+            self._stop_serving()
+            raise
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+        self._teller.start()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", self.function.handler],
+            cwd=self.function.folders[0],
+            env=_environ(self.function, self.region, self._server.server_port),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,  # Ctrl-C is for the command, which ends this
         )
-        self._teller = threading.Thread(target=self._tell, daemon=True)
-        self._teller.start()
 
     @property
     def is_alive(self) -> bool:
@@ -74,7 +82,7 @@ class Environment:
 
     def invoke(self, event: bytes) -> Answer:
         """Hand `event` over and wait for the answer, as long as the function may take."""
-        invocation = _Invocation(event, time.time() + self._function.timeout)
+        invocation = _Invocation(event, time.time() + self.function.timeout)
         self._waiting.put(invocation)
         handed = time.monotonic()
         while True:
@@ -83,7 +91,7 @@ class Environment:
             except OutOfTime:
                 if self._is_late(invocation, handed):
                     self.end()
-                    return _failure("Sandbox.Timedout", f"Task timed out after {self._function.timeout:.2f} seconds")
+                    return _failure("Sandbox.Timedout", f"Task timed out after {self.function.timeout:.2f} seconds")
                 if not self.is_alive and not invocation.answer.done():
                     return _failure("Runtime.ExitError", f"Runtime exited with {self._process.returncode}")
 
@@ -91,7 +99,7 @@ class Environment:
         if invocation is self._current:
             return time.time() > invocation.deadline
         # It is still starting, for which Lambda gives ten seconds of their own.
-        return time.monotonic() - handed > self._function.timeout + 10
+        return time.monotonic() - handed > self.function.timeout + 10
 
     def end(self) -> None:
         """End the process, and wait for that. May be called again."""
@@ -104,6 +112,9 @@ class Environment:
         self._teller.join(GRACE)  # its last words; what it has started may hold the pipe for longer
         # Not before it has ended: the runtime client takes "no more events" for a failure, with a traceback.
         self._waiting.put(None)
+        self._stop_serving()
+
+    def _stop_serving(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -126,7 +137,7 @@ class Environment:
     def _tell(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._say(f"{self._function.name} | {line.decode(errors='replace').rstrip()}")
+            self._say(f"{self.function.name} | {line.decode(errors='replace').rstrip()}")
 
 
 class _RuntimeServer(ThreadingHTTPServer):
@@ -156,14 +167,16 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         if invocation is None:
             self._answer(404, b"{}")
             return
-        name = self.server.environment._function.name
+        environment = self.server.environment
         self._answer(
             200,
             invocation.event,
             {
                 "Lambda-Runtime-Aws-Request-Id": invocation.id,
                 "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
-                "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}",
+                "Lambda-Runtime-Invoked-Function-Arn": (
+                    f"arn:aws:lambda:{environment.region}:{ACCOUNT}:function:{environment.function.name}"
+                ),
                 "Lambda-Runtime-Trace-Id": "",
             },
         )
@@ -240,7 +253,11 @@ class Pool:
         """Have an environment answer."""
         with self._free:
             self._reload_if_changed()
-            environment, seen = self._one(), self._seen
+            try:
+                environment, seen = self._one()
+            except OSError as error:
+                why = f"{self._function.folders[0]}: {error.strerror}"
+                return _failure("Runtime.InvalidEntrypoint", f"{self._function.name} can't be started, {why}")
             try:
                 return environment.invoke(event)
             finally:
@@ -253,17 +270,18 @@ class Pool:
         for environment in every:
             environment.end()
 
-    def _one(self) -> Environment:
+    def _one(self) -> tuple[Environment, object]:
+        """An environment that is free, and what its code looked like when it was started."""
         with self._lock:
             while self._idle:
                 environment = self._idle.pop()
                 if environment.is_alive:
-                    return environment
+                    return environment, self._seen
                 self._all.discard(environment)
                 environment.end()
             environment = Environment(self._function, self._region, self._say)
             self._all.add(environment)
-            return environment
+            return environment, self._seen
 
     def _give_back(self, environment: Environment, seen: object) -> None:
         with self._lock:

@@ -60,7 +60,8 @@ import base64, os, time
 def echo(event, context):
     print("seen", event["rawPath"])
     keys = ("GREETING", "WHERE", "TABLE")
-    return {"event": event, "name": context.function_name, "env": [os.environ.get(key) for key in keys]}
+    env = [os.environ.get(key) for key in keys]
+    return {"event": event, "name": context.function_name, "arn": context.invoked_function_arn, "env": env}
 
 def other(event, context):
     what = event["rawPath"].strip("/")
@@ -140,6 +141,7 @@ def test_a_request_is_the_event_that_aws_makes_of_it(started: Started, app: Mach
     event = told["event"]
     assert answer.status_code == 200
     assert told["name"] == "Echo"
+    assert told["arn"].startswith("arn:aws:lambda:eu-west-1:")
     assert told["env"] == ["hello", f"eu-west-1/{app.folder.name}-dev", None]
     assert event["version"] == "2.0"
     assert event["routeKey"] == "POST /echo/{id}"
@@ -275,6 +277,16 @@ def test_a_function_that_does_not_mind_being_ended_is_killed_without_a_word(app:
     assert started.process.wait(PATIENCE) == 130
     assert not _is_running(runtime)
     started.close()
+
+
+def test_a_function_whose_folder_is_gone_is_a_failure_that_is_told(app: Machine, started: Started) -> None:
+    source, aside = app.folder / "src", app.folder / "aside"
+    source.rename(aside)
+
+    assert started.ask("GET", "/").status_code == 500
+    assert str(source) in started.wait_for("Other failed: Runtime.InvalidEntrypoint")
+    aside.rename(source)
+    assert started.ask("GET", "/").text == "first", "it is back"
 
 
 def test_killed_it_leaves_no_process_either(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sst_aws.live.functions import Route, live
+from sst_aws.live.functions import Live, Route, live, together
 from sst_aws.live.gateway import match
 from sst_aws.templates import changes, parsed
 from sst_core import Change
@@ -71,6 +71,47 @@ def test_the_narrowest_route_is_taken(method: str, path: str, function: str, par
     assert found is not None
     assert (found[0].function, found[1]) == (function, parameters)
     assert match((Route("GET", "/only", "F"),), "POST", "/only") is None
+
+
+@pytest.mark.parametrize("name", ["id", "user-id", "1d", "a.b", "a:b"])
+def test_a_parameter_may_be_called_what_aws_allows(name: str) -> None:
+    routes = (Route("GET", f"/users/{{{name}}}/items/{{all+}}", "F"),)
+
+    found = match(routes, "GET", "/users/a%20b/items/c/d")
+
+    assert found == (routes[0], {name: "a b", "all": "c/d"})
+    assert match(routes, "GET", "/users/items/c") is None
+
+
+def test_of_two_stacks_with_one_logical_id_each_answers_its_own_routes() -> None:
+    def stack(code: str, path: str) -> Live:
+        template = {
+            "Resources": {
+                "F": {
+                    "Type": "AWS::Serverless::Function",
+                    "Properties": {
+                        "Runtime": "python3.11",
+                        "Handler": "a.b",
+                        "Events": {
+                            "E": {"Type": "HttpApi", "Properties": {"Method": "GET", "Path": path}},
+                            "S": {"Type": "Schedule"},
+                        },
+                    },
+                }
+            }
+        }
+        return live(template, lambda *_: (Path(code),), dict, {})
+
+    orders, users = stack("orders", "/{id}"), stack("users", "/users")
+    both = together({"Orders": orders, "Users": users})
+
+    assert {name: (each.name, each.folders) for name, each in both.functions.items()} == {
+        "Orders-F": ("Orders-F", (Path("orders"),)),
+        "Users-F": ("Users-F", (Path("users"),)),
+    }
+    assert both.routes == (Route("GET", "/users", "Users-F"), Route("GET", "/{id}", "Orders-F"))
+    assert both.left_out == ("Orders-F gets no event of Schedule", "Users-F gets no event of Schedule")
+    assert together({"Orders": orders}) == orders
 
 
 def test_a_route_of_the_gateways_own_kind_leads_to_the_function_of_its_integration() -> None:
