@@ -79,7 +79,7 @@ def detect_provider(context: Context, root: Path, settings: Mapping[str, Any]) -
     Returns: `Detected`, a claim and what it rests on, or None. Two claims are an error that names both, unless
     `provider = "…"` in `sst.toml` says which.
     An exception: is one line on stderr that names the plugin, which then claims nothing. An `SstError` is what the
-    plugin has to tell the user, and the command's own failure.
+    plugin has to tell the user, and where no plugin claims the project it is the command's own failure.
     """
 
 

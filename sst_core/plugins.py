@@ -123,7 +123,7 @@ class Plugins:
     def detect_provider(self, context: Context, root: Path, settings: Mapping[str, Any]) -> list[Detected]:
         """Every claim to the project. Each plugin is asked, guarded: one that fails claims nothing.
 
-        Raises what a plugin has to tell the user in words: :class:`SstError`.
+        Where none claims it, raises what a plugin has to tell the user in words: :class:`SstError`.
         """
         claims: list[Detected] = []
         words: list[SstError] = []
@@ -135,7 +135,7 @@ class Plugins:
                     raise
                 except SstError as error:
                     words.append(error)
-        if words:
+        if words and not claims:  # what one can't read is no matter where another knows the project
             raise words[0]
         return claims
 

@@ -140,15 +140,19 @@ def _deployment(app: App) -> list[str]:
         "--no-fail-on-empty-changeset": lambda: not app.config.says("deploy", "fail_on_empty_changeset"),
         "--resolve-s3": lambda: (
             not app.config.says("deploy", "s3_bucket", "resolve_s3", "image_repository")
-            and not {"--s3-bucket", "--no-resolve-s3"} & set(app.options.arguments)
+            and not _says(app, "--s3-bucket", "--no-resolve-s3", "--resolve-s3")
         ),
         "--capabilities=CAPABILITY_IAM": lambda: (
-            not app.config.says("deploy", "capabilities")
-            and not any(argument.startswith("--capabilities") for argument in app.options.arguments)
+            not app.config.says("deploy", "capabilities") and not _says(app, "--capabilities")
         ),
     }
     flags = [flag for flag, is_needed in needed.items() if is_needed()]
     return ["--template-file", str(app.built / "template.yaml"), "--stack-name", app.stack, *flags]
+
+
+def _says(app: App, *flags: str) -> bool:
+    """Whether the user gives one of these flags, as `--flag value` or as `--flag=value`."""
+    return any(argument.partition("=")[0] in flags for argument in app.options.arguments)
 
 
 def _template(project: Project) -> Path:

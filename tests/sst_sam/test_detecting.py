@@ -55,6 +55,9 @@ def test_a_deployment_says_what_is_needed_and_nothing_that_is_said_already(machi
     assert deployed() == f"{sam} deploy {stack} {needed}"
     typed = ("--s3-bucket", "mine", "--capabilities", "CAPABILITY_NAMED_IAM")
     assert deployed("--", *typed) == f"{sam} deploy {stack} --no-fail-on-empty-changeset {' '.join(typed)}"
+    assert deployed("--", "--s3-bucket=mine").split(stack)[1] == (
+        " --no-fail-on-empty-changeset --capabilities=CAPABILITY_IAM --s3-bucket=mine"
+    )
     write(machine.folder / "samconfig.toml", '[default.global.parameters]\ns3_bucket = "mine"\n')
     config = f"--config-file {machine.folder}/samconfig.toml"
     assert deployed() == f"{sam} deploy {config} {stack} --no-fail-on-empty-changeset --capabilities=CAPABILITY_IAM"
@@ -126,6 +129,18 @@ def test_a_strangers_file_decides_nothing(machine: Machine, file: str) -> None:
 
     assert ended.returncode == 2
     assert f"{machine.folder / file} can be written by others" in ended.stderr
+
+
+@pytest.mark.parametrize("file", ["template.yaml", "cdk.json"])
+def test_a_file_that_is_not_trusted_is_no_matter_where_another_provider_knows_the_project(
+    machine: Machine, file: str
+) -> None:
+    machine.project('build = ["echo", "the task"]')
+    (machine.folder / file).symlink_to(machine.folder / "elsewhere")
+
+    ended = machine.sst("build")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the task\n", "")
 
 
 @pytest.mark.parametrize(
