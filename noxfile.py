@@ -159,6 +159,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Break what the promise rests on, one place at a time, and print how often its own tests notice."""
+    install(session, "mutation")
+    folder = str(Path(session.create_tmp()).resolve())
+    session.run("python", "tests/mutating/campaign.py", "--folder", folder, *session.posargs)
+
+
+@nox.session
 def collector_kills(session: nox.Session) -> None:
     """Kill a collector under load at random moments, and count: two campaigns, of which the tests do a few rounds."""
     install(session, "test", project=".[collector]")
@@ -287,7 +295,7 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    names = ("test", "adopted", "bench", "warehouses", "lint", "types", "contracts", "docs", "release", "cdk-app")
+    names = ("test", "adopted", "mutation", "bench", "warehouses", "lint", "types", "contracts", "docs", "release", "cdk-app")
     groups = [f"--group={group}" for group in names]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
     compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")

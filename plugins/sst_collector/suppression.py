@@ -64,7 +64,7 @@ def together(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     sums: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         name = cell.dimension, cell.value
-        other = sums.get(name, Cell(*name, 0, None if cell.machines is None else 0))
+        other = sums.get(name, Cell(*name, 0, None))
         machines = None if cell.machines is None else _machines(other) + cell.machines
         sums[name] = Cell(*name, other.runs + cell.runs, machines)
     return tuple(sums.values())

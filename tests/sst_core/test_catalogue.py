@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -42,6 +43,26 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+
+
+def test_every_kind_says_in_words_what_it_allows() -> None:
+    kinds = (Flag(), Choice(("a", "b")), Bucket((1, 2)), Version(2), Version(3), RandomId())
+
+    assert [kind.describe() for kind in kinds] == [
+        "true or false",
+        "one of a, b",
+        "rounded down to one of 1, 2",
+        "a version shaped n.n",
+        "a version shaped n.n.n",
+        "32 random hexadecimal digits",
+    ]
+
+
+def test_what_a_user_agrees_to_is_a_field_as_it_is_now() -> None:
+    field = SST.catalogue["command"]
+
+    assert field.notice_item == "command/1"
+    assert replace(field, revision=2).notice_item == "command/2"
 
 
 @given(ALLOWED)
