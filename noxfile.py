@@ -295,7 +295,8 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    names = ("test", "adopted", "mutation", "bench", "warehouses", "lint", "types", "contracts", "docs", "release", "cdk-app")
+    tests = ("test", "adopted", "mutation", "bench", "warehouses", "cdk-app")
+    names = (*tests, "lint", "types", "contracts", "docs", "release")
     groups = [f"--group={group}" for group in names]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)
     compile_constraints(session, "constraints-aws.txt", "--group=pyproject.toml:aws")

@@ -5,6 +5,7 @@
     ├── NoProviderError      exit 2   nothing here says how to build, or two plugins say so
     ├── AdoptionError        exit 2   a program that adopts the core can't: its author is told why
     ├── PluginError          exit 1   a plugin that a command needs does not work
+    ├── ToolNotFoundError    exit 127 the tool that should do the work is not installed (sst_core.processes)
     └── CatalogueError       exit 1   a value that may not be recorded (sst_core.catalogue)
 
 A message says what happened, where, and what to do next, in that order.

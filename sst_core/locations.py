@@ -21,7 +21,8 @@ class Locations(Record):
     """The user's configuration, which a person may edit."""
     state: Path
     telemetry: Path
-    """Everything that consent allowed to be kept. It exists only while consent stands; commands never create it."""
+    """Everything that consent allowed to be kept. It exists only while consent stands, and is made by consent alone:
+    when the notice has been seen, or in CI is shown."""
 
     @property
     def queue(self) -> Path:
