@@ -167,6 +167,33 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Print which lines and branches no test runs, in the processes that tests start as well.
+
+    What a process imports and asks of the system is more then, so the tests that watch just that fail: it is theirs.
+    """
+    install(session, "test", "adopted", "coverage", project=".[collector,cdk]")
+    measured = Path(session.create_tmp()).resolve() / "coverage"
+    measured.mkdir(exist_ok=True)
+    configuration = Path("tests/coverage.ini").resolve()
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = session.run("python", "-c", where, silent=True) or ""
+    # At every start of Python in this environment; most of what is tested runs with an environment of its own.
+    begin = (
+        f"import os; os.environ.update(COVERAGE_RCFILE={str(configuration)!r}, COVERAGE_FILE={str(measured / 'of')!r})"
+    )
+    startup = f"{begin}; os.environ['COVERAGE_PROCESS_START'] = os.environ['COVERAGE_RCFILE']"
+    (Path(site.strip()) / "measured.pth").write_text(f"{startup}; import coverage; coverage.process_startup()\n")
+    tests = ("pytest", "--numprocesses", "2", "-m", "not warehouses", "--timeout", "600")
+    session.run("coverage", "erase")
+    session.run(*tests, *session.posargs, env=with_aws(session), success_codes=[0, 1])
+    (Path(site.strip()) / "measured.pth").unlink()
+    of = {"COVERAGE_RCFILE": str(configuration), "COVERAGE_FILE": str(measured / "of")}
+    session.run("coverage", "combine", "--quiet", str(measured), env=of)
+    session.run("coverage", "report", env=of)
+
+
+@nox.session
 def collector_kills(session: nox.Session) -> None:
     """Kill a collector under load at random moments, and count: two campaigns, of which the tests do a few rounds."""
     install(session, "test", project=".[collector]")
@@ -295,7 +322,7 @@ def lock(session: nox.Session) -> None:
     """
     session.install("uv", silent=False)
     extras = [f"--extra={extra}" for extra in ("collector", "testing", "cdk")]
-    tests = ("test", "adopted", "mutation", "bench", "warehouses", "cdk-app")
+    tests = ("test", "adopted", "mutation", "coverage", "bench", "warehouses", "cdk-app")
     names = (*tests, "lint", "types", "contracts", "docs", "release")
     groups = [f"--group={group}" for group in names]
     compile_constraints(session, "constraints.txt", "pyproject.toml", *extras, *groups)

@@ -22,7 +22,7 @@ from sst_collector.migration import checksum, migrate
 from sst_collector.publication import publish
 from sst_collector.warehouse import WarehouseError
 from sst_core import SST
-from sst_core.testing import PROGRAM
+from sst_core.testing import PROGRAM, Machine
 from warehousing import Place, SegmentOf, runs
 
 pytestmark = pytest.mark.warehouses
@@ -153,13 +153,34 @@ def test_the_command_moves_a_collector_and_nothing_counts_twice(
     assert (refused.returncode, "sst collector migrate" in refused.stderr) == (2, True)
     for said in ("20 runs and 0 published weeks are in both", "has been migrated"):
         moved = sst(collector, "migrate", "--warehouse", url)
-        assert (moved.returncode, said in moved.stdout) == (0, True), moved
+        assert (moved.returncode, said in moved.stdout, moved.stderr) == (0, True, ""), moved
 
     collector.options += ["--warehouse", url]
     collector.start()
     collector.post(*batch, a_run())
     collector.wait_until(lambda: collector.runs() == {"build": 21})
     assert "the warehouse holds 41 runs as they were written" in sst(collector, "doctor", "--warehouse", url).stdout
+
+
+def test_a_person_at_a_terminal_sees_how_far_it_has_come(
+    machine: Machine, start_collector: StartCollector, one_clickhouse: Servers
+) -> None:
+    url = one_clickhouse.url(one_clickhouse.new_database())
+    collector = start_collector()
+    collector.post(*[a_run() for _ in range(20)])
+    collector.wait_until(lambda: collector.runs() == {"build": 20})
+    collector.end()
+
+    screen = machine.on_terminal(
+        "collector", "migrate", "--data", str(collector.data), "--warehouse", url,
+        env={PASSWORD_VARIABLE: PASSWORD, "SST_TELEMETRY_DISABLED": "1"},
+    )  # fmt: skip
+
+    assert screen.exit_code == 0, screen.text
+    week, comparing, moved, *_ = screen.text.splitlines()
+    assert week.endswith(": 20 runs so far")
+    assert comparing == "comparing"
+    assert moved.startswith("20 runs and 0 published weeks are in both")
 
 
 def sst(collector: Collector, command: str, *options: str) -> "subprocess.CompletedProcess[str]":
