@@ -174,21 +174,17 @@ def coverage(session: nox.Session) -> None:
     """
     install(session, "test", "adopted", "coverage", project=".[collector,cdk]")
     measured = Path(session.create_tmp()).resolve() / "coverage"
-    measured.mkdir(exist_ok=True)
-    configuration = Path("tests/coverage.ini").resolve()
+    of = {"COVERAGE_RCFILE": str(Path("tests/coverage.ini").resolve()), "COVERAGE_FILE": str(measured / "of")}
+    session.run("coverage", "erase", env=of)
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = session.run("python", "-c", where, silent=True) or ""
-    # At every start of Python in this environment; most of what is tested runs with an environment of its own.
-    begin = (
-        f"import os; os.environ.update(COVERAGE_RCFILE={str(configuration)!r}, COVERAGE_FILE={str(measured / 'of')!r})"
-    )
-    startup = f"{begin}; os.environ['COVERAGE_PROCESS_START'] = os.environ['COVERAGE_RCFILE']"
-    (Path(site.strip()) / "measured.pth").write_text(f"{startup}; import coverage; coverage.process_startup()\n")
+    # At every start of Python in this environment: most of what is tested is given other variables than ours.
+    begin = {**of, "COVERAGE_PROCESS_START": of["COVERAGE_RCFILE"]}
+    everywhere = Path(site.strip()) / "measured.pth"
+    everywhere.write_text(f"import os; os.environ.update({begin!r}); import coverage; coverage.process_startup()\n")
     tests = ("pytest", "--numprocesses", "2", "-m", "not warehouses", "--timeout", "600")
-    session.run("coverage", "erase")
     session.run(*tests, *session.posargs, env=with_aws(session), success_codes=[0, 1])
-    (Path(site.strip()) / "measured.pth").unlink()
-    of = {"COVERAGE_RCFILE": str(configuration), "COVERAGE_FILE": str(measured / "of")}
+    everywhere.unlink()
     session.run("coverage", "combine", "--quiet", str(measured), env=of)
     session.run("coverage", "report", env=of)
 
