@@ -6,6 +6,7 @@ environment that runs from it: the processes that tests start are broken with it
 
 import argparse
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -164,7 +165,7 @@ def try_module(tree: Path, module: str, sample: int | None) -> Score:
 
 
 def _leave_out(database: WorkDB, source: str, sample: int | None) -> None:
-    """Decide what is not tried: what says nothing new, and what changes a type alone or how an argument is given."""
+    """Decide what is not tried: what says nothing new, and what changes a type or how a value is given, alone."""
     annotations, lines = list(_annotations(ast.parse(source))), source.splitlines()
     kept: list[WorkItem] = []
     left_out: list[WorkItem] = []
@@ -172,7 +173,8 @@ def _leave_out(database: WorkDB, source: str, sample: int | None) -> None:
         (mutation,) = item.mutations
         line, column = mutation.start_pos
         is_marker = lines[line - 1][column:].startswith("*,")
-        wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker
+        is_declared = re.search(r"@dataclass\(|kw_only=", lines[line - 1])  # what the type checker holds
+        wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker and not is_declared
         (kept if wanted and not _is_within(mutation, annotations) else left_out).append(item)
     if sample is not None:
         kept.sort(key=lambda item: (item.mutations[0].start_pos, item.mutations[0].operator_name))

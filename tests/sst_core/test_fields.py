@@ -45,6 +45,10 @@ def test_keys_and_dimensions_are_unique() -> None:
     assert len({field.notice_item for field in SST.catalogue}) == len(keys)
 
 
+def test_what_may_be_missing_is_what_the_original_client_or_a_system_does_not_know() -> None:
+    assert {field.key for field in SST.catalogue if field.optional} == {"ciName", "distro", "pythonVersion"}
+
+
 def test_no_id_is_ever_published() -> None:
     assert {field.key for field in SST.catalogue if isinstance(field.kind, RandomId)} == EXCEPTIONS
     assert {SST.catalogue[key].dimension for key in EXCEPTIONS} == {None}

@@ -4,13 +4,14 @@ import math
 import os
 import platform
 import sys
+from pathlib import Path
 
 import distro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sst_core import SST, Bucket, Moment, Run
+from sst_core import SST, Moment, Run
 
 FACTS = {field.key for field in SST.catalogue.taken_at(Moment.SENDING)} - {"anonymousId"}
 
@@ -59,15 +60,11 @@ def test_processors_have_one_name_on_every_system(monkeypatch: pytest.MonkeyPatc
     assert machine_facts()["systemArchitecture"] == recorded
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 3, 12, 63, 64, 200, None])
+@pytest.mark.parametrize("cpus", [1, 2, 3, 4, 7, 8, 12, 15, 16, 31, 32, 63, 64, 200, None])
 def test_processors_are_counted_down_to_a_power_of_two(monkeypatch: pytest.MonkeyPatch, cpus: int | None) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cpus)
-    buckets = SST.catalogue["cpuCount"].kind
-    assert isinstance(buckets, Bucket)
 
-    recorded = machine_facts()["cpuCount"]
-
-    assert recorded == min(2 ** int(math.log2(cpus or 1)), buckets.bounds[-1])
+    assert machine_facts()["cpuCount"] == min(2 ** int(math.log2(cpus or 1)), 32)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +79,25 @@ def test_distributions_are_of_a_closed_list(
     monkeypatch.setattr(distro.LinuxDistribution, "major_version", lambda self: version)
 
     assert machine_facts()["distro"] == recorded
+
+
+def test_no_program_is_run_to_find_the_distribution_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("lsb_release", "uname"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/{name}.was.run\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    machine_facts()
+
+    assert list(tmp_path.glob("*.was.run")) == []
+
+
+@pytest.mark.parametrize(("ci", "recorded"), [(None, (False, None)), ("gitlab", (True, "gitlab"))])
+def test_whether_it_is_ci_and_which(ci: str | None, recorded: tuple[bool, str | None]) -> None:
+    facts = SST.catalogue.measure(Moment.RUN, Run(SST.version, command="build", ci=ci))
+
+    assert (facts["isCI"], facts["ciName"]) == recorded
 
 
 def test_no_other_system_has_a_distribution(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from consenting import Consenting, names
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from sst_core import ConfigurationError, held, held_if_free
+from sst_core import SST, ConfigurationError, held, held_if_free
 from sst_core.testing import PATIENCE, Machine
+from sst_telemetry.batch import compose
 from sst_telemetry.delivery import MAX_REQUESTS, MAX_WAIT, UNUSABLE, WAITING_IN_CI, Delivery
 from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, write_state
@@ -44,6 +45,24 @@ def refusing_lines(*commands: str, status: int = 400) -> Answer:
         return (accounting() if good else answer(status))(connection, request)
 
     return reply
+
+
+def test_a_request_holds_five_hundred_runs(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, *["build"] * 501)
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert [len(request.commands) for request in loopback.requests] == [500, 1]
+
+
+def test_what_is_no_run_is_left_out_and_what_follows_is_not(consenting: Consenting) -> None:
+    first, torn, last = record(consenting, "build", "start", "deploy")
+    torn.write_text("torn")
+
+    composed = compose(SST, consenting.locations, [first, torn, last], NOW)
+
+    assert [line.path for line in composed.lines] == [first, last]
+    assert composed.unusable == (torn,)
 
 
 def test_what_arrives_is_byte_for_byte_what_show_then_shows(

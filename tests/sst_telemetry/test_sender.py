@@ -141,6 +141,17 @@ def test_where_there_is_no_such_alarm_it_ends_too(machine: Machine, consenting: 
     assert len(machine.queued()) == 1
 
 
+def test_where_there_is_no_such_alarm_it_waits_for_nothing_when_it_is_done(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    (machine.home / "sitecustomize.py").write_text("import signal; del signal.setitimer, signal.SIGALRM")
+    machine.environ["PYTHONPATH"] = str(machine.home)
+
+    assert ended(start(machine, loopback.url, lifetime=3600.0)) == (0, b"")
+    assert machine.queued() == []
+
+
 @pytest.mark.parametrize("why", ["no collector", "nothing queued", "waiting after a failure"])
 def test_where_there_is_nothing_to_send_no_client_is_imported(
     machine: Machine, consenting: Consenting, loopback: Loopback, why: str
