@@ -30,7 +30,11 @@ TESTS = {
     "sst_core/consent.py": ("sst_core/test_consent.py", "sst_core/test_notice.py", "sst_telemetry/test_control.py"),
     "plugins/sst_telemetry/queue.py": ("sst_telemetry/test_queue.py", "sst_telemetry/test_record.py"),
     "plugins/sst_telemetry/batch.py": ("sst_telemetry/test_delivery.py", "sst_telemetry/test_queue.py"),
-    "plugins/sst_telemetry/post.py": ("sst_telemetry/test_post.py", "sst_telemetry/test_delivery.py"),
+    "plugins/sst_telemetry/post.py": (
+        "sst_telemetry/test_post.py",
+        "sst_telemetry/test_forget.py",
+        "sst_telemetry/test_delivery.py",
+    ),
     "plugins/sst_telemetry/delivery.py": ("sst_telemetry/test_delivery.py", "sst_telemetry/test_sender.py"),
     "plugins/sst_telemetry/sender.py": ("sst_telemetry/test_sender.py", "sst_telemetry/test_spawn.py"),
     "plugins/sst_telemetry/spawn.py": ("sst_telemetry/test_spawn.py", "sst_telemetry/test_where_it_runs.py"),

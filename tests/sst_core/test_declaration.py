@@ -80,6 +80,26 @@ def test_it_may_stand_beside_the_module_that_the_entry_names(package: Package) -
     assert read_declaration(name, SST.catalogue) is None
 
 
+@pytest.mark.parametrize("below", ["", "a", "a/b", "a/b/c"])
+def test_of_the_packages_above_a_module_any_may_hold_it(package: Package, below: str) -> None:
+    assert read_declaration(f"{package(GOOD, below=below)}.a.b.c", SST.catalogue) is not None
+
+
+class Refusing:
+    """A finder of somebody's own that fails."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "refused":
+            raise ImportError
+
+
+def test_a_module_that_nobody_can_find_declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+
+    assert read_declaration("refused", SST.catalogue) is None
+    assert read_declaration("", SST.catalogue) is None
+
+
 def test_a_plugin_need_not_declare_anything_but_then_can_check_nothing(package: Package) -> None:
     name = package(None)
 
@@ -125,6 +145,38 @@ def test_check_refuses_the_rest_and_does_not_repeat_it(package: Package, values:
 def one(line: str, name: str = "x", label: str = "a", purpose: str = "Why.") -> str:
     """A declaration of one value."""
     return f"[values.{name}]\nlabel = {json.dumps(label)}\npurpose = {json.dumps(purpose)}\n{line}\n"
+
+
+def words(count: int) -> str:
+    return json.dumps([f"w{number}" for number in range(count)])
+
+
+def values(count: int) -> str:
+    return "".join(one("flag = true", name=f"v{number}") for number in range(count))
+
+
+AT_THE_BOUND = {
+    "words": (one(f"choice = {words(100)}"), one(f"choice = {words(101)}")),
+    "one word": (one(f"choice = {words(1)}"), one(f"choice = {words(0)}")),
+    "values": (values(32), values(33)),
+    "one value": (values(1), "[values]\n"),
+    "bounds": (one(f"bucket = {list(range(32))}"), one(f"bucket = {list(range(33))}")),
+    "one bound": (one("bucket = [0]"), one("bucket = []")),
+    "a list of bounds": (one("bucket = [5]"), one("bucket = 5")),
+    "a large bound": (one("bucket = [999999999]"), one("bucket = [1000000000]")),
+    "a small bound": (one("bucket = [-999999999]"), one("bucket = [-1000000000]")),
+    "numbers of a version": (one("version = 3"), one("version = 4")),
+    "one number of a version": (one("version = 1"), one("version = 0")),
+    "a label": (one("flag = true", label="x" * 100), one("flag = true", label="x" * 101)),
+    "bytes": (one("flag = true").ljust(65536, "\n"), one("flag = true").ljust(65537, "\n")),
+}
+
+
+@pytest.mark.parametrize(("within", "beyond"), AT_THE_BOUND.values(), ids=AT_THE_BOUND)
+def test_what_may_be_declared_ends_where_it_is_said_to(package: Package, within: str, beyond: str) -> None:
+    assert read_declaration(package(within), SST.catalogue) is not None
+    with pytest.raises(ConfigurationError):
+        read_declaration(package(beyond), SST.catalogue)
 
 
 MALFORMED = {

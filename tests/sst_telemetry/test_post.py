@@ -243,6 +243,12 @@ def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch,
         Collector("https://collector.example/events", "sst")
 
 
+def test_all_that_was_sent_may_be_rejected(loopback: Loopback) -> None:
+    loopback.otherwise = answer(200, b'{"accepted": 0, "rejected": [1, 2, 3]}', JSON)
+
+    assert post(loopback.url) == Accounted(0, 3)
+
+
 def test_what_is_rejected_by_line_is_accounted_for(loopback: Loopback) -> None:
     loopback.script = [accounting(reject=[2])]
 
