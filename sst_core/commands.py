@@ -129,7 +129,7 @@ def say_ignored(session: Session, entries: Iterable[Entry]) -> None:
 def as_command(entry: Entry, session: Session) -> "AnyCommand":
     """The entry's command, imported. Raises :class:`PluginError`."""
     try:
-        app = _as_app(entry)
+        app = app_of(entry)
     except RefusedError as error:
         refusal = session.plugins.refusal(entry, str(error))
         raise PluginError(f"the command of plugin {entry} can't be run: {refusal}") from error.__cause__
@@ -154,8 +154,8 @@ def _fill_in(command: "AnyCommand", program: str, path: str) -> None:
         _fill_in(child, program, f"{path} {name}")
 
 
-def _as_app(entry: Entry) -> typer.Typer:
-    """Raises :class:`RefusedError`."""
+def app_of(entry: Entry) -> typer.Typer:
+    """What the entry names, imported, as a Typer app. Raises :class:`RefusedError`."""
     target = entry.load()
     if isinstance(target, typer.Typer):
         return target

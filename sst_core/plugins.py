@@ -44,15 +44,11 @@ class Plugins:
         self._all = (*installed.commands, *installed.plugins, *installed.collectors)
         self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
         self._collectors = tuple(entry for entry in installed.collectors if not self._blocked(entry))
-        self._telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.collectors)
+        self.telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.collectors)
+        """Whether the product's own collecting plugin is switched off by name."""
         self.commands = tuple(entry for entry in installed.commands if entry.first_party or not self._blocked(entry))
         """The commands that are not blocked. The product's own never are: `telemetry disable` has to stay there."""
         self._owners: dict[str, Entry] = {}
-
-    @property
-    def telemetry_is_blocked(self) -> bool:
-        """Whether the product's own collecting plugin is switched off by name."""
-        return self._telemetry_is_blocked
 
     @property
     def other_collectors(self) -> tuple[Collecting, ...]:

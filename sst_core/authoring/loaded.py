@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pluggy import PluginValidationError
 
-from sst_core.commands import _as_app
+from sst_core.commands import app_of
 from sst_core.entry_points import Entry, Installed, installed
 from sst_core.errors import PluginError
 from sst_core.plugins import Plugins
@@ -35,7 +35,7 @@ def main(target: str, kind: str, name: str, value: str, report: str) -> None:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", DeprecationWarning)
             if kind == "commands":
-                _as_app(entry)
+                app_of(entry)
             else:
                 plugins.load(collecting=True)
         _write(
