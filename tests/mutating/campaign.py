@@ -177,7 +177,9 @@ def _leave_out(database: WorkDB, source: str, sample: int | None) -> None:
         (mutation,) = item.mutations
         line, column = mutation.start_pos
         is_marker = lines[line - 1][column:].startswith("*,")
-        is_declared = re.search(r"@dataclass\(|kw_only=", lines[line - 1])  # what the type checker holds
+        is_declared = re.search(
+            r"@dataclass\(|kw_only=|if TYPE_CHECKING", lines[line - 1]
+        )  # what the type checker holds
         wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker and not is_declared
         (kept if wanted and not _is_within(mutation, annotations) else left_out).append(item)
     if sample is not None:

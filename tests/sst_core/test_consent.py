@@ -343,6 +343,22 @@ def test_consent_is_to_every_item_and_to_no_others(tmp_path: Path) -> None:
     assert consent.decide().unseen == ()
 
 
+@pytest.mark.parametrize("ci", [None, "other"])
+def test_a_notice_that_is_about_to_be_shown_grants_nothing_where_something_was_switched_off_meanwhile(
+    tmp_path: Path, ci: str | None
+) -> None:
+    consent = consent_at(tmp_path, ci=ci)
+    put(place_of("user", tmp_path), "[telemetry]\nenabled = false\n")
+
+    assert consent.grant_on_notice() is False
+    assert not consent.locations.telemetry.exists()
+
+    place_of("user", tmp_path).unlink()
+    assert consent.grant_on_notice() is True
+    assert consent.locations.queue.is_dir()
+    assert consent.locations.seen.exists() is (ci is None)
+
+
 def test_a_field_that_comes_to_hold_more_is_asked_for_again(tmp_path: Path) -> None:
     from dataclasses import replace
 

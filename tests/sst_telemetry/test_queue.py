@@ -173,6 +173,23 @@ def at(folder: Path, moment: float) -> Path:
     return path
 
 
+def test_a_folder_that_is_called_like_an_old_run_is_not_dropped_and_what_is_set_aside_is_private(
+    tmp_path: Path,
+) -> None:
+    queue = Queue(tmp_path / "queue")
+    queue.folder.mkdir()
+    run = at(queue.folder, NOW - 31 * DAY)
+    run.unlink()
+    run.mkdir()
+
+    assert queue.trim(NOW) == 0
+    queue.set_aside(run)
+
+    aside = tmp_path / "set-aside"
+    assert [path.name for path in aside.iterdir()] == [run.name]
+    assert aside.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_run_of_four_kilobytes_is_read_and_a_longer_one_is_none(tmp_path: Path) -> None:
     path = at(tmp_path, NOW)
 
