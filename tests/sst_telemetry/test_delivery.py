@@ -328,6 +328,41 @@ def test_what_refuses_every_run_is_no_collector_and_each_is_kept(
     assert consenting.state.rejected == 0
 
 
+def test_four_runs_that_are_refused_alone_are_taken_for_a_wrong_address(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, *["build"] * 40)
+    loopback.otherwise = answer(400)
+
+    consenting.deliver(loopback.url, clock=now)
+
+    assert [len(request.commands) for request in loopback.requests].count(1) == 4
+
+
+def test_a_failure_that_puts_off_for_the_longest_there_is_is_waited_out(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build")
+    write_state(consenting.machine.telemetry, DeliveryState(failures=9, not_before=NOW.timestamp() + 24 * 3600))
+    assert consenting.deliver(loopback.url, clock=now, now_please=False).reason == "waiting after a failure"
+
+    write_state(consenting.machine.telemetry, DeliveryState(failures=9, not_before=NOW.timestamp() + 24 * 3600 + 1))
+    assert consenting.deliver(loopback.url, clock=now, now_please=False).left == 0, "the clock was wrong, or is"
+
+
+def test_a_run_that_is_deleted_while_it_is_sent_is_delivered(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build", "deploy")
+
+    def deleting(connection: socket.socket, request: Request) -> bool:
+        consenting.machine.queued()[0].unlink()
+        return accounting()(connection, request)
+
+    loopback.script = [deleting]
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+    assert consenting.machine.queued() == []
+
+
 def test_a_run_that_is_refused_alone_is_dropped_once_another_is_accounted_for(
     machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
