@@ -100,6 +100,14 @@ def test_a_module_that_nobody_can_find_declares_nothing(monkeypatch: pytest.Monk
     assert read_declaration("", SST.catalogue) is None
 
 
+def test_a_declaration_that_cannot_be_read_is_named(package: Package, tmp_path: Path) -> None:
+    name = package(None)
+    (tmp_path / name / "telemetry.toml").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"its telemetry\.toml can't be read: Is a directory"):
+        read_declaration(name, SST.catalogue)
+
+
 def test_a_plugin_need_not_declare_anything_but_then_can_check_nothing(package: Package) -> None:
     name = package(None)
 
