@@ -163,7 +163,8 @@ def mutation(session: nox.Session) -> None:
     """Break what the promise rests on, one place at a time, and print how often its own tests notice."""
     install(session, "mutation")
     folder = str(Path(session.create_tmp()).resolve())
-    session.run("python", "tests/mutating/campaign.py", "--folder", folder, *session.posargs)
+    certificates = {"UV_SYSTEM_CERTS": "1"}  # as pip does
+    session.run("python", "tests/mutating/campaign.py", "--folder", folder, *session.posargs, env=certificates)
 
 
 @nox.session
