@@ -193,8 +193,9 @@ def test_no_proxy_is_honoured(secure: Loopback, authority: Authority, monkeypatc
     assert post(secure.url) == Accounted(3, 0)
 
 
+@pytest.mark.parametrize("variable", ["SSL_CERT_DIR", *SHARED])
 def test_a_folder_of_authorities_is_honoured(
-    secure: Loopback, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    secure: Loopback, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     folder = tmp_path / "authorities"
     folder.mkdir()
@@ -202,7 +203,7 @@ def test_a_folder_of_authorities_is_honoured(
         ["openssl", "x509", "-hash", "-noout", "-in", authority.file], capture_output=True, text=True, check=True
     ).stdout.strip()
     (folder / f"{hashed}.0").write_bytes(authority.file.read_bytes())
-    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    monkeypatch.setenv(variable, str(folder))
 
     assert post(secure.url) == Accounted(3, 0)
 
