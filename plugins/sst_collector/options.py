@@ -11,7 +11,10 @@ from sst_core import AdoptionError, Product, Session, SstError
 
 DATA = Annotated[
     Path,
-    typer.Option(envvar="SST_COLLECTOR_DATA", help="The folder that holds everything. Made if need be, for you alone."),
+    typer.Option(
+        envvar="SST_COLLECTOR_DATA",
+        help="The collector's folder, which holds everything. `serve` makes it if need be, for you alone.",
+    ),
 ]
 PRODUCT = Annotated[
     str | None,
