@@ -25,7 +25,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
     running: list[CommandTable] = []
     try:
-        with ending_in_words(product, lambda: _of_a_plugin(running[0]) if running else None):
+        with ending_in_words(product, lambda: _whose_command(running[0]) if running else None):
             with uncollected():
                 running.append(command_table(product))
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
@@ -34,7 +34,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(ExitCode.OK)
 
 
-def _of_a_plugin(table: CommandTable) -> tuple[Session, Entry] | None:
+def _whose_command(table: CommandTable) -> tuple[Session, Entry] | None:
     return None if table.running is None else (table.session, table.running)
 
 

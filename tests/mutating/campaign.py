@@ -81,6 +81,9 @@ for all."""
 HUNG = 30
 """Seconds that one test may take."""
 
+_FOR_TYPES = re.compile(r"@dataclass\(|kw_only=|if TYPE_CHECKING")
+"""Lines that the type checker holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
@@ -125,11 +128,11 @@ def main() -> int:
 
         killed = survived = 0
         for score in pool.map(tried, asked.modules or TESTS):
-            noticed = [each for each in score.survivors if (each.module, each.line, each.changed) not in excused]
-            print(score.module, told(score.killed, noticed, len(score.survivors) - len(noticed)), flush=True)
-            for survivor in noticed:
+            unnoticed = [each for each in score.survivors if (each.module, each.line, each.changed) not in excused]
+            print(score.module, told(score.killed, unnoticed, len(score.survivors) - len(unnoticed)), flush=True)
+            for survivor in unnoticed:
                 print(survivor, flush=True)
-            killed, survived = killed + score.killed, survived + len(noticed)
+            killed, survived = killed + score.killed, survived + len(unnoticed)
     print(f"score: {killed / max(killed + survived, 1):.1%}, {killed} of {killed + survived}")
     return 1 if survived else 0
 
@@ -177,11 +180,9 @@ def _leave_out(database: WorkDB, source: str, sample: int | None) -> None:
         (mutation,) = item.mutations
         line, column = mutation.start_pos
         is_marker = lines[line - 1][column:].startswith("*,")
-        is_declared = re.search(
-            r"@dataclass\(|kw_only=|if TYPE_CHECKING", lines[line - 1]
-        )  # what the type checker holds
-        wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker and not is_declared
-        (kept if wanted and not _is_within(mutation, annotations) else left_out).append(item)
+        is_for_types = _FOR_TYPES.search(lines[line - 1]) or _is_within(mutation, annotations)
+        wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker and not is_for_types
+        (kept if wanted else left_out).append(item)
     if sample is not None:
         kept.sort(key=lambda item: (item.mutations[0].start_pos, item.mutations[0].operator_name))
         chosen = Random(0).sample(kept, min(sample, len(kept)))
