@@ -18,8 +18,8 @@ from clickhouse_servers import PASSWORD, one_server
 from sst_collector import clickhouse_warehouse, duckdb_warehouse
 from sst_collector.clickhouse_address import PASSWORD_VARIABLE, parse_address
 from sst_collector.journal import SEGMENT_BYTES
-from sst_collector.migration import checksum
 from sst_collector.publication import publish
+from sst_collector.transfer import checksum
 from sst_collector.warehouse import Warehouse
 from sst_collector.weeks import monday_of, shifted
 from sst_core import SST

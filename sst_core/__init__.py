@@ -46,25 +46,26 @@ if TYPE_CHECKING:
         Section,
         Version,
     )
-    from sst_core.ci import ci_name, is_set
-    from sst_core.consent import Collecting, Consent, Decision, Source
+    from sst_core.consent import CollectingPlugin, Consent, Decision, Source
     from sst_core.declaration import Declaration, DeclaredValue, declaration_of
     from sst_core.destination import Destination, find_destination
+    from sst_core.environment import ci_name, is_set
     from sst_core.errors import AdoptionError, ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
     from sst_core.files import read_own, write_private
     from sst_core.hookspecs import hookimpl
     from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
     from sst_core.locations import Locations
     from sst_core.locks import held, held_if_free
-    from sst_core.notice import is_terminal, notice_text
-    from sst_core.plugins import say
+    from sst_core.notice import notice_text
     from sst_core.processes import ToolNotFoundError, read_tool, run_tool
     from sst_core.product import Product
     from sst_core.project import Change, Detected, Options, Project, ProviderResult, Stack
     from sst_core.sst import SST
     from sst_core.stages import name_of, stage_of
+    from sst_core.terminal import can_ask, is_terminal, say
     from sst_core.timeline import timed
     from sst_core.tools import find_tool
+    from sst_core.weeks import week_of
 
 _HOME = {
     "Adopted": "adoption",
@@ -74,7 +75,7 @@ _HOME = {
     "CatalogueError": "catalogue",
     "Change": "project",
     "Choice": "catalogue",
-    "Collecting": "consent",
+    "CollectingPlugin": "consent",
     "Command": "invocation",
     "ConfigurationError": "errors",
     "Consent": "consent",
@@ -111,23 +112,25 @@ _HOME = {
     "ToolNotFoundError": "processes",
     "Version": "catalogue",
     "adopt": "adoption",
-    "ci_name": "ci",
+    "can_ask": "terminal",
+    "ci_name": "environment",
     "declaration_of": "declaration",
     "find_destination": "destination",
     "find_tool": "tools",
     "held": "locks",
     "held_if_free": "locks",
     "hookimpl": "hookspecs",
-    "is_set": "ci",
-    "is_terminal": "notice",
+    "is_set": "environment",
+    "is_terminal": "terminal",
     "name_of": "stages",
     "notice_text": "notice",
     "read_own": "files",
     "read_tool": "processes",
     "run_tool": "processes",
-    "say": "plugins",
+    "say": "terminal",
     "stage_of": "stages",
     "timed": "timeline",
+    "week_of": "weeks",
     "write_private": "files",
 }
 
@@ -141,7 +144,7 @@ __all__ = [
     "CatalogueError",
     "Change",
     "Choice",
-    "Collecting",
+    "CollectingPlugin",
     "Command",
     "ConfigurationError",
     "Consent",
@@ -176,6 +179,7 @@ __all__ = [
     "ToolNotFoundError",
     "Version",
     "adopt",
+    "can_ask",
     "ci_name",
     "declaration_of",
     "find_destination",
@@ -193,6 +197,7 @@ __all__ = [
     "say",
     "stage_of",
     "timed",
+    "week_of",
     "write_private",
 ]
 

@@ -35,8 +35,8 @@ from sst_core.errors import AdoptionError, PluginError
 from sst_core.fields import standard_catalogue, wording_for
 from sst_core.installation import installed_version
 from sst_core.invocation import Command, Origin, Session
-from sst_core.plugins import say
 from sst_core.product import Product, is_being_looked_at
+from sst_core.terminal import say
 
 if TYPE_CHECKING:
     from typer._click.core import Command as AnyCommand

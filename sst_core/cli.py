@@ -10,15 +10,16 @@ from typing import Annotated, NoReturn
 import typer
 from typer.main import get_command
 
-from sst_core.ci import ci_name, is_set
 from sst_core.commands import CommandTable
 from sst_core.consent import Consent, working_folder
 from sst_core.entry_points import Entry, installed
+from sst_core.environment import ci_name, is_set
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Context, Session
-from sst_core.plugins import Plugins, say
+from sst_core.plugins import Plugins
 from sst_core.product import Product
 from sst_core.startup import uncollected
+from sst_core.terminal import say
 
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,7 +86,7 @@ def open_session(product: Product) -> Session:
         folder=working_folder(),
         ci=ci,
         blocked=plugins.telemetry_is_blocked,
-        collectors=plugins.other_collectors,
+        collecting_plugins=plugins.others_that_collect,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
 

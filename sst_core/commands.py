@@ -16,7 +16,7 @@ from sst_core.entry_points import Entry
 from sst_core.errors import PluginError, RefusedError
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
-from sst_core.plugins import say
+from sst_core.terminal import say
 
 if TYPE_CHECKING:
     # Typer has vendored Click since 0.26 and exports neither of these; a group's `commands` is made of the first.

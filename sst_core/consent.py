@@ -4,16 +4,15 @@ The sources are asked every time, all of them, so that a user can be shown each 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core.ci import is_set
 from sst_core.configuration import telemetry_table, write_telemetry_enabled
+from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, read_own, write_private
 from sst_core.locations import Locations, policy_file
-from sst_core.locks import held
 from sst_core.product import Product
 from sst_core.project import settings_files
 from sst_core.records import Record
@@ -61,7 +60,7 @@ class Decision(Record):
         return bool(self.unseen) and (self.enabled or self.only_notice_missing)
 
 
-class Collecting(Record):
+class CollectingPlugin(Record):
     """A distribution, not the product's own, whose plugin collects something."""
 
     distribution: str
@@ -95,7 +94,7 @@ class Consent(Record):
     ci: str | None
     blocked: bool = False
     """Whether the collecting plugin is switched off by name."""
-    collectors: tuple[Collecting, ...] = ()
+    collecting_plugins: tuple[CollectingPlugin, ...] = ()
     """The other distributions whose plugins collect."""
 
     @property
@@ -105,7 +104,7 @@ class Consent(Record):
         return (
             *(field.notice_item for field in self.product.catalogue),
             *([f"to {default}"] if default else []),
-            *(item for other in self.collectors for item in other.notice_items),
+            *(item for other in self.collecting_plugins for item in other.notice_items),
         )
 
     @property
@@ -140,8 +139,7 @@ class Consent(Record):
         """
         if self.ci is not None and self.locations.queue.is_dir():
             return True
-        make_private_folder(self.locations.state)
-        with held(self.locations.lock, NOTICE_SECONDS):
+        with self._held(NOTICE_SECONDS):
             decision = self.decide()
             if self.ci is not None and decision.enabled:
                 self._make_queue()
@@ -187,9 +185,14 @@ class Consent(Record):
 
         Waits for it, for longer than a sender lives. Raises OSError.
         """
-        make_private_folder(self.locations.state)
-        with held(self.locations.lock, LOCK_SECONDS) as descriptor:
+        with self._held(LOCK_SECONDS) as descriptor:
             yield descriptor
+
+    def _held(self, seconds: float) -> AbstractContextManager[int]:
+        from sst_core.locks import held  # most commands change nothing
+
+        make_private_folder(self.locations.state)
+        return held(self.locations.lock, seconds)
 
     def _make_queue(self) -> None:
         make_private_folder(self.locations.queue)

@@ -92,7 +92,7 @@ class Installed(Record):
 
     commands: tuple[Entry, ...]
     plugins: tuple[Entry, ...]
-    collectors: tuple[Entry, ...]
+    telemetry: tuple[Entry, ...]
     """The group that consent gates."""
 
 
@@ -108,8 +108,8 @@ def installed(product: Product) -> Installed:
         found = {(point.name, point.value): point for point in ordered if point.group == product.group(kind)}
         return (Entry(point, point.distribution_name == own) for point in found.values())
 
-    commands, plugins, collectors = (tuple(sorted(group(kind), key=_order)) for kind in kinds)
-    return Installed(commands, plugins, collectors)
+    commands, plugins, telemetry = (tuple(sorted(group(kind), key=_order)) for kind in kinds)
+    return Installed(commands, plugins, telemetry)
 
 
 def _built_in(product: Product, own: str) -> Iterator[Point]:

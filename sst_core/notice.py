@@ -1,12 +1,11 @@
 """The notice: what a person is told before anything is recorded. It is made of the catalogue's own words."""
 
-import sys
 import textwrap
 
 from sst_core.catalogue import Catalogue, Field, Section
-from sst_core.consent import Collecting, Consent, Decision
+from sst_core.consent import CollectingPlugin, Consent, Decision
 from sst_core.destination import find_destination
-from sst_core.plugins import say
+from sst_core.terminal import is_terminal, say
 
 WIDTH = 79
 """In characters. The text has at most eight lines of it."""
@@ -17,7 +16,7 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
-    new = [other for other in consent.collectors if any(item in unseen for item in other.notice_items)]
+    new = [other for other in consent.collecting_plugins if any(item in unseen for item in other.notice_items)]
     others = [_told(other, unseen) + (f", to {other.sends_to}" if len(new) == 1 else "") for other in new]
     target = find_destination(product, consent.environ)
     where = target.url or f"it stays on this machine: {target.where.partition(';')[0]}"
@@ -50,15 +49,7 @@ def show_notice_if_due(consent: Consent, decision: Decision) -> None:
         return
 
 
-def is_terminal() -> bool:
-    """Whether a person is reading stderr."""
-    try:
-        return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def _told(other: Collecting, unseen: tuple[str, ...]) -> str:
+def _told(other: CollectingPlugin, unseen: tuple[str, ...]) -> str:
     """A plugin, and what is new of what it declares."""
     labels = ", ".join(value.label for value in other.unseen_values(unseen))
     return f"{other.distribution} ({labels})" if labels else other.distribution

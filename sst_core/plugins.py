@@ -1,25 +1,24 @@
 """The plugin manager: one typed method for each hook, and no way for a plugin to break the command it watches."""
 
-import os
 import re
-import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from sst_core.ci import is_set
-from sst_core.consent import Collecting
+from sst_core.consent import CollectingPlugin
 from sst_core.entry_points import Entry, Installed, is_interrupt, printable
+from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
+from sst_core.guarding import kept_apart
 from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult
+from sst_core.terminal import say
 
 if TYPE_CHECKING:
     import pluggy
@@ -41,21 +40,21 @@ class Plugins:
         self._disabled = {normalized(name.strip()) for name in names if name.strip()}
         self._show_traceback = is_set(environ.get(product.variable("DEBUG_PLUGINS")))
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
-        self._all = (*installed.commands, *installed.plugins, *installed.collectors)
+        self._all = (*installed.commands, *installed.plugins, *installed.telemetry)
         self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
-        self._collectors = tuple(entry for entry in installed.collectors if not self._blocked(entry))
-        self.telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.collectors)
+        self._collecting = tuple(entry for entry in installed.telemetry if not self._blocked(entry))
+        self.telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.telemetry)
         """Whether the product's own collecting plugin is switched off by name."""
         self.commands = tuple(entry for entry in installed.commands if entry.first_party or not self._blocked(entry))
         """The commands that are not blocked. The product's own never are: `telemetry disable` has to stay there."""
         self._owners: dict[str, Entry] = {}
 
     @property
-    def other_collectors(self) -> tuple[Collecting, ...]:
+    def others_that_collect(self) -> tuple[CollectingPlugin, ...]:
         """The distributions, other than the product's own, whose plugins collect something, and what they declare."""
         return tuple(
             dict.fromkeys(
-                Collecting(
+                CollectingPlugin(
                     entry.distribution,
                     (found.sends_to if found else None) or entry.sends_to,
                     found.values if found else (),
@@ -101,7 +100,7 @@ class Plugins:
     def load(self, *, collecting: bool, only_own: bool = False) -> None:
         """Import and register the plugins; where something collects and may not, the null plugin takes its place."""
         loaders = [(entry, entry.load) for entry in self._entries]
-        loaders += [(entry, self._loader(entry) if collecting else self._null_plugin) for entry in self._collectors]
+        loaders += [(entry, self._loader(entry) if collecting else self._null_plugin) for entry in self._collecting]
         if only_own:
             loaders = [(entry, load) for entry, load in loaders if entry.first_party]
         # The product's own first, whatever they do: nobody else's plugin takes the name of one.
@@ -146,7 +145,7 @@ class Plugins:
     @cached_property
     def _declarations(self) -> "Mapping[Entry, Declaration | ConfigurationError | None]":
         """What each collecting plugin of somebody else's says of itself, or why that can't be read."""
-        return {entry: _declared(entry, self._product) for entry in self._collectors if not entry.first_party}
+        return {entry: _declared(entry, self._product) for entry in self._collecting if not entry.first_party}
 
     def _loader(self, entry: Entry) -> Callable[[], object]:
         wrong = self._declarations.get(entry)
@@ -245,7 +244,7 @@ class Plugins:
     def _guarded(self, entry: Entry, where: str) -> Iterator[None]:
         """Run a plugin's code: what it raises ends here, in a line that says who it was and how to do without it."""
         try:
-            with _kept_apart() as aside:
+            with kept_apart() as aside:
                 yield
             if aside:
                 raise aside[0]
@@ -262,7 +261,7 @@ class Plugins:
             what = str(error) if isinstance(error, RefusedError) else traceback.format_exception_only(error)[-1].strip()
             cause = error.__cause__ if isinstance(error, RefusedError) else None
             raise PluginError(f"plugin {entry} failed in {where}: {what}") from (cause or error)
-        if entry in self._collectors and entry.first_party and not self._show_traceback:
+        if entry in self._collecting and entry.first_party and not self._show_traceback:
             return  # a user's build is never the place to read about telemetry's own failures
         # Only the core's own words: the text of a plugin's exception may hold anything.
         why = str(error) if isinstance(error, RefusedError) else printable(type(error).__name__)
@@ -294,53 +293,6 @@ def _refuse_what_can_not_be_called(implementation: "pluggy.HookImpl", hook: str)
         raise RefusedError("its entry point names a class; it has to name an instance")
 
 
-@contextmanager
-def _kept_apart() -> Iterator[list[BaseException]]:
-    """Keep a plugin's code from what is the command's, and give what its finalizers and threads raise meanwhile.
-
-    What it prints goes to stderr, since stdout may be JSON. `os._exit` is an exception like `sys.exit`, and becoming
-    another program too. Streams that it put in the place of these go when it ends. What its threads and processes do
-    later, and what C code does, can't be held.
-    """
-    aside: list[BaseException] = []
-    streams, hooks = (sys.stdout, sys.stderr), (sys.unraisablehook, threading.excepthook)
-    leave, become, become_with = functions = os._exit, os.execv, os.execve
-    process, is_over = os.getpid(), False
-
-    def is_free() -> bool:
-        return is_over or os.getpid() != process  # whoever kept it calls it later; or a fork ends, as it may
-
-    def stay(status: int) -> NoReturn:
-        if is_free():
-            leave(status)
-        raise SystemExit(status)
-
-    def remain(path: Any, argv: Any) -> NoReturn:
-        if is_free():
-            become(path, argv)
-        raise SystemExit
-
-    def remain_with(path: Any, argv: Any, env: Any) -> NoReturn:
-        if is_free():
-            become_with(path, argv, env)
-        raise SystemExit
-
-    def note(raised: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
-        aside.append(raised.exc_value or raised.exc_type())
-
-    def note_of_a_thread(raised: "threading.ExceptHookArgs") -> None:
-        if not issubclass(raised.exc_type, SystemExit):  # with which a thread may end
-            note(raised)
-
-    sys.stdout, os._exit, os.execv, os.execve = sys.stderr, stay, remain, remain_with
-    sys.unraisablehook, threading.excepthook = note, note_of_a_thread
-    try:
-        yield aside
-    finally:
-        (sys.stdout, sys.stderr), (os._exit, os.execv, os.execve), is_over = streams, functions, True
-        sys.unraisablehook, threading.excepthook = hooks
-
-
 def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationError | None":
     from sst_core.declaration import read_declaration  # most users have no such plugin
 
@@ -359,13 +311,3 @@ def _failing(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise PluginError(f"{what}: {type(error).__name__}: {error}") from error
-
-
-def say(message: str) -> None:
-    """Print a line on stderr, if there is one to print it on."""
-    if sys.stderr is None:  # closed by whoever started us; print would take stdout instead
-        return
-    try:
-        print(message, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        return

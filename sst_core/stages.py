@@ -6,7 +6,6 @@ that nobody named: without a terminal to ask at, an unknown stage is an error.
 
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,9 +14,9 @@ import typer
 from sst_core.errors import ConfigurationError
 from sst_core.files import read_own, write_private
 from sst_core.invocation import Context
-from sst_core.notice import is_terminal
 from sst_core.product import Product
 from sst_core.project import Options, Project
+from sst_core.terminal import can_ask
 
 _STAGE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 """What may stand in a stack's name, and in a folder's."""
@@ -33,7 +32,7 @@ def stage_of(context: Context, project: Project, options: Options) -> str:
     if options.stage is not None:
         return options.stage
     name = context.product.name
-    if context.ci is not None or not (is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+    if context.ci is not None or not can_ask():
         raise ConfigurationError(
             f'Which stage is meant is not said. Add --stage NAME, or to {project.settings_file}: stage = "dev"'
         )

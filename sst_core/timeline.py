@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from sst_core.notice import is_terminal
-from sst_core.plugins import say
+from sst_core.terminal import is_terminal, say
 
 _begun = time.monotonic()
 

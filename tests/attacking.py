@@ -20,14 +20,14 @@ from operator import attrgetter
 from pathlib import Path
 
 from sst_collector.page import PAGES
-from sst_collector.publication import publish
+from sst_collector.publication import publish, summed_up
 from sst_collector.ranking import MEMORY, ranking
 from sst_collector.site import Site
 from sst_collector.snapshot import WINDOWS
 from sst_collector.suppression import REFINED, publishable, together
 from sst_collector.warehouse import Cell, PublishedWeek
-from sst_collector.weeks import monday_of, shifted, week_of
-from sst_core import SST
+from sst_collector.weeks import monday_of, shifted
+from sst_core import SST, week_of
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 SEPARATE = ("platform", "architecture", "cpus")
@@ -146,7 +146,8 @@ def groups(cells: Cells) -> list[Cells]:
 
 def honest(rows: Rows, min_machines: int, now: datetime) -> bytes:
     """The collector's."""
-    return publish(rows, SST.catalogue, min_machines, now).to_json()
+    publish(rows, SST.catalogue, min_machines, now)
+    return summed_up(rows, SST.catalogue, min_machines, now).to_json()
 
 
 def without_neighbours(rows: Rows, min_machines: int, now: datetime) -> bytes:

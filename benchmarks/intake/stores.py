@@ -32,8 +32,8 @@ from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
 from sst_collector.shapes import Shapes
 from sst_collector.site_key import SiteKey
-from sst_collector.weeks import utc_now, week_of
-from sst_core import SST
+from sst_collector.weeks import utc_now
+from sst_core import SST, week_of
 
 Submit = Callable[[Sequence[bytes], Committed], None]
 

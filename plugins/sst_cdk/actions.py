@@ -1,7 +1,6 @@
 """What each command asks of the CDK CLI."""
 
 import json
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,8 @@ from sst_core import (
     Project,
     ProviderResult,
     Stack,
+    can_ask,
     find_tool,
-    is_terminal,
     run_tool,
     stage_of,
     timed,
@@ -155,7 +154,7 @@ def _which(app: App) -> tuple[str, ...]:
 
 
 def _can_ask(app: App) -> bool:
-    return is_terminal() and sys.stdin is not None and sys.stdin.isatty() and not app.options.json
+    return can_ask() and not app.options.json
 
 
 def _outputs(file: Path) -> tuple[Stack, ...]:

@@ -209,7 +209,7 @@ def _print_findings(findings: "list[Finding]") -> None:
 
 
 @app.command()
-def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None) -> None:
+def move(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None) -> None:
     """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
 
     The collector has to be stopped. What is there is compared with what was here, and only then is the file put aside.
@@ -225,8 +225,8 @@ def migrate(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product
         raise typer.BadParameter("name where to", param_hint="--warehouse")
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
-        from sst_collector.moving import move
-    typer.echo(move(data, address, served_product(session, product).catalogue, _tell_a_person))
+        from sst_collector import moving
+    typer.echo(moving.move(data, address, served_product(session, product).catalogue, _tell_a_person))
 
 
 def _tell_a_person(how_far: str) -> None:

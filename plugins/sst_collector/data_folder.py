@@ -39,9 +39,9 @@ class DataFolder:
         return self.path / "warehouse.duckdb"
 
     @property
-    def migrated(self) -> Path:
+    def moved(self) -> Path:
         """The database, once what was in it is in a warehouse of many machines."""
-        return self.path / "warehouse.duckdb.migrated"
+        return self.path / "warehouse.duckdb.moved"
 
     @property
     def identity(self) -> Path:

@@ -127,7 +127,7 @@ def _shared_warehouse(folder: DataFolder, address: Address) -> Finding:
     from sst_collector.clickhouse_server import connected
 
     if folder.warehouse.exists():
-        return Finding(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector migrate")
+        return Finding(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")
     try:
         with connected(address) as server:
             ((runs,),) = server.ask("SELECT count(*) FROM runs")

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_collector.weeks import Clock, week_of
+from sst_collector.weeks import Clock
+from sst_core import week_of
 
 SEGMENT_BYTES = 64 << 20
 """A segment that has grown to this is closed, whatever the cadence: it bounds what the loader takes at once."""

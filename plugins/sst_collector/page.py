@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week
-from sst_collector.weeks import monday_of, shifted, week_of
-from sst_core import Catalogue, Field, Flag, Section
+from sst_collector.weeks import monday_of, shifted
+from sst_core import Catalogue, Field, Flag, Section, week_of
 
 PAGES = {"30": "30-days.html", "90": "index.html", "365": "365-days.html"}
 """The file of each window. What comes first is 90 days: enough weeks to see where things go."""

@@ -8,23 +8,31 @@ from sst_collector.ranking import MEMORY, ranking
 from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions
 from sst_collector.suppression import REFINED, in_tens, publishable, together
 from sst_collector.warehouse import CI_DIMENSION, PublishedWeek, Warehouse
-from sst_collector.weeks import shifted, week_of
-from sst_core import Catalogue, Moment
+from sst_collector.weeks import shifted
+from sst_core import Catalogue, Moment, week_of
 
 
-def publish(
+def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Sequence[str]:
+    """Publish the weeks that have closed by `now`, each for good, and return which these are.
+
+    Everything that arrived before `now` has to be loaded: a week that is out is never computed again.
+    """
+    weeks = warehouse.unpublished_weeks(before=week_of(now))
+    for week in weeks:
+        rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
+        warehouse.publish(publishable(week, warehouse.cells(week), min_machines, rank))
+    return weeks
+
+
+def summed_up(
     warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime, earlier: Snapshot | None = None
 ) -> Snapshot:
-    """Publish the weeks that have closed by `now`, and sum up. `earlier` is what was published last.
+    """What is published, as of `now`. `earlier` is what the last summing up gave.
 
-    Everything that arrived before `now` has to be loaded: a week that is out is never computed again. With
-    `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
+    With `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
     `min_machines`, and shows it, is left out.
     """
     open_week = week_of(now)
-    for week in warehouse.unpublished_weeks(before=open_week):
-        rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
-        warehouse.publish(publishable(week, warehouse.cells(week), min_machines, rank))
     published = [
         week
         for week in warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values())))

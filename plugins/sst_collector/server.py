@@ -7,9 +7,9 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,46 +144,74 @@ async def _serve(
             metrics=metrics,
             clock=clock,
         )
-        rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
-        intake = Intake(
-            record=Shapes(Decoder(settings.catalogue).record).record,
-            legacy=decoder_for(settings.catalogue),
-            site_key=site_key,
-            rates=rates,
-            submit=commit.submit,
-            metrics=metrics,
-            room=room,
-        )
-        parts = Parts(
-            rates=rates,
-            append=commit.append,
-            site=lambda: upkeep.site,
-            failure=lambda: commit.failure or upkeep.health(),
-            metrics=metrics,
-            room=room,
-        )
-        most = _allow_files() - RESERVED_FILES
-        connection = partial(Connection, intake=intake, most=most)
         servers = [
-            _Server(
-                _config(create_app(parts), connection, settings.tls),
-                listener,
-                f"listening on {_url(listener, settings.tls)}",
-                most,
+            _door(
+                settings=settings,
+                listener=listener,
+                commit=commit,
+                upkeep=upkeep,
+                site_key=site_key,
+                metrics=metrics,
             )
         ]
         connections = servers[0].server_state.connections
         if admin is not None:
-            app = create_admin_app(metrics, _gauges(folder, upkeep, connections))
-            servers.append(_Server(_config(app, "httptools"), admin, f"metrics on {_url(admin)}/metrics", most))
-        upkeep_task = asyncio.create_task(upkeep.run(settings.snapshot_every))
-        sweeping = asyncio.create_task(sweep(connections))
-        await _answer(servers)
-        for task in (upkeep_task, sweeping):  # the thread still finishes the round that is under way
+            servers.append(_admin(admin, metrics, _gauges(folder, upkeep, connections)))
+        async with _meanwhile(upkeep.run(settings.snapshot_every), sweep(connections)):
+            await _answer(servers)
+    journal.close()
+
+
+def _door(
+    *,
+    settings: Settings,
+    listener: socket.socket,
+    commit: GroupCommit,
+    upkeep: Upkeep,
+    site_key: SiteKey,
+    metrics: Metrics,
+) -> "_Server":
+    """What the world reaches: /events by the fast way, and the app for the rest."""
+    rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
+    intake = Intake(
+        record=Shapes(Decoder(settings.catalogue).record).record,
+        legacy=decoder_for(settings.catalogue),
+        site_key=site_key,
+        rates=rates,
+        submit=commit.submit,
+        metrics=metrics,
+        room=room,
+    )
+    parts = Parts(
+        rates=rates,
+        append=commit.append,
+        site=lambda: upkeep.site,
+        failure=lambda: commit.failure or upkeep.health(),
+        metrics=metrics,
+        room=room,
+    )
+    most = _allow_files() - RESERVED_FILES
+    config = _config(create_app(parts), partial(Connection, intake=intake, most=most), settings.tls)
+    return _Server(config, listener, f"listening on {_url(listener, settings.tls)}", most)
+
+
+def _admin(listener: socket.socket, metrics: Metrics, gauges: Gauges) -> "_Server":
+    """What the operator alone reaches, on loopback."""
+    config = _config(create_admin_app(metrics, gauges), "httptools")
+    return _Server(config, listener, f"metrics on {_url(listener)}/metrics", _allow_files() - RESERVED_FILES)
+
+
+@asynccontextmanager
+async def _meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do `work` in the background until the end. A thread of it still finishes the round that is under way."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-    journal.close()
 
 
 async def _answer(servers: Sequence["_Server"]) -> None:

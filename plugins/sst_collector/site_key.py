@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sst_collector.journal import sync_folder
-from sst_collector.weeks import Clock, shifted, week_of
-from sst_core import ConfigurationError, held, read_own, write_private
+from sst_collector.weeks import Clock, shifted
+from sst_core import ConfigurationError, held, read_own, week_of, write_private
 
 KEY_BYTES = 32
 LOCK_SECONDS = 10.0

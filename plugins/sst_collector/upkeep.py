@@ -12,13 +12,13 @@ from sst_collector.group_commit import GroupCommit
 from sst_collector.loader import load
 from sst_collector.log import log
 from sst_collector.metrics import Metrics
-from sst_collector.publication import publish
+from sst_collector.publication import publish, summed_up
 from sst_collector.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
 from sst_collector.snapshot import Snapshot, replace
 from sst_collector.warehouse import Warehouse
-from sst_collector.weeks import Clock, week_of
-from sst_core import Catalogue, SstError
+from sst_collector.weeks import Clock
+from sst_core import Catalogue, SstError, week_of
 
 LOAD_SECONDS = 5.0
 """How long a segment that has grown to its size waits for the loader, between two rounds."""
@@ -122,12 +122,12 @@ class Upkeep:
         with self._open_warehouse() as warehouse:
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
-            closed = warehouse.unpublished_weeks(before=week_of(now))
+            weeks = publish(warehouse, self._catalogue, self._min_machines, now)
             earlier = Snapshot.last(self._snapshot_file)
-            snapshot = publish(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
+            snapshot = summed_up(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
             warehouse.expire(before=week_of(now - self._keep))
         replace(self._snapshot_file, snapshot)
-        for week in closed:
+        for week in weeks:
             log(f"published {week}")
         return site(snapshot, self._catalogue, self._program)
 

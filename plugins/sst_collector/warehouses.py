@@ -21,7 +21,7 @@ def opener(folder: DataFolder, address: Address | None, catalogue: Catalogue, cl
     if folder.warehouse.exists():
         raise ConfigurationError(
             f"{folder.warehouse} holds runs and published weeks that the other warehouse doesn't have. "
-            "Take them along first: sst collector migrate."
+            "Take them along first: sst collector move."
         )
     from sst_collector import clickhouse_warehouse
 

@@ -1,4 +1,4 @@
-"""ISO weeks, written `2026-W48`. As text they sort in order of time, and UTC decides where one ends."""
+"""The clock, and counting in the ISO weeks of :func:`sst_core.week_of`."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -10,11 +10,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The clock that is used outside tests."""
     return datetime.now(UTC)
-
-
-def week_of(moment: datetime) -> str:
-    """The week that `moment` is in."""
-    return moment.astimezone(UTC).strftime("%G-W%V")
 
 
 def shifted(week: str, by: int) -> str:

@@ -1,6 +1,5 @@
 """What each command asks of the SAM CLI."""
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,8 +13,8 @@ from sst_core import (
     Options,
     Project,
     ProviderResult,
+    can_ask,
     find_tool,
-    is_terminal,
     name_of,
     run_tool,
     stage_of,
@@ -89,7 +88,7 @@ def deploy(app: App) -> ProviderResult:
 
 def remove(app: App) -> ProviderResult:
     """Delete the stack and what was uploaded for it. On a terminal the SAM CLI asks first."""
-    asks = is_terminal() and sys.stdin is not None and sys.stdin.isatty() and not app.options.json
+    asks = can_ask() and not app.options.json
     quiet = () if asks else ("--no-prompts",)
     return ProviderResult(app.sam("delete", "--stack-name", app.stack, *quiet, *app.options.arguments))
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from sst_core import CatalogueError, Locations, Moment, Product, Run
-from sst_telemetry.identity import iso_week, machine_secret, random_id, weekly_id
-from sst_telemetry.queue import Queue, week_of
+from sst_core import CatalogueError, Locations, Moment, Product, Run, week_of
+from sst_telemetry.identity import machine_secret, random_id, weekly_id
+from sst_telemetry.queue import Queue, pinned_week
 
 MAX_LINES = 500
 """In one request. A collector takes 1,000, but its answer about so many bad ones is more than we read."""
@@ -42,7 +42,7 @@ def compose(
     secret_of: Callable[[Path], bytes] = machine_secret,
 ) -> Composed:
     """The lines for `paths`, in order. Raises what `secret_of` raises: it is called once, where a line needs it."""
-    week = iso_week(now)
+    week = week_of(now)
     machine = _machine_facts(product)
     queue = Queue(locations.queue)
     secret = cache(lambda: secret_of(locations.telemetry))
@@ -53,7 +53,7 @@ def compose(
         if run is None:
             unusable.append(path)
             continue
-        anonymous = random_id() if run["isCI"] else weekly_id(secret(), week_of(path) or week)
+        anonymous = random_id() if run["isCI"] else weekly_id(secret(), pinned_week(path) or week)
         lines.append(Line(path, _encode(product, run, machine, anonymous)))
     return Composed(tuple(lines), tuple(unusable))
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from sst_core import Catalogue, Collecting, DeclaredValue, Field
+from sst_core import Catalogue, CollectingPlugin, DeclaredValue, Field
 
 
-def catalogue_as_json(catalogue: Catalogue, plugins: Sequence[Collecting] = ()) -> list[Mapping[str, object]]:
+def catalogue_as_json(catalogue: Catalogue, plugins: Sequence[CollectingPlugin] = ()) -> list[Mapping[str, object]]:
     """One object for each field, in the order of the catalogue, and for each value that a plugin declares."""
     declared = [_value_as_json(plugin, value) for plugin in plugins for value in plugin.values]
     return [*map(_field_as_json, catalogue), *declared]
 
 
-def catalogue_as_text(catalogue: Catalogue, plugins: Sequence[Collecting] = ()) -> str:
+def catalogue_as_text(catalogue: Catalogue, plugins: Sequence[CollectingPlugin] = ()) -> str:
     """For people."""
     return "\n\n".join([*map(_field_as_text, catalogue), *map(_plugin_as_text, plugins)])
 
@@ -34,7 +34,7 @@ def _field_as_json(field: Field) -> Mapping[str, object]:
     }
 
 
-def _value_as_json(plugin: Collecting, value: DeclaredValue) -> Mapping[str, object]:
+def _value_as_json(plugin: CollectingPlugin, value: DeclaredValue) -> Mapping[str, object]:
     return {
         "key": value.key,
         "plugin": plugin.distribution,
@@ -58,7 +58,7 @@ def _field_as_text(field: Field) -> str:
     )
 
 
-def _plugin_as_text(plugin: Collecting) -> str:
+def _plugin_as_text(plugin: CollectingPlugin) -> str:
     title = f"Plugin {plugin.distribution} collects too, and sends to {plugin.sends_to}:"
     if not plugin.values:
         return f"{title}\n  it declares no values, so what it collects is not known here"

@@ -96,7 +96,7 @@ def catalog(ctx: typer.Context, json: Json = False) -> None:
 
     Example: {command}
     """
-    everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collectors
+    everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collecting_plugins
     typer.echo(json_format.dumps(catalogue_as_json(*everything), indent=2) if json else catalogue_as_text(*everything))
 
 

@@ -1,9 +1,7 @@
 """Switching telemetry on and off for a user. When `disable` returns, no request starts and no id is on disk."""
 
 import os
-import shutil
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,8 +9,9 @@ from pathlib import Path
 
 from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, say
 from sst_telemetry.forget import pending_count
-from sst_telemetry.leftovers import remove_leftovers
-from sst_telemetry.queue import Queue
+from sst_telemetry.leftovers import delete, remove_leftovers
+from sst_telemetry.queue import SET_ASIDE, Queue
+from sst_telemetry.state import LAST_BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _withdraw(consent: Consent, *, saved: bool) -> bool:
     with consent.changing():
         # Again, now that nobody else is at it: whoever takes the lock last decides.
         again = consent.write_user_choice(False) if saved else False
-        deleted = _delete(locations.telemetry)
+        deleted = delete(locations.telemetry)
         remove_leftovers(locations)
         return deleted or again
 
@@ -130,8 +129,8 @@ def purge(consent: Consent) -> int:
             return 0
         with consent.changing():
             waiting = len(Queue(locations.queue).waiting())
-            for path in (locations.queue, locations.telemetry / "set-aside", locations.telemetry / "last-batch.ndjson"):
-                _delete(path)
+            for path in (locations.queue, locations.telemetry / SET_ASIDE, locations.telemetry / LAST_BATCH):
+                delete(path)
             remove_leftovers(locations)
             if locations.telemetry.is_dir():
                 locations.queue.mkdir(mode=0o700, exist_ok=True)  # a command may have been faster
@@ -160,20 +159,3 @@ def _has_open(process: int, lock: Path) -> bool:
         return any(entry.samefile(lock) for entry in Path(f"/proc/{process}/fd").iterdir())
     except OSError:
         return False
-
-
-def _delete(folder: Path) -> bool:
-    """Delete `folder`, and return whether it was there. It is gone under its name at once, then piece by piece."""
-    if folder.is_symlink():
-        raise OSError(f"{folder} is a symbolic link; delete what it points to by hand")
-    doomed = f".{folder.name}-deleted-"
-    with suppress(FileNotFoundError):
-        folder.rename(folder.with_name(f"{doomed}{os.getpid()}-{time.time_ns()}"))
-    # All of them: whoever renamed one may have been killed before it was gone.
-    leftovers = list(folder.parent.glob(f"{doomed}*"))
-    for leftover in leftovers:
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink()
-    return bool(leftovers)

@@ -18,13 +18,14 @@ from sst_core import (
     SstError,
     find_destination,
     read_own,
+    week_of,
     write_private,
 )
 from sst_telemetry.batch import utc_now
-from sst_telemetry.identity import iso_week, stored_secret, weekly_id
-from sst_telemetry.leftovers import remove_leftovers
-from sst_telemetry.queue import Queue, week_of
-from sst_telemetry.state import read_last_batch, read_state, write_last_batch
+from sst_telemetry.identity import stored_secret, weekly_id
+from sst_telemetry.leftovers import REQUESTS, remove_leftovers
+from sst_telemetry.queue import Queue, pinned_week
+from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
 
 WEEKS = 14
 """Weeks back from this one, which 90 days can touch."""
@@ -127,7 +128,7 @@ def _sent_to(consent: Consent) -> tuple[str, ...]:
     """The collectors that were sent something; the one that is configured if that can't be read any more."""
     telemetry = consent.locations.telemetry
     known = read_state(telemetry).sent_to
-    if known or not (telemetry / "delivery.json").exists() or not read_last_batch(telemetry):
+    if known or not (telemetry / DELIVERY).exists() or not read_last_batch(telemetry):
         return known
     configured = find_destination(consent.product, consent.environ).url
     return (configured,) if configured else ()
@@ -136,7 +137,7 @@ def _sent_to(consent: Consent) -> tuple[str, ...]:
 def _pending(locations: Locations, now: datetime) -> Pending:
     """What is still to be asked, less the weeks of which no collector keeps anything any more."""
     try:
-        values = json.loads(read_own(locations.state / "forget.json") or b"{}")
+        values = json.loads(read_own(locations.state / REQUESTS) or b"{}")
     except (ConfigurationError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
@@ -150,7 +151,7 @@ def _pending(locations: Locations, now: datetime) -> Pending:
 
 
 def _keep(locations: Locations, pending: Pending) -> None:
-    path = locations.state / "forget.json"
+    path = locations.state / REQUESTS
     left = {url: ids for url, ids in pending.items() if ids}
     try:
         if left:
@@ -167,11 +168,11 @@ def _weekly_ids(locations: Locations, now: datetime) -> dict[str, str]:
 
 
 def _weeks(now: datetime) -> list[str]:
-    return [iso_week(now - timedelta(weeks=back)) for back in range(WEEKS)]
+    return [week_of(now - timedelta(weeks=back)) for back in range(WEEKS)]
 
 
 def _forget_attempts(locations: Locations) -> None:
     """Drop queued runs that were sent under the old id already: under a new one they would link the two."""
     for path in Queue(locations.queue).waiting():
-        if week_of(path) is not None:
+        if pinned_week(path) is not None:
             path.unlink(missing_ok=True)

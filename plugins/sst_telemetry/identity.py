@@ -3,18 +3,13 @@
 import hashlib
 import hmac
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sst_core import ConfigurationError, RandomId, read_own, write_private
 
+_FILE = "secret"
+"""In the telemetry folder."""
 _SECRET_BYTES = 32
-
-
-def iso_week(moment: datetime) -> str:
-    """`2026-W48`, in UTC."""
-    year, week, _ = moment.astimezone(UTC).isocalendar()
-    return f"{year}-W{week:02d}"
 
 
 def weekly_id(secret: bytes, week: str) -> str:
@@ -42,7 +37,7 @@ def machine_secret(telemetry: Path) -> bytes:
 
 def _make_secret(telemetry: Path) -> bytes:
     """Of several that make one at the same moment, all get the same: two would be two machines."""
-    path, secret = telemetry / "secret", os.urandom(_SECRET_BYTES)
+    path, secret = telemetry / _FILE, os.urandom(_SECRET_BYTES)
     own = path.with_name(f".{path.name}-{random_id()}")
     write_private(own, secret)
     try:
@@ -69,5 +64,5 @@ def secret_for_looking(telemetry: Path) -> bytes:
 
 def stored_secret(telemetry: Path) -> bytes | None:
     """The secret if this machine has one. Raises ConfigurationError for one that can't be trusted."""
-    secret = read_own(telemetry / "secret")
+    secret = read_own(telemetry / _FILE)
     return secret if secret is not None and len(secret) == _SECRET_BYTES else None

@@ -15,6 +15,9 @@ MAX_AGE = 30 * 24 * 3600.0
 MAX_BYTES = 4096
 """No recorded run is larger."""
 
+SET_ASIDE = "set-aside"
+"""The folder beside the queue for what is no recorded run."""
+
 _SUFFIX = ".json"
 _DIGITS = 20
 """Of the time in nanoseconds, in a run's name."""
@@ -80,7 +83,7 @@ class Queue:
 
     def pinned(self, path: Path, week: str) -> Path:
         """The run, renamed to say in which week it was first sent: a retry in the next one has no other weekly id."""
-        if _recorded_at(path.name) is None or week_of(path) is not None:
+        if _recorded_at(path.name) is None or pinned_week(path) is not None:
             return path
         target = path.with_name(f"{path.name.removesuffix(_SUFFIX)}.{week}{_SUFFIX}")
         path.rename(target)
@@ -88,7 +91,7 @@ class Queue:
 
     def set_aside(self, path: Path) -> None:
         """Move what is not a recorded run out of the way, and keep it: somebody may want to know what it was."""
-        aside = self.folder.parent / "set-aside"
+        aside = self.folder.parent / SET_ASIDE
         aside.mkdir(mode=0o700, exist_ok=True)
         target = aside / path.name
         if target.is_symlink() or target.exists():
@@ -135,7 +138,7 @@ class Queue:
             return
 
 
-def week_of(path: Path) -> str | None:
+def pinned_week(path: Path) -> str | None:
     """The week that the run's name was given when it was first sent; None if it never was."""
     parts = path.name.split(".")
     return parts[1] if len(parts) == 3 else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sst_core import Context, Locations, Product, held_if_free
+from sst_core import Context, Locations, Product
 
 INTERVAL = 600.0
 """Seconds between two senders."""
@@ -54,6 +54,8 @@ def start_sender_if_due(context: Context, run: str | None) -> None:
 
 def _claim(stamp: Path, interval: float) -> bool:
     """Whether this process is the one to start a sender now: of many at the same moment, one is."""
+    from sst_core import held_if_free  # most commands start none
+
     with held_if_free(stamp) as mine:
         # A new stamp is empty and a used one is not: the time alone can't tell a file that was just made.
         if mine is None or ((now := os.fstat(mine)).st_size and not _is_due(now, interval)):

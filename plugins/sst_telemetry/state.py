@@ -6,6 +6,9 @@ from pathlib import Path
 
 from sst_core import ConfigurationError, read_own, write_private
 
+DELIVERY, LAST_BATCH = "delivery.json", "last-batch.ndjson"
+"""In the telemetry folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class LastDelivery:
@@ -51,7 +54,7 @@ class DeliveryState:
 def read_state(telemetry: Path) -> DeliveryState:
     """The state; a new one if there is none, or if it can't be read: it only ever saves requests."""
     try:
-        values = json.loads(read_own(telemetry / "delivery.json") or b"{}")
+        values = json.loads(read_own(telemetry / DELIVERY) or b"{}")
         last, sent_to = values.pop("last", None), values.pop("sent_to", [])
         state = DeliveryState(**values, sent_to=tuple(sent_to), last=None if last is None else LastDelivery(**last))
     except (ConfigurationError, ValueError, TypeError, AttributeError, RecursionError):
@@ -64,17 +67,17 @@ def read_state(telemetry: Path) -> DeliveryState:
 
 def write_state(telemetry: Path, state: DeliveryState) -> None:
     """Keep the state. Raises OSError."""
-    write_private(telemetry / "delivery.json", json.dumps(asdict(state)).encode())
+    write_private(telemetry / DELIVERY, json.dumps(asdict(state)).encode())
 
 
 def write_last_batch(telemetry: Path, body: bytes) -> None:
     """Keep the body of the last request, before compression. Raises OSError."""
-    write_private(telemetry / "last-batch.ndjson", body)
+    write_private(telemetry / LAST_BATCH, body)
 
 
 def read_last_batch(telemetry: Path) -> bytes:
     """The body of the last request, byte for byte; empty if none was made."""
     try:
-        return read_own(telemetry / "last-batch.ndjson") or b""
+        return read_own(telemetry / LAST_BATCH) or b""
     except ConfigurationError:
         return b""

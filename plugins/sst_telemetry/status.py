@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sst_core import Collecting, ConfigurationError, Consent, Decision, Destination, find_destination
+from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination
 from sst_telemetry.forget import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
@@ -21,7 +21,7 @@ class Status:
     delivery: DeliveryState
     pending_forget: int
     """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
-    plugins: tuple[Collecting, ...] = ()
+    plugins: tuple[CollectingPlugin, ...] = ()
     """Those of others that collect too, under the same consent."""
 
     def as_json(self) -> Mapping[str, object]:
@@ -115,7 +115,7 @@ def read_status(consent: Consent) -> Status:
         queued=queued,
         delivery=delivery,
         pending_forget=pending_forget,
-        plugins=consent.collectors,
+        plugins=consent.collecting_plugins,
     )
 
 

@@ -50,7 +50,7 @@ def main(target: str, kind: str, name: str, value: str, report: str) -> None:
 
 def _entry(product: Product, kind: str, name: str, value: str) -> Entry:
     found = installed(product)
-    entries = {"commands": found.commands, "plugins": found.plugins, "telemetry": found.collectors}[kind]
+    entries = {"commands": found.commands, "plugins": found.plugins, "telemetry": found.telemetry}[kind]
     return next(entry for entry in entries if (entry.name, entry.point.value) == (name, value))
 
 

@@ -42,7 +42,7 @@ def survey(session: Session) -> tuple[Surveyed, ...]:
     owners: dict[str, Entry] = {}
     return (
         *(_plugin(session, entry, "plugins", "", owners) for entry in found.plugins),
-        *(_plugin(session, entry, "telemetry", off, owners) for entry in found.collectors),
+        *(_plugin(session, entry, "telemetry", off, owners) for entry in found.telemetry),
         *_commands(session, found.commands),
     )
 

@@ -231,7 +231,7 @@ def new_machine(root: Path) -> Machine:
     found = installed(SST)
     others = {
         entry.point.distribution_name
-        for entry in (*found.commands, *found.plugins, *found.collectors)
+        for entry in (*found.commands, *found.plugins, *found.telemetry)
         if not entry.first_party
     }
     if others:

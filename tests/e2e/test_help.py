@@ -143,8 +143,8 @@ def test_the_collectors_examples_work_one_after_the_other(
             assert served.wait(PATIENCE) == 0
 
 
-def test_the_example_of_a_migration_is_understood(machine: Machine, helps: Mapping[str, str]) -> None:
-    run = machine.sst(*example_of(helps[f"{COLLECTOR} migrate"])[1:])
+def test_the_example_of_a_move_is_understood(machine: Machine, helps: Mapping[str, str]) -> None:
+    run = machine.sst(*example_of(helps[f"{COLLECTOR} move"])[1:])
 
     assert run.returncode == 2
     assert "--warehouse" not in run.stderr

@@ -12,9 +12,10 @@ from consenting import Consenting
 from killing.adopting import Senders
 from killing.gate import Gate
 from killing.moments import Moments, watching
+from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.batch import utc_now
-from sst_telemetry.identity import iso_week, stored_secret, weekly_id
+from sst_telemetry.identity import stored_secret, weekly_id
 
 PHASES = {
     "any": None,
@@ -142,7 +143,7 @@ class Round:
         with suppress(OSError):
             sessions = [path.name[21:53].encode() for path in self.machine.queue.iterdir() if path.name[0] != "."]
             secret = stored_secret(self.machine.telemetry)
-            weekly = [secret, weekly_id(secret, iso_week(utc_now())).encode()] if secret else []
+            weekly = [secret, weekly_id(secret, week_of(utc_now())).encode()] if secret else []
             return (*sessions, *weekly)
         return ()
 

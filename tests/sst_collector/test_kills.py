@@ -25,8 +25,7 @@ import clocked_collector
 from clocked_collector import KEEP_DAYS, set_clock
 from collecting import Collector, StartCollector, Values, a_run
 from sst_collector.duckdb_file import mark_of
-from sst_collector.weeks import week_of
-from sst_core import SST
+from sst_core import SST, week_of
 
 ROUNDS = int(os.environ.get("SST_KILL_ROUNDS", "6"))
 CLIENTS = 3

@@ -9,11 +9,10 @@ import pytest
 from collecting import Values, a_run
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
-from sst_collector.publication import publish
+from sst_collector.publication import publish, summed_up
 from sst_collector.ranking import ranking
 from sst_collector.warehouse import Cell, PublishedWeek
-from sst_collector.weeks import week_of
-from sst_core import SST
+from sst_core import SST, week_of
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -45,7 +44,8 @@ def last_week(warehouse: DuckdbWarehouse) -> PublishedWeek:
 
 
 def snapshot(warehouse: DuckdbWarehouse, now: datetime, min_machines: int = 10) -> Values:
-    answer: Values = json.loads(publish(warehouse, SST.catalogue, min_machines, now).to_json())
+    publish(warehouse, SST.catalogue, min_machines, now)
+    answer: Values = json.loads(summed_up(warehouse, SST.catalogue, min_machines, now).to_json())
     return answer
 
 
@@ -201,7 +201,8 @@ def test_rejected_lines_are_told_in_tens_when_a_week_comes_out(
         segment = tmp_path / f"{secrets.token_hex(8)}.ndjson"
         segment.write_text(json.dumps({"week": week_of(now), "rejected": lines}))
         load([segment], warehouse)
-        earlier = publish(warehouse, SST.catalogue, 10, now, earlier)
+        publish(warehouse, SST.catalogue, 10, now)
+        earlier = summed_up(warehouse, SST.catalogue, 10, now, earlier)
         told.append(earlier.rejected)
 
     arrive(MONDAY, 12)

@@ -8,8 +8,7 @@ from shutil import rmtree
 import pytest
 
 from sst_collector.site_key import KEY_BYTES, NoKeyYet, SiteKey
-from sst_collector.weeks import week_of
-from sst_core import ConfigurationError
+from sst_core import ConfigurationError, week_of
 
 SUNDAY = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
 MONDAY = SUNDAY + timedelta(seconds=1)

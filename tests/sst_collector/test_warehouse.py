@@ -9,8 +9,7 @@ import pytest
 from collecting import Values, a_run
 from sst_collector.loader import load
 from sst_collector.warehouse import Cell, PublishedWeek, Warehouse, WarehouseError
-from sst_collector.weeks import week_of
-from sst_core import SST, Catalogue
+from sst_core import SST, Catalogue, week_of
 from warehousing import WEEK, Place, SegmentOf, runs
 
 

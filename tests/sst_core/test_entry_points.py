@@ -43,7 +43,7 @@ def test_the_products_own_come_first_and_the_others_by_name(folder: Path) -> Non
     assert [each.first_party for each in found.plugins] == [True, True, True, False, False]
     assert found.commands[-1].name == "aa"
     assert {each.name for each in found.commands if each.first_party} == set(SST.command_help)
-    assert [each.name for each in found.collectors] == ["telemetry"]
+    assert [each.name for each in found.telemetry] == ["telemetry"]
 
 
 def test_an_entry_that_is_found_twice_counts_once(folder: Path) -> None:

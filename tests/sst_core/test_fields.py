@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sst_core import SST, Choice, Field, RandomId
-from sst_core.ci import NAMES
+from sst_core.environment import NAMES
 
 PAGE = Path(__file__).parents[2] / "docs" / "telemetry-page.md"
 EXCEPTIONS = {"anonymousId", "sessionId"}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sst_core import SST, Consent, notice_text
-from sst_core.consent import Collecting
+from sst_core.consent import CollectingPlugin
 from sst_core.testing import PROGRAM, Machine
 from trees import tree
 
@@ -21,19 +21,22 @@ SIGN = "sst telemetry disable"
 ITEMS = Consent(SST, {}, None, None).items
 
 
-def consent(*others: Collecting, ci: str | None = None, **environ: str) -> Consent:
-    return Consent(SST, {"HOME": "/nowhere", **environ}, None, ci, collectors=others)
+def consent(*others: CollectingPlugin, ci: str | None = None, **environ: str) -> Consent:
+    return Consent(SST, {"HOME": "/nowhere", **environ}, None, ci, collecting_plugins=others)
 
 
 @given(
     st.sets(st.sampled_from(ITEMS)),
     st.lists(
-        st.builds(Collecting, st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.just("https://a.example")), max_size=9
+        st.builds(CollectingPlugin, st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.just("https://a.example")),
+        max_size=9,
     ),
     st.sampled_from([None, "other"]),
 )
 @settings(deadline=None, max_examples=30)
-def test_whatever_is_new_it_has_at_most_eight_lines(unseen: set[str], others: list[Collecting], ci: str | None) -> None:
+def test_whatever_is_new_it_has_at_most_eight_lines(
+    unseen: set[str], others: list[CollectingPlugin], ci: str | None
+) -> None:
     asked = consent(*others, ci=ci)
     items = tuple(item for item in asked.items if item in unseen or item.startswith("plugin "))
 
@@ -66,7 +69,7 @@ def test_of_a_grown_catalogue_only_what_is_new_is_shown() -> None:
 
 
 def test_a_new_plugin_that_collects_is_named_with_where_it_sends() -> None:
-    other = Collecting("nosy", "https://nosy.example")
+    other = CollectingPlugin("nosy", "https://nosy.example")
 
     first = notice_text(consent(other), consent(other).items)
     later = notice_text(consent(other), (other.notice_item,))

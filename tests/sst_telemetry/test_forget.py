@@ -6,9 +6,10 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer, dripping
+from sst_core import week_of
 from sst_core.testing import Machine
 from sst_telemetry.forget import IDS_A_REQUEST, WEEKS, forget, pending_count, reset
-from sst_telemetry.identity import iso_week, machine_secret, weekly_id
+from sst_telemetry.identity import machine_secret, weekly_id
 
 CONFIRMED = answer(200, b'{"forgotten": 14}')
 
@@ -39,7 +40,7 @@ def test_every_week_that_a_collector_may_still_keep_is_asked_for(
     forgotten = forget(consenting.consent())
 
     now = datetime.now(UTC)
-    weeks = {iso_week(now - timedelta(days=days)) for days in range(91)}
+    weeks = {week_of(now - timedelta(days=days)) for days in range(91)}
     assert {weekly_id(secret, week) for week in weeks} <= set(asked(loopback))
     assert (forgotten.asked, forgotten.pending) == (WEEKS, 0)
     assert pending_count(consenting.locations) == 0
@@ -142,7 +143,7 @@ def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
     ids = [f"{number:032x}" for number in range(3 * IDS_A_REQUEST - 1)]
-    week = iso_week(datetime.now(UTC))
+    week = week_of(datetime.now(UTC))
     (machine.state / "forget.json").write_text(json.dumps({loopback.url: dict.fromkeys(ids, week)}))
     loopback.script = [CONFIRMED, answer(500)]
 
@@ -175,7 +176,7 @@ def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Mac
 
     reset(consenting.consent())
 
-    old = weekly_id(secret, iso_week(datetime.now(UTC)))
+    old = weekly_id(secret, week_of(datetime.now(UTC)))
     assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())
 
 
@@ -207,7 +208,7 @@ def test_a_retry_in_the_next_week_keeps_the_id_of_the_first(consenting: Consenti
 
 
 def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:
-    weeks = [iso_week(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
+    weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
     ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
     (consenting.locations.state / "forget.json").write_text(json.dumps({"http://127.0.0.1:9/events": ids}))
 

@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from consenting import Consenting
 from loopback import Loopback
-from sst_core import SST, ConfigurationError
+from sst_core import SST, ConfigurationError, week_of
 from sst_core.testing import Machine
-from sst_telemetry.identity import iso_week, machine_secret, weekly_id
+from sst_telemetry.identity import machine_secret, weekly_id
 
 MONDAY = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 SUNDAY = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
@@ -71,21 +71,9 @@ def test_two_machines_have_two_ids(consenting: Consenting, loopback: Loopback) -
 def test_an_id_is_as_good_as_a_name_for_a_machine_and_a_week(
     one: bytes, other: bytes, then: datetime, later: datetime
 ) -> None:
-    same = one == other and iso_week(then) == iso_week(later)
-    assert (weekly_id(one, iso_week(then)) == weekly_id(other, iso_week(later))) is same
-    assert SST.catalogue["anonymousId"].kind.accepts(weekly_id(one, iso_week(then)))
-
-
-@pytest.mark.parametrize(
-    ("moment", "week"),
-    [
-        (datetime(2027, 1, 3, 12, tzinfo=UTC), "2026-W53"),
-        (datetime(2027, 1, 4, tzinfo=UTC), "2027-W01"),
-        (datetime(2026, 11, 23, 1, tzinfo=timezone(timedelta(hours=2))), "2026-W47"),
-    ],
-)
-def test_weeks_are_iso_weeks_in_utc(moment: datetime, week: str) -> None:
-    assert iso_week(moment) == week
+    same = one == other and week_of(then) == week_of(later)
+    assert (weekly_id(one, week_of(then)) == weekly_id(other, week_of(later))) is same
+    assert SST.catalogue["anonymousId"].kind.accepts(weekly_id(one, week_of(then)))
 
 
 def test_the_secret_is_the_users_alone_and_never_leaves(consenting: Consenting, loopback: Loopback) -> None:

@@ -21,7 +21,7 @@ from consenting import Consenting
 from loopback import Loopback
 from sst_core.testing import Machine
 from sst_telemetry import queue as queue_module
-from sst_telemetry.queue import MAX_AGE, MAX_BYTES, Queue, week_of
+from sst_telemetry.queue import MAX_AGE, MAX_BYTES, Queue, pinned_week
 
 NOW = 1_800_000_000.0
 DAY = 24 * 3600.0
@@ -222,15 +222,15 @@ def test_a_system_that_has_no_such_flags_reads_runs_too(tmp_path: Path, monkeypa
 def test_a_run_keeps_the_week_that_it_was_first_sent_in(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     path = at(tmp_path, NOW)
-    assert week_of(path) is None
+    assert pinned_week(path) is None
 
     pinned = queue.pinned(path, "2026-W48")
 
     assert pinned.name == f"{path.stem}.2026-W48.json"
     assert queue.waiting() == [pinned]
-    assert week_of(pinned) == "2026-W48"
+    assert pinned_week(pinned) == "2026-W48"
     assert queue.pinned(pinned, "2026-W49") == pinned
-    assert week_of(pinned) == "2026-W48"
+    assert pinned_week(pinned) == "2026-W48"
     foreign = tmp_path / "notes.json"
     foreign.touch()
     assert queue.pinned(foreign, "2026-W49") == foreign

@@ -12,14 +12,14 @@ import pytest
 
 from clickhouse_servers import PASSWORD, Servers
 from collecting import Collector, StartCollector, a_run
-from sst_collector import migration
+from sst_collector import transfer as transferring
 from sst_collector.clickhouse_address import PASSWORD_VARIABLE
 from sst_collector.clickhouse_database import Database
 from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
-from sst_collector.migration import checksum, migrate
 from sst_collector.publication import publish
+from sst_collector.transfer import checksum, transfer
 from sst_collector.warehouse import WarehouseError
 from sst_core import SST
 from sst_core.testing import PROGRAM, Machine
@@ -60,13 +60,13 @@ def test_everything_is_taken_over_once_and_the_numbers_are_the_same(file: Path, 
         assert isinstance(target, ClickhouseWarehouse)
         before = numbers(source)
         for _ in range(2):
-            migrated = migrate(source, target, lambda _: None)
-            assert (migrated.runs, migrated.published, migrated.checksum) == (80, 2, before[0])
+            moved = transfer(source, target, lambda _: None)
+            assert (moved.runs, moved.published, moved.checksum) == (80, 2, before[0])
             assert numbers(target) == before
 
 
 def test_it_is_resumed_wherever_it_was_ended(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migration, "BATCH", 10)
+    monkeypatch.setattr(transferring, "BATCH", 10)
     insert, lives = Database.insert, 0
 
     def dying(database: Database, query: str, *lines: Any, **names: str) -> None:
@@ -84,7 +84,7 @@ def test_it_is_resumed_wherever_it_was_ended(file: Path, shared_place: Place, mo
             while True:
                 lives = 5
                 try:
-                    migrate(source, target, lambda _: None)
+                    transfer(source, target, lambda _: None)
                 except KeyboardInterrupt:
                     ended += 1
                 else:
@@ -102,7 +102,7 @@ def test_a_run_that_comes_after_it_and_was_there_before_counts_once(
         assert isinstance(target, ClickhouseWarehouse)
         source.load(segment)  # and the process died before it deleted it
         before = runs(source, "2026-W49")
-        migrate(source, target, lambda _: None)
+        transfer(source, target, lambda _: None)
         load([segment, segment_of(again, a_run(), week="2026-W49")], target)
         assert runs(target, "2026-W49") == before + 1
 
@@ -113,7 +113,7 @@ def test_a_warehouse_with_another_history_is_refused(file: Path, shared_place: P
         load([segment_of(*(a_run() for _ in range(30)), week="2026-W47")], target)
         publish(target, SST.catalogue, 10, LATER)
         with pytest.raises(WarehouseError, match="has published 2026-W47 already"):
-            migrate(source, target, lambda _: None)
+            transfer(source, target, lambda _: None)
 
 
 def test_a_file_of_another_programs_runs_is_refused(file: Path, shared_place: Place) -> None:
@@ -122,7 +122,7 @@ def test_a_file_of_another_programs_runs_is_refused(file: Path, shared_place: Pl
     with opened(file, less) as source, shared_place.opened() as target:
         assert isinstance(target, ClickhouseWarehouse)
         with pytest.raises(WarehouseError, match=r"runs with a sstVersion.*--product"):
-            migrate(source, target, lambda _: None)
+            transfer(source, target, lambda _: None)
 
 
 def test_a_difference_is_found(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_a_difference_is_found(file: Path, shared_place: Place, monkeypatch: pyt
         assert isinstance(target, ClickhouseWarehouse)
         monkeypatch.setattr(DuckdbWarehouse, "kept_runs", losing)
         with pytest.raises(WarehouseError, match="the two warehouses differ"):
-            migrate(source, target, lambda _: None)
+            transfer(source, target, lambda _: None)
 
 
 def test_the_command_moves_a_collector_and_nothing_counts_twice(
@@ -150,9 +150,9 @@ def test_the_command_moves_a_collector_and_nothing_counts_twice(
     collector.end()
 
     refused = sst(collector, "serve", "--port", "0", "--warehouse", url)
-    assert (refused.returncode, "sst collector migrate" in refused.stderr) == (2, True)
-    for said in ("20 runs and 0 published weeks are in both", "has been migrated"):
-        moved = sst(collector, "migrate", "--warehouse", url)
+    assert (refused.returncode, "sst collector move" in refused.stderr) == (2, True)
+    for said in ("20 runs and 0 published weeks are in both", "has been moved"):
+        moved = sst(collector, "move", "--warehouse", url)
         assert (moved.returncode, said in moved.stdout, moved.stderr) == (0, True, ""), moved
 
     collector.options += ["--warehouse", url]
@@ -172,7 +172,7 @@ def test_a_person_at_a_terminal_sees_how_far_it_has_come(
     collector.end()
 
     screen = machine.on_terminal(
-        "collector", "migrate", "--data", str(collector.data), "--warehouse", url,
+        "collector", "move", "--data", str(collector.data), "--warehouse", url,
         env={PASSWORD_VARIABLE: PASSWORD, "SST_TELEMETRY_DISABLED": "1"},
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Whether a run is in CI, and in which service of a closed list."""
+"""What the environment says of a run: whether a switch is on, and in which CI service of a closed list it is."""
 
 from collections.abc import Mapping
 

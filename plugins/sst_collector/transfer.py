@@ -1,4 +1,4 @@
-"""Migration: what a file of DuckDB's holds, taken to a ClickHouse, and looked at there before the file is put aside.
+"""Transfer: what a file of DuckDB's holds, taken to a ClickHouse, and looked at there before the file is put aside.
 
 It may be ended at any moment and begun again: what is taken over has a name that its content makes, a name is taken
 over once, and a week is published once.
@@ -16,7 +16,7 @@ from sst_collector.warehouse import PublishedWeek, Warehouse, WarehouseError
 
 
 @dataclass(frozen=True, slots=True)
-class Migrated:
+class Transferred:
     """What is in both now."""
 
     runs: int
@@ -26,7 +26,7 @@ class Migrated:
     """SHA-256 of the published numbers."""
 
 
-def migrate(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> Migrated:
+def transfer(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> Transferred:
     """Take everything over and compare. Raises :class:`WarehouseError`, also where the two differ in the end."""
     if unknown := source.unknown_fields():
         raise WarehouseError(
@@ -48,7 +48,7 @@ def migrate(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[
         target.take_over(name, "", (), rejected)
     say("comparing")
     _compare(source, target)
-    return Migrated(runs, len(published), checksum(target.published_weeks(since="")))
+    return Transferred(runs, len(published), checksum(target.published_weeks(since="")))
 
 
 def checksum(published: Iterable[PublishedWeek]) -> str:
@@ -77,7 +77,7 @@ def _compare(source: DuckdbWarehouse, target: ClickhouseWarehouse) -> None:
         if one != other:
             raise WarehouseError(
                 f"{what}: the two warehouses differ ({one[:12]} and {other[:12]}). The file stays as it is. "
-                "Name an empty database and migrate anew"
+                "Name an empty database and move anew"
             )
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sst_core import ci_name, is_set
-from sst_core.ci import VARIABLES
+from sst_core.environment import VARIABLES
 
 ON = ["1", "true", "TRUE", "yes", "Y", "on", " 1 ", "anything", "-1", "2", "falsey", "00", "null", "none", "fal se"]
 OFF = [None, "", " ", "\t", "0", " 0 ", "false", "FALSE", "False ", "no", "NO", "off", "Off\n"]

@@ -1,0 +1,8 @@
+"""ISO weeks, written `2026-W48`: what an anonymous id lives for, and what is counted and published at once."""
+
+from datetime import UTC, datetime
+
+
+def week_of(moment: datetime) -> str:
+    """The week that `moment` is in, of which UTC decides where it ends. As text, weeks sort in order of time."""
+    return moment.astimezone(UTC).strftime("%G-W%V")
