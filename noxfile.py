@@ -33,6 +33,29 @@ def with_aws(session: nox.Session) -> dict[str, str]:
     return {"SST_TEST_AWS": str(beside(session, "aws", "--requirement", "constraints-aws.txt"))}
 
 
+def with_cdk(session: nox.Session) -> dict[str, str]:
+    """Make what the provider for AWS CDK is tested with, and say to the tests where it is.
+
+    Its CLI comes by npm into a folder of the session's, with Node from the machine. An app in Python runs it, in an
+    environment of its own.
+    """
+    # In a folder of its own: the tests' projects are made below the session's, and a provider looks upward.
+    tools = Path(session.create_tmp()).resolve() / "aws-cdk"
+    tools.mkdir(exist_ok=True)
+    (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
+    session.run_install("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
+    app = beside(
+        session, "cdk-app", "--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "cdk-app")
+    )
+    return {**with_aws(session), "SST_TEST_CDK": str(tools), "SST_TEST_CDK_APP": str(app / "bin" / "python")}
+
+
+def install_warehouses(session: nox.Session) -> None:
+    """Install what is tested with real servers, which are Debian's `clickhouse-server` and `zookeeper`."""
+    # It asks for pandas and pyarrow, 80 MB, and works without them.
+    session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
+
+
 def beside(session: nox.Session, name: str, *requirements: str) -> Path:
     """An environment of its own for tools that pin a good part of what they need; made anew when that changes."""
     folder = Path(session.virtualenv.location).resolve().parent / name
@@ -80,28 +103,15 @@ def tests(session: nox.Session) -> None:
 def warehouses(session: nox.Session) -> None:
     """Test what several collectors share, with real servers: Debian's `clickhouse-server`, `zookeeper`."""
     install(session, "test", project=".[collector]")
-    # It asks for pandas and pyarrow, 80 MB, and works without them.
-    session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
+    install_warehouses(session)
     session.run("pytest", "tests/sst_collector", "--numprocesses", "2", "-m", "warehouses", *session.posargs)
 
 
 @nox.session
 def cdk(session: nox.Session) -> None:
-    """Test the provider for AWS CDK: its CLI comes by npm into a folder of the session's, with Node from the machine.
-
-    It is run by an app in Python, in an environment of its own.
-    """
+    """Test the provider for AWS CDK, with its CLI and an app."""
     install(session, "test", project=".[collector,cdk]")
-    # In a folder of its own: the tests' projects are made below the session's, and a provider looks upward.
-    tools = Path(session.create_tmp()).resolve() / "aws-cdk"
-    tools.mkdir(exist_ok=True)
-    (tools / "package.json").write_text(Path("tests/sst_cdk/package.json").read_text())
-    session.run_install("npm", "install", "--prefix", str(tools), "--no-audit", "--no-fund", external=True)
-    app = beside(
-        session, "cdk-app", "--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "cdk-app")
-    )
-    env = {**with_aws(session), "SST_TEST_CDK": str(tools), "SST_TEST_CDK_APP": str(app / "bin" / "python")}
-    session.run("pytest", "tests/sst_cdk", *session.posargs, env=env)
+    session.run("pytest", "tests/sst_cdk", *session.posargs, env=with_cdk(session))
 
 
 @nox.session
@@ -174,6 +184,8 @@ def coverage(session: nox.Session) -> None:
     What a process imports and asks of the system is more then, so the tests that watch just that fail: it is theirs.
     """
     install(session, "test", "adopted", "coverage", project=".[collector,cdk]")
+    install_warehouses(session)
+    with_tools = with_cdk(session)
     measured = Path(session.create_tmp()).resolve() / "coverage"
     of = {"COVERAGE_RCFILE": str(Path("tests/coverage.ini").resolve()), "COVERAGE_FILE": str(measured / "of")}
     session.run("coverage", "erase", env=of)
@@ -183,8 +195,8 @@ def coverage(session: nox.Session) -> None:
     begin = {**of, "COVERAGE_PROCESS_START": of["COVERAGE_RCFILE"]}
     everywhere = Path(site.strip()) / "measured.pth"
     everywhere.write_text(f"import os; os.environ.update({begin!r}); import coverage; coverage.process_startup()\n")
-    tests = ("pytest", "--numprocesses", "2", "-m", "not warehouses", "--timeout", "600")
-    session.run(*tests, *session.posargs, env=with_aws(session), success_codes=[0, 1])
+    tests = ("pytest", "--numprocesses", "2", "--timeout", "600")
+    session.run(*tests, *session.posargs, env=with_tools, success_codes=[0, 1])
     everywhere.unlink()
     session.run("coverage", "combine", "--quiet", str(measured), env=of)
     session.run("coverage", "report", env=of)
