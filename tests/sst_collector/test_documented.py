@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import shlex
 import socket
 import subprocess
 import time
@@ -114,6 +115,23 @@ def test_the_documented_proxy_logs_nobody_not_even_when_the_collector_is_away(
     collector.end()
     assert httpx.get(f"{url}/healthz", headers=headers).status_code == 502
     assert written() == before
+
+
+def test_the_unit_is_enabled_and_its_log_asked_for_as_the_page_says(tmp_path: Path) -> None:
+    """In a tree of its own, where nothing runs: so without `--now` and without `-f`."""
+    (line,) = re.findall(r"^    (systemctl .*)$", TEXT, re.MULTILINE)
+    enable, log = ([word for word in shlex.split(each) if word not in ("--now", "-f")] for each in line.split(" && "))
+    units = tmp_path / "etc/systemd/system"
+    units.mkdir(parents=True)
+    (units / "sst-collector.service").write_text(block("ini"))
+
+    subprocess.run([needed(enable[0]), f"--root={tmp_path}", *enable[1:]], capture_output=True, check=True)
+    told = subprocess.run(
+        [needed(log[0]), f"--directory={tmp_path}", *log[1:]], capture_output=True, text=True, check=True
+    )
+
+    assert (units / "multi-user.target.wants/sst-collector.service").is_symlink()
+    assert told.stdout == "-- No entries --\n"
 
 
 def test_the_documented_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
