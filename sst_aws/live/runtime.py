@@ -136,8 +136,9 @@ class Environment:
 
     def _tell(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._say(f"{self.function.name} | {line.decode(errors='replace').rstrip()}")
+        with self._process.stdout as lines:
+            for line in lines:
+                self._say(f"{self.function.name} | {line.decode(errors='replace').rstrip()}")
 
 
 class _RuntimeServer(ThreadingHTTPServer):
@@ -183,19 +184,9 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """An answer, or an error."""
-        payload = self._body()
+        payload = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.environment.answered(Answer(payload, failed=self.path.endswith("/error")))
         self._answer(202, b'{"status": "OK"}')
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -1,0 +1,103 @@
+"""The processes that functions run in, by AWS's own runtime client, and the API that they ask."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sst_aws.live.functions import Function
+from sst_aws.live.runtime import API, Answer, Environment, Pool
+from sst_core.testing import PATIENCE
+
+HANDLER = """
+import os, threading, time
+
+def soon_gone(event, context):
+    threading.Timer(0.1, os._exit, (3,)).start()
+    return os.getpid()
+
+def slow(event, context):
+    open("began", "w").close()
+    time.sleep(20)
+
+def asks(event, context):
+    return os.environ["AWS_LAMBDA_RUNTIME_API"]
+"""
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "app.py").write_text(HANDLER)
+    return folder
+
+
+def function(code: Path, handler: str) -> Function:
+    return Function("F", f"app.{handler}", (code,), {}, 30.0, 128)
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def environment(code: Path, said: list[str]) -> Iterator[Environment]:
+    running = Environment(function(code, "asks"), "eu-west-1", said.append)
+    yield running
+    running.end()
+
+
+def test_a_process_that_ended_after_its_answer_is_replaced(code: Path, said: list[str]) -> None:
+    pool = Pool(function(code, "soon_gone"), "eu-west-1", said.append)
+    try:
+        first = pool.invoke(b"{}")
+        (environment,) = pool._all
+        environment._process.wait(PATIENCE)
+
+        second = pool.invoke(b"{}")
+    finally:
+        pool.end()
+
+    assert not first.failed
+    assert not second.failed
+    assert json.loads(first.payload) != json.loads(second.payload)
+
+
+def test_an_event_that_is_under_way_at_the_end_fails_in_words(code: Path, said: list[str]) -> None:
+    pool, answers = Pool(function(code, "slow"), "eu-west-1", said.append), list[Answer]()
+    waiting = threading.Thread(target=lambda: answers.append(pool.invoke(b"{}")))
+    waiting.start()
+    until = time.monotonic() + PATIENCE
+    while not (code / "began").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+    pool.end()
+    waiting.join(PATIENCE)
+
+    (answer,) = answers
+    assert answer.failed
+    assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
+    assert not pool._all
+
+
+def test_what_is_no_question_of_the_api_has_no_answer(environment: Environment) -> None:
+    api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
+
+    assert httpx.get(f"{api}{API}/invocation/last", trust_env=False).status_code == 404
+    assert httpx.post(f"{api}{API}/init/error", content=b"{}", trust_env=False).status_code == 202, "for no event"
+    assert not environment.invoke(b"{}").failed
+
+
+def test_a_bug_of_ours_is_shown(environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+    api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
+
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"{api}{API}/init/error", content=iter([b"{}"]), trust_env=False)  # says no length
+
+    assert "TypeError" in capfd.readouterr().err
