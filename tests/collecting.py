@@ -123,4 +123,4 @@ def collectors(folder: Path) -> Iterator[StartCollector]:
 
     yield start
     for collector in started:
-        collector.end(signal.SIGKILL)
+        collector.end()
