@@ -93,8 +93,7 @@ def _until_told_to_stop() -> Iterator[Callable[[], int]]:
         stop.set()
 
     def wait() -> int:
-        while not stop.wait(3600):
-            pass
+        stop.wait()
         return int(ExitCode.INTERRUPT) if told[0] == signal.SIGINT else 128 + told[0]
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,6 +1,7 @@
 """`sst collector doctor`."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -11,14 +12,18 @@ from pathlib import Path
 import pytest
 
 from collecting import StartCollector, a_run, collectors
+from permissions import give_away, modestly
+from sst_collector import doctor as doctoring
 from sst_collector.data_folder import DataFolder
+from sst_collector.doctor import BACKLOG_BYTES
+from sst_collector.duckdb_file import mark_of
 from sst_core import held
 from sst_core.testing import PROGRAM
 
 
-def doctor(data: Path, *options: str) -> tuple[int, str]:
+def doctor(data: Path, *options: str, program: tuple[str, ...] = (str(PROGRAM),)) -> tuple[int, str]:
     run = subprocess.run(
-        [PROGRAM, "collector", "doctor", "--data", data, *options], capture_output=True, text=True, check=False
+        [*program, "collector", "doctor", "--data", data, *options], capture_output=True, text=True, check=False
     )
     assert run.stderr == ""
     return run.returncode, run.stdout
@@ -111,6 +116,84 @@ def test_what_others_can_read(used: Path) -> None:
     code, text = doctor(used)
     assert code == 1
     assert f"WRONG  others can read or change: {used}\n       Run: chmod go-rwx {used}\n" in text
+
+
+def test_what_somebody_else_has(used: Path) -> None:
+    give_away(used / "snapshot.json")
+    code, text = doctor(used)
+    assert code == 1
+    assert f"WRONG  not the folder's owner has: {used}/snapshot.json\n" in text
+    assert f"       Run: chown --reference={used} {used}/snapshot.json\n" in text
+
+
+def test_a_folder_that_is_not_yours_to_use(used: Path) -> None:
+    used.chmod(0o500)
+    assert doctor(used, program=modestly(PROGRAM)) == (
+        1,
+        f"WRONG  {used} is not yours to use\n       Run this as the user that `serve` runs as, or chown the folder.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lock", "/lock can't be opened: Permission denied\n       chown it to the user of `serve`.\n"),
+        ("journal/9.ndjson", "WRONG  a segment of the journal can't be read\n       chown what is in "),
+        ("snapshot.json", "snapshot.json can't be read\n       Delete it: the next round writes it anew.\n"),
+    ],
+)
+def test_a_file_that_is_not_yours_to_use(used: Path, name: str, words: str) -> None:
+    (used / name).touch()
+    (used / name).chmod(0)
+    code, text = doctor(used, program=modestly(PROGRAM))
+    assert (code, words in text) == (1, True), text
+
+
+def test_a_disk_that_is_nearly_full(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrong_with(used) == []
+    monkeypatch.setattr(doctoring, "ROOM", 1 << 62)
+    ((what, remedy),) = wrong_with(used)
+    assert re.fullmatch(r"the disk has [\d.]+ [KMG]?i?B?(bytes)? left", what)
+    assert remedy == "Make room: on a full disk, requests are answered with 503."
+
+
+def test_a_journal_that_nobody_loads(used: Path) -> None:
+    with (used / "journal" / "9.ndjson").open("wb") as segment:
+        segment.truncate(BACKLOG_BYTES + 1)
+    ((what, remedy),) = wrong_with(used)
+    assert re.fullmatch(r"\d+ segments of the journal, 1.0 GiB, wait for the loader", what)
+    assert remedy.startswith("See what `serve` says about the warehouse")
+
+
+def test_a_folder_that_nothing_was_loaded_in_yet(used: Path) -> None:
+    for path in (used / "warehouse.duckdb", mark_of(used / "warehouse.duckdb")):
+        path.unlink()
+    (used / "snapshot.json").unlink()
+    code, text = doctor(used)
+    assert code == 0
+    assert "there is no warehouse yet: the first round of `serve` makes it" in text
+    assert "nothing was published yet: the first round of `serve` does" in text
+
+
+def test_another_warehouse_beside_the_folders_own(used: Path) -> None:
+    code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
+    assert code == 1
+    assert (
+        f"WRONG  {used}/warehouse.duckdb holds what the other warehouse lacks\n       Run: sst collector move\n" in text
+    )
+
+
+def test_another_warehouse_that_nobody_answers_for(used: Path) -> None:
+    (used / "warehouse.duckdb").unlink()
+    code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
+    assert code == 1
+    assert "WRONG  the warehouse at 127.0.0.1:9 can't be reached: ConnectError\n       See to the servers" in text
+
+
+def wrong_with(data: Path) -> list[tuple[str, str]]:
+    """What it finds wrong, and what to do."""
+    found = doctoring.examine(data, None, 3600, datetime.now(UTC), None)
+    return [(each.what, each.remedy) for each in found if each.remedy is not None]
 
 
 def test_a_snapshot_that_is_old(used: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from permissions import give_away
 from sharing import share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision
 from sst_core.consent import working_folder
@@ -267,9 +268,7 @@ def test_a_file_that_cannot_be_trusted_is_an_off_and_says_so(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_somebody_elses_file_has_no_say_in_a_project_and_is_an_off_elsewhere(
-    tmp_path: Path, source: str, give_away: Shape
-) -> None:
+def test_somebody_elses_file_has_no_say_in_a_project_and_is_an_off_elsewhere(tmp_path: Path, source: str) -> None:
     def foreign(path: Path) -> None:
         put(path, "[telemetry]\nenabled = false\n")
         give_away(path)
@@ -282,7 +281,7 @@ def test_somebody_elses_file_has_no_say_in_a_project_and_is_an_off_elsewhere(
     assert decision.enabled is (source == "project")
 
 
-def test_somebody_elses_consent_is_none(tmp_path: Path, give_away: Shape) -> None:
+def test_somebody_elses_consent_is_none(tmp_path: Path) -> None:
     """Somebody else's `enabled = true`, or notice, counts no more than their no."""
     consent = consent_at(tmp_path)
     consent.grant()
@@ -294,7 +293,7 @@ def test_somebody_elses_consent_is_none(tmp_path: Path, give_away: Shape) -> Non
     assert decision.unseen == consent.items
 
 
-def test_every_project_above_is_asked_whoever_owns_those_between(tmp_path: Path, give_away: Shape) -> None:
+def test_every_project_above_is_asked_whoever_owns_those_between(tmp_path: Path) -> None:
     consent = consent_at(tmp_path)
     consent.grant()
     put(tmp_path / "project" / "below" / "sst.toml", "[telemetry]\nenabled = true\n")
@@ -497,7 +496,7 @@ def test_a_project_that_does_not_parse_is_a_no_and_an_error_that_says_how_to_men
     assert sources(consenting)["enabled"] is False
 
 
-def test_a_project_of_somebody_else_neither_runs_nor_decides(consenting: Machine, give_away: Shape) -> None:
+def test_a_project_of_somebody_else_neither_runs_nor_decides(consenting: Machine) -> None:
     file = consenting.project('build = ["touch", "ran"]', extra="[telemetry]\nenabled = false")
     give_away(file)
 

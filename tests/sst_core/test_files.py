@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from permissions import give_away
 from sharing import share_with_a_group
 from sst_core import ConfigurationError, read_own, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder
@@ -105,7 +106,7 @@ def test_refusing_leaves_no_descriptor_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [folder, link, writable_by_all, pipe])
-def test_what_is_somebody_elses_is_told_apart(tmp_path: Path, shape: Shape, give_away: Callable[[Path], None]) -> None:
+def test_what_is_somebody_elses_is_told_apart(tmp_path: Path, shape: Shape) -> None:
     path = tmp_path / "file"
     shape(path)
     give_away(path)

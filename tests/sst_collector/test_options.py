@@ -1,0 +1,72 @@
+"""What the collector's commands say where something that they need is missing or wrong."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from permissions import modestly
+from sst_core.testing import PROGRAM, Machine
+
+PACKAGES = ("duckdb", "falcon", "msgspec", "uvicorn")
+ADDRESS = "clickhouse://127.0.0.1:9/sst"
+
+
+@pytest.fixture
+def bare(machine: Machine, tmp_path: Path) -> Machine:
+    """A machine whose Python lacks what only a collector needs."""
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    for name in PACKAGES:
+        (missing / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')")
+    machine.environ["PYTHONPATH"] = os.pathsep.join([str(missing), *filter(None, [machine.environ.get("PYTHONPATH")])])
+    return machine
+
+
+@pytest.mark.parametrize(
+    "command", [("serve",), ("export", "site"), ("stats",), ("doctor",), ("move", "--warehouse", ADDRESS)]
+)
+def test_without_its_packages_a_command_says_how_to_get_them(bare: Machine, command: tuple[str, ...]) -> None:
+    ended = bare.sst("collector", *command, "--data", "data")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("sst: error: The collector needs packages that are not installed (")
+    assert ended.stderr.endswith("). Run: pip install 'sst[collector]'\n")
+    assert any(f"({name})" in ended.stderr for name in PACKAGES)
+
+
+@pytest.mark.parametrize(
+    "target", ["no_such_module:main", "json:nothing", "json:dumps", "json", "sst_core.sst:SST.name"]
+)
+def test_a_product_that_is_none_is_a_wrong_option(machine: Machine, target: str) -> None:
+    ended = machine.sst("collector", "stats", "--data", "data", "--product", target)
+
+    assert ended.returncode == 2
+    assert "Invalid value for --product" in ended.stderr
+    assert target.partition(":")[0] in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("serve", "--data", "data", "--host", ""), "name an address; 0.0.0.0 is every one of this machine"),
+        (("move", "--data", "data"), "name where to"),
+    ],
+)
+def test_what_is_left_out_is_asked_for(machine: Machine, arguments: tuple[str, ...], told: str) -> None:
+    ended = machine.sst("collector", *arguments)
+
+    assert (ended.returncode, told in " ".join(ended.stderr.split())) == (2, True), ended.stderr
+    assert not (machine.folder / "data").exists()
+
+
+def test_a_snapshot_that_is_not_yours_to_read_is_an_error_in_words(tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    snapshot.touch(mode=0)
+
+    command = [*modestly(PROGRAM), "collector", "stats", "--data", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (2, f"sst: error: {snapshot} can't be read: Permission denied.\n")
