@@ -55,3 +55,16 @@ def test_it_runs_as_a_program() -> None:
 
     assert run.returncode in (0, 1), "an old tag has to pass this test for ever"
     assert f"{len(FIELDS)} fields on " in run.stdout
+
+
+def test_what_is_due_and_what_has_expired_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for expires, code, word in ((DAY, 1, "expired"), (DAY + NOTICE_PERIOD, 0, "due    ")):
+        product = replace(SST, catalogue=catalogue_expiring(expires))
+        monkeypatch.setattr("sst_core.sst.SST", product)
+        assert main("sst_core.sst:SST", DAY) == code
+        line = f"{word} {expires}: {FIELDS[2].key}, last reviewed {FIELDS[2].reviewed} by {FIELDS[2].reviewer}"
+        printed = capsys.readouterr().out
+        assert printed.splitlines()[0] == line
+        assert ("Review each" in printed) is bool(code)

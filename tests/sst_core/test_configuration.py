@@ -164,3 +164,19 @@ def test_any_document_survives_off_and_on(tmp_path_factory: pytest.TempPathFacto
     assert tomllib.loads(path.read_bytes().decode()) == {**values, "table": values, "telemetry": {"enabled": False}}
     write_telemetry_enabled(path, True)
     assert tomllib.loads(path.read_bytes().decode()) == {**values, "table": values}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_corner_in_which_an_edit_would_go_wrong_is_left_to_the_person(tmp_path: Path, enabled: bool) -> None:
+    """Valid TOML that tomlkit takes for a repetition."""
+    text = f"[[a.b]]\n[telemetry]\nenabled = {str(not enabled).lower()}\n[a.b.c]\n[[a.b]]\n"
+    path = file(tmp_path, text)
+    assert telemetry_table(path) == {"enabled": not enabled}
+
+    with pytest.raises(
+        ConfigurationError, match=r"can't be edited: .*\. Edit \[telemetry\] enabled yourself\."
+    ) as told:
+        write_telemetry_enabled(path, enabled)
+
+    assert str(path) in str(told.value)
+    assert path.read_text() == text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from permissions import give_away
 from sharing import share_with_a_group
 from sst_core import ConfigurationError, read_own, write_private
-from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder
+from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder, refuse_foreign
 
 Shape = Callable[[Path], None]
 
@@ -183,3 +183,28 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"[Nn]ot a directory|exists"):
         (tmp_path / "plain").write_text("")
         make_private_folder(tmp_path / "plain" / "below")
+
+
+def test_a_file_that_fails_while_it_is_read_is_named() -> None:
+    memory = Path("/proc/self/mem")  # its first page is nobody's
+
+    with pytest.raises(ConfigurationError, match="/proc/self/mem can't be read: Input/output error"):
+        read_own(memory)
+
+
+def test_a_group_that_nobody_knows_is_not_ones_own(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    path = tmp_path / "file"
+    path.touch()
+    os.chown(path, -1, 54_321)
+    path.chmod(0o664)
+
+    with pytest.raises(ConfigurationError, match="can be written by others"):
+        read_own(path)
+    with pytest.raises(ConfigurationError, match="can be written by others"):
+        refuse_foreign(path)
+
+
+def test_what_is_not_there_is_nobodys(tmp_path: Path) -> None:
+    refuse_foreign(tmp_path / "nothing")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sst_core.installation import entry_points, normalized
+from sst_core.installation import entry_points, installed_version, normalized
 from sst_core.testing import Machine
 
 GROUPS = frozenset({"acme.commands", "acme.plugins"})
@@ -156,3 +156,14 @@ def test_a_command_does_not_import_pythons_library_for_it(machine: Machine) -> N
 
     assert "sst_core.installation" in result.stderr
     assert "importlib.metadata" not in result.stderr
+
+
+def test_a_version_is_found_wherever_a_distribution_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(path, "the_name-1.0.dist-info", None)
+    archive = path / "more.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("zipped-3.4.dist-info/METADATA", "Metadata-Version: 2.1\nName: zipped\nVersion: 3.4\n")
+
+    assert (installed_version("The.Name"), installed_version("zipped")) == ("1.0", None)
+    monkeypatch.syspath_prepend(archive)
+    assert [installed_version(name) for name in ("the-name", "zipped", "nobody")] == ["1.0", "3.4", None]

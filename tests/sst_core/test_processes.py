@@ -1,11 +1,13 @@
 """Running a tool: its exit code is ours, and each signal reaches it exactly once."""
 
+import errno
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -274,3 +276,38 @@ def test_a_tool_knows_whether_a_person_is_reading(machine: Machine) -> None:
 
     assert machine.sst("start").stdout == "False False False\n"
     assert "True True True\n" in machine.on_terminal("start", env={"SST_TELEMETRY_DISABLED": "1"}).text
+
+
+@pytest.mark.parametrize("way", ["not there", "failing"])
+def test_where_the_system_has_no_handle_on_a_process_the_run_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    def failing(_process: int) -> int:
+        raise OSError(errno.ENOSYS, "an old kernel")
+
+    if way == "failing":
+        monkeypatch.setattr(os, "pidfd_open", failing)
+    else:
+        monkeypatch.delattr(os, "pidfd_open")
+
+    assert run_tool(python("import time; time.sleep(0.3); raise SystemExit(7)"), folder=tmp_path) == 7
+
+
+def test_what_is_kept_from_a_closed_stderr_goes_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+
+    assert run_tool(python("print('spoken')"), folder=tmp_path, to_stderr=True) == 0
+
+
+def test_a_signal_that_comes_before_the_tool_is_there_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.Popen
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+
+    assert run_tool(python("import time; time.sleep(60)"), folder=tmp_path) == 128 + signal.SIGTERM

@@ -1,11 +1,13 @@
 """Which stage, region and profile a provider is told, and who says so."""
 
+import getpass
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from sst_core import stages
 from sst_core.testing import Machine, Watcher
 
 _ASKING = """
@@ -141,3 +143,27 @@ def test_a_task_needs_no_stage_and_finds_one_that_is_said(machine: Machine, watc
     told = machine.sst("build", "--stage", "dev", "--region", "eu-west-1", "--profile", "team").stdout
     assert json.loads(told) == ["dev", "eu-west-1", "eu-west-1", "team"]
     assert watcher.provided[1].options.stage == "dev"
+
+
+@pytest.mark.parametrize(
+    ("user", "suggested"),
+    [
+        ("ann", "ann"),
+        ("ann.o'neill", "ann-o-neill"),
+        ("7up", "dev"),
+        ("", "dev"),
+        (KeyError(), "dev"),
+        (OSError(), "dev"),
+    ],
+)
+def test_what_is_suggested_is_the_users_name_if_it_can_be_one(
+    monkeypatch: pytest.MonkeyPatch, user: str | Exception, suggested: str
+) -> None:
+    def getuser() -> str:
+        if isinstance(user, Exception):
+            raise user
+        return user
+
+    monkeypatch.setattr(getpass, "getuser", getuser)
+
+    assert stages._suggested() == suggested

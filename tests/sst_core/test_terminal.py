@@ -1,0 +1,55 @@
+"""Whether a person is there, whatever has become of the streams; and a line for them that never fails."""
+
+import io
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO
+
+import pytest
+
+from sst_core import can_ask, is_terminal, say
+
+
+@pytest.fixture
+def terminal() -> Iterator[IO[str]]:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        yield stream
+    os.close(ours)
+
+
+def closed() -> IO[str]:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+def test_a_person_reads_stderr_and_types_on_stdin(terminal: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for stdin, can in ((terminal, True), (io.StringIO(), False), (None, False), (closed(), False)):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert (is_terminal(), can_ask()) == (True, can)
+
+
+def test_nobody_reads_what_is_no_terminal(terminal: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", terminal)
+    for stderr in (io.StringIO(), None, closed()):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        assert (is_terminal(), can_ask()) == (False, False)
+
+
+def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    say("a line")
+    assert capsys.readouterr() == ("", "a line\n")
+    for stderr in (None, closed(), object()):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        say("a line")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stderr", full)
+        say("a line")
+        with suppress(OSError):
+            full.close()
+    assert capsys.readouterr().out == "", "and never on stdout"
