@@ -22,7 +22,7 @@ from sst_core import (
     write_private,
 )
 from sst_telemetry.batch import utc_now
-from sst_telemetry.identity import stored_secret, weekly_id
+from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import REQUESTS, remove_leftovers
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
@@ -70,7 +70,7 @@ def reset(consent: Consent) -> Forgotten:
         try:
             forgotten = _ask(consent)
         finally:
-            (locations.telemetry / "secret").unlink(missing_ok=True)
+            drop_secret(locations.telemetry)
             remove_leftovers(locations)
             if locations.telemetry.is_dir():
                 write_last_batch(locations.telemetry, b"")  # the old id is in it

@@ -54,6 +54,11 @@ def _make_secret(telemetry: Path) -> bytes:
     return secret
 
 
+def drop_secret(telemetry: Path) -> None:
+    """From now on this is another machine. Raises OSError."""
+    (telemetry / _FILE).unlink(missing_ok=True)
+
+
 def secret_for_looking(telemetry: Path) -> bytes:
     """The stored secret, or one for this once: to look at what is queued leaves no id on the disk."""
     try:

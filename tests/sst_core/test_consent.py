@@ -698,3 +698,22 @@ def test_disable_works_on_a_configuration_that_does_not_parse(consenting: Machin
     assert not consenting.telemetry.exists()
     assert sources(consenting)["enabled"] is False
     assert consenting.config_file.read_text() == "[telemetry]\nenabled = false\n"
+
+
+# --- when the notice is about to be shown
+
+
+def test_the_notice_grants_nothing_to_who_has_turned_telemetry_off(tmp_path: Path) -> None:
+    for ci in (None, "github-actions"):
+        off = Consent(SST, {"HOME": str(tmp_path), "SST_TELEMETRY_DISABLED": "1"}, tmp_path, ci)
+        assert not off.grant_on_notice()
+        assert not off.locations.telemetry.exists()
+
+
+def test_a_folder_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    assert working_folder() == gone
+    gone.rmdir()
+    assert working_folder() is None

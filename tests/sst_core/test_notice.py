@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sst_core import SST, Consent, notice_text
 from sst_core.consent import CollectingPlugin
+from sst_core.notice import show_notice_if_due
 from sst_core.testing import PROGRAM, Machine
 from trees import tree
 
@@ -263,3 +264,25 @@ def test_items_are_stable_names_of_what_was_agreed_to(tmp_path: Path) -> None:
     Consent(SST, environ, None, None).grant()
 
     assert Consent(shuffled, environ, None, None).decide().unseen == ()
+
+
+def test_in_ci_where_nothing_can_be_kept_nothing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Consent(SST, {"HOME": str(tmp_path)}, None, "github-actions")
+    decision = asked.decide()
+    assert decision.enabled
+    monkeypatch.setitem(asked.environ, "DO_NOT_TRACK", "1")  # meanwhile
+
+    show_notice_if_due(asked, decision)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_notice_that_cannot_be_noted_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    asked = Consent(SST, {"HOME": str(tmp_path / "file")}, None, "github-actions")
+
+    show_notice_if_due(asked, asked.decide())
+
+    assert capsys.readouterr() == ("", "")

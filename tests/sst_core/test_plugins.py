@@ -719,3 +719,19 @@ def test_an_argument_is_added_without_breaking_a_plugin_that_does_not_know_it(
     another_core(machine, _WITH_ONE_ARGUMENT_MORE)
     assert machine.sst("build").stderr == "sunny build\n"
     assert watcher.ending() == (("build",), 0, "ok")
+
+
+@pytest.mark.parametrize("answer", ["3", "'done'", "object()"])
+def test_a_provider_that_answers_with_something_else_has_failed(machine: Machine, answer: str) -> None:
+    code = (
+        "from sst_core import Detected, hookimpl\n"
+        "@hookimpl\ndef detect_provider(): return Detected('odd', 'it is here')\n"
+        f"@hookimpl\ndef build(): return {answer}\n"
+    )
+    machine.install("odd", code, {"sst.plugins": {"odd": "odd"}})
+
+    ended = machine.sst("build")
+
+    assert ended.returncode == 1
+    assert "the provider odd failed in build: TypeError: it answered with " in ended.stderr
+    assert "and has to with ProviderResult or None" in ended.stderr

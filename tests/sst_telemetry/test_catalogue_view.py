@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from sst_core import SST
+from sst_core import SST, CollectingPlugin
 from sst_core.testing import Machine
+from sst_telemetry.catalogue_view import catalogue_as_text
 
 
 def test_catalog_names_everything_that_may_be_recorded_and_why(machine: Machine) -> None:
@@ -113,3 +114,12 @@ class TestProjectChoice:
 
         assert len(machine.queued()) == 1
         assert not machine.config_file.exists()
+
+
+def test_a_plugin_that_declares_nothing_is_named_with_where_it_sends() -> None:
+    told = catalogue_as_text(SST.catalogue, (CollectingPlugin("nosy", "https://nosy.example"),))
+
+    assert told.endswith(
+        "Plugin nosy collects too, and sends to https://nosy.example:\n"
+        "  it declares no values, so what it collects is not known here"
+    )

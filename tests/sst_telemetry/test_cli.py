@@ -134,3 +134,10 @@ def test_help_is_there_for_every_command(machine: Machine) -> None:
         ended = machine.sst("telemetry", command, "--help")
         assert ended.returncode == 0
         assert f"Example: sst telemetry {command}" in ended.stdout
+
+
+def test_json_is_asked_for_after_the_command(machine: Machine) -> None:
+    ended = machine.sst("telemetry", "--json", "status")
+
+    assert ended.returncode == 2
+    assert "put it after the command" in ended.stderr

@@ -14,8 +14,10 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, hanging
+from permissions import modestly
 from sst_core import held
 from sst_core.testing import PATIENCE, PROGRAM, Machine
+from sst_telemetry import control
 from sst_telemetry.control import Change, disable
 
 Eventually = Callable[[Callable[[], bool], str], None]
@@ -359,3 +361,31 @@ def test_after_disabling_recording_begins_only_with_a_new_yes(machine: Machine, 
     machine.sst("build")
 
     assert len(machine.queued()) == 1
+
+
+def test_a_project_that_cannot_be_written_to_is_an_error_in_words(machine: Machine) -> None:
+    machine.folder.chmod(0o500)
+
+    ended = machine.sst("telemetry", "disable", "--project", program=modestly(PROGRAM))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("sst: error: The project's choice can't be saved: ")
+
+
+def test_a_queue_that_is_somewhere_else_is_not_purged(machine: Machine, consenting: Consenting, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    consenting.locations.queue.rename(elsewhere)
+    consenting.locations.queue.symlink_to(elsewhere)
+
+    ended = machine.sst("telemetry", "purge")
+
+    assert ended.returncode == 1
+    assert "sst: error: What is queued can't be deleted: " in ended.stderr
+    assert "is a symbolic link; delete what it points to by hand" in ended.stderr
+    assert elsewhere.is_dir()
+
+
+def test_a_number_in_the_lock_that_no_process_has_ends_nobody(machine: Machine, consenting: Consenting) -> None:
+    with consenting.consent().changing() as lock:
+        os.write(lock, b"4194305")  # one more than there can be
+        control._end_sender(consenting.locations)

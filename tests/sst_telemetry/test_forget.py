@@ -240,3 +240,52 @@ def test_on_a_fresh_machine_there_is_nothing_to_do_and_nothing_is_made(machine: 
     for command in ("forget", "reset", "purge"):
         assert machine.sst("telemetry", command).returncode == 0
     assert list(machine.home.iterdir()) == []
+
+
+def test_settings_that_cannot_be_used_leave_the_request_pending(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+
+    ended = machine.sst("telemetry", "forget", env={"SSL_CERT_FILE": "/nowhere/authorities.pem"})
+
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(f"{loopback.url} did not confirm (")
+    assert ended.stdout.endswith("`forget` asks again.\n")
+    assert pending_count(consenting.locations) == WEEKS
+
+
+def test_a_request_that_cannot_be_kept_is_not_made(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    before = len(loopback.requests)
+    (consenting.locations.state / "forget.json").mkdir()
+
+    ended = machine.sst("telemetry", "forget")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("sst: error: The request can't be kept on this machine: ")
+    assert len(loopback.requests) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("forget", "The collector could not be asked: "),
+        ("reset", "The collector could not be asked: "),
+        ("flush", "What is queued can't be sent: "),
+    ],
+)
+def test_a_lock_that_is_none_is_an_error_in_words(
+    consenting: Consenting, machine: Machine, loopback: Loopback, command: str, words: str
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    consenting.locations.lock.unlink()
+    consenting.locations.lock.mkdir()
+
+    ended = machine.sst("telemetry", command)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"sst: error: {words}")
+    assert str(consenting.locations.lock) in ended.stderr

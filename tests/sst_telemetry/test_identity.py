@@ -1,5 +1,7 @@
 """The weekly id: one a machine a week, linked to nothing, and gone when the user says so."""
 
+import errno
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -166,3 +168,19 @@ def test_disabling_makes_another_machine_of_it(machine: Machine, consenting: Con
     machine.sst("telemetry", "enable")
 
     assert sent_at(consenting, loopback, MONDAY) != one
+
+
+def test_on_a_file_system_without_links_there_is_one_secret_too(
+    consenting: Consenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refusing)
+    telemetry = consenting.locations.telemetry
+
+    made = machine_secret(telemetry)
+
+    assert machine_secret(telemetry) == made
+    assert [path.name for path in telemetry.iterdir() if "secret" in path.name] == ["secret"]
+    assert (telemetry / "secret").stat().st_mode & 0o777 == 0o600

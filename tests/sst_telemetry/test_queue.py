@@ -465,3 +465,13 @@ def test_a_run_whose_consent_goes_in_its_midst_makes_nothing(machine: Machine, c
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "0 recorded before\n")
     assert not machine.telemetry.exists()
+
+
+def test_what_somebody_else_has_tidied_up_is_nothing_to_set_aside_or_remove(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "queue")
+    queue.folder.mkdir()
+
+    queue.set_aside(queue.folder / "gone")
+    queue._remove_abandoned(queue.folder / ".gone", time.time())
+
+    assert list((tmp_path / "set-aside").iterdir()) == []

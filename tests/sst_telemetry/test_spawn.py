@@ -15,6 +15,7 @@ from loopback import Loopback, hanging
 from sst_core import SST as PRODUCT
 from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
+from sst_telemetry import spawn
 from sst_telemetry.spawn import INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
 
 Eventually = Callable[[Callable[[], bool], str], None]
@@ -288,3 +289,13 @@ def test_an_interpreter_that_is_no_file_changes_nothing_about_the_command(buildi
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "")
     assert len(building.queued()) == 1
+
+
+def test_an_interpreter_that_does_not_know_where_it_is_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spawned(*_: object, **__: object) -> None:
+        pytest.fail("a process was started")
+
+    monkeypatch.setattr(os, "posix_spawn", spawned)
+    monkeypatch.setattr(sys, "executable", "")
+
+    spawn._spawn(PRODUCT, in_ci=False)

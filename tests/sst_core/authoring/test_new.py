@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sst_core.testing import PATIENCE, Machine
+from permissions import modestly
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 FILES = {
     "README.md",
@@ -135,3 +136,12 @@ def test_nothing_is_overwritten(machine: Machine) -> None:
         assert ended.returncode == 2
         assert "it stays as it is" in ended.stderr
         assert (machine.folder / kept).read_text() == "mine"
+
+
+def test_where_nothing_can_be_written_it_says_why(machine: Machine) -> None:
+    machine.folder.chmod(0o500)
+
+    ended = machine.sst("plugins", "new", "hello", program=modestly(PROGRAM))
+
+    assert ended.returncode == 2
+    assert "hello can't be written: Permission denied" in ended.stderr
