@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from permissions import give_away
 from sharing import share_with_a_group
-from sst_core import SST, ConfigurationError, Consent, Decision
+from sst_core import SST, ConfigurationError, Consent, Decision, Source
 from sst_core.consent import working_folder
 from sst_core.files import MAX_BYTES
 from sst_core.testing import PROGRAM, Machine
@@ -358,9 +359,35 @@ def test_a_notice_that_is_about_to_be_shown_grants_nothing_where_something_was_s
     assert consent.locations.seen.exists() is (ci is None)
 
 
-def test_a_field_that_comes_to_hold_more_is_asked_for_again(tmp_path: Path) -> None:
-    from dataclasses import replace
+def test_a_default_collector_is_an_item_of_its_own(tmp_path: Path) -> None:
+    """Where what is recorded goes when nobody says so: another address is asked for anew."""
+    items = consent_at(tmp_path).items
+    sending = Consent(replace(SST, default_collector="https://a.example/events"), {}, None, None).items
 
+    assert set(sending) - set(items) == {"to https://a.example/events"}
+    assert [item for item in items if item.startswith("to ")] == []
+
+
+@pytest.mark.parametrize(
+    ("off", "unseen", "due"),
+    [
+        ((), (), False),
+        ((), ("an item",), True),
+        (("notice",), ("an item",), True),
+        (("notice",), (), False),
+        (("user",), ("an item",), False),
+        (("user", "notice"), ("an item",), False),
+    ],
+)
+def test_the_notice_is_due_while_something_is_unseen_and_nothing_else_is_off(
+    off: tuple[str, ...], unseen: tuple[str, ...], due: bool
+) -> None:
+    sources = tuple(Source(name, name in off, "", "") for name in ("environment", "user", "notice"))
+
+    assert Decision(sources, unseen).notice_is_due is due
+
+
+def test_a_field_that_comes_to_hold_more_is_asked_for_again(tmp_path: Path) -> None:
     consent_at(tmp_path).grant()
     fields = SST.catalogue.fields
     grown = replace(SST.catalogue, fields=(replace(fields[0], revision=fields[0].revision + 1), *fields[1:]))
@@ -698,22 +725,3 @@ def test_disable_works_on_a_configuration_that_does_not_parse(consenting: Machin
     assert not consenting.telemetry.exists()
     assert sources(consenting)["enabled"] is False
     assert consenting.config_file.read_text() == "[telemetry]\nenabled = false\n"
-
-
-# --- when the notice is about to be shown
-
-
-def test_the_notice_grants_nothing_to_who_has_turned_telemetry_off(tmp_path: Path) -> None:
-    for ci in (None, "github-actions"):
-        off = Consent(SST, {"HOME": str(tmp_path), "SST_TELEMETRY_DISABLED": "1"}, tmp_path, ci)
-        assert not off.grant_on_notice()
-        assert not off.locations.telemetry.exists()
-
-
-def test_a_folder_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    assert working_folder() == gone
-    gone.rmdir()
-    assert working_folder() is None
