@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sst_core import Command, Context, Origin, Outcome, Result, hookimpl, testing
-from sst_core.testing import Asked, Finished, Invoked, Machine, Provided, Watcher
+from sst_core.testing import Asked, Finished, Invoked, Machine, Probe, Provided, Watcher
 from sst_core.testing.machine import new_machine
 
 HELLO = """
@@ -106,6 +106,60 @@ def test_the_watcher_gives_what_each_hook_was_called_with(project: Machine, watc
     assert (provided.action, provided.options.arguments) == ("build", ("--fast",))
     assert invoked.context.product.catalogue["command"].key == "command"
     assert watcher.ending() == (("build",), 3, "error")
+
+
+@pytest.mark.parametrize("action", ["build", "start", "deploy", "remove", "diff"])
+def test_the_watcher_tells_which_action_a_provider_was_asked_for(
+    machine: Machine, watcher: Watcher, action: str
+) -> None:
+    machine.project(f'{action} = ["true"]')
+
+    assert machine.in_process(action).returncode == 0
+
+    (provided,) = watcher.provided
+    assert (provided.action, provided.project.provider) == (action, "tasks")
+
+
+@pytest.mark.parametrize(
+    ("leaving", "code", "said"), [("'a word'", 1, "a word\n"), ("None", 0, ""), ("4", 4, ""), ("True", 1, "")]
+)
+def test_a_run_in_this_process_ends_as_the_process_would(machine: Machine, leaving: str, code: int, said: str) -> None:
+    command = f"import sys, typer\napp = typer.Typer()\n@app.command()\ndef leave(): sys.exit({leaving})\n"
+    machine.install("leaving", command, {"sst.commands": {"leave": "leaving:app"}})
+
+    for run in (machine.sst("leave"), machine.in_process("leave")):
+        assert (run.returncode, run.stdout, run.stderr) == (code, "", said)
+
+
+def test_a_run_in_this_process_leaves_frozen_what_was_frozen(project: Machine) -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        project.in_process("build")
+        assert gc.get_freeze_count() >= frozen
+    finally:
+        gc.unfreeze()
+
+
+def test_a_screen_that_ends_without_what_was_waited_for_fails(project: Machine) -> None:
+    terminal = project.terminal("build")
+
+    with pytest.raises(AssertionError, match="ended without 'never'"):
+        terminal.wait_for("never")
+    assert terminal.end().exit_code == 3
+
+
+def test_the_probe_tells_what_was_imported(project: Machine) -> None:
+    probe = Probe.on(project)
+    project.sst("build")
+
+    seen = probe.read()
+    assert seen.imported("typer", "pluggy", "httpx") == {"typer", "pluggy"}
+    assert ("modules" not in {kind for kind, _ in seen.events}) and seen.events
+
+    (probe.log).write_text("('open', 'x')\n")
+    with pytest.raises(AssertionError, match="did not end by itself"):
+        probe.read()
 
 
 def test_a_run_in_this_process_leaves_it_as_it_was(project: Machine, tmp_path: Path) -> None:
