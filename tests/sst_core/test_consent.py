@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from permissions import give_away
 from sharing import share_with_a_group
-from sst_core import SST, ConfigurationError, Consent, Decision, Source
+from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
 from sst_core.consent import working_folder
 from sst_core.files import MAX_BYTES
 from sst_core.testing import PROGRAM, Machine
@@ -357,6 +358,18 @@ def test_a_notice_that_is_about_to_be_shown_grants_nothing_where_something_was_s
     assert consent.grant_on_notice() is True
     assert consent.locations.queue.is_dir()
     assert consent.locations.seen.exists() is (ci is None)
+
+
+def test_whoever_shows_the_notice_at_the_same_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent = consent_at(tmp_path)
+    consent.locations.state.mkdir(parents=True)
+    with ExitStack() as another:
+        another.enter_context(held(consent.locations.lock, 1.0))
+        monkeypatch.setattr("sst_core.locks.time.sleep", lambda _: another.close())
+
+        assert consent.grant_on_notice() is True
 
 
 def test_a_default_collector_is_an_item_of_its_own(tmp_path: Path) -> None:
