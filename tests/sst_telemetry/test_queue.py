@@ -359,7 +359,9 @@ def test_what_is_no_recorded_run_is_set_aside_and_its_neighbours_are_sent(
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: str(make.__name__))
-@pytest.mark.parametrize("name", ["notes", ".notes", "0000000000000000001-short.json"])
+@pytest.mark.parametrize(
+    "name", ["notes", ".notes", "0000000000000000001-short.json", f"{'n' * 20}-otes.json", f"{'٣' * 20}-digits.json"]
+)
 def test_what_has_another_name_is_left_alone(
     consenting: Consenting, loopback: Loopback, make: Callable[[Path], None], name: str
 ) -> None:
