@@ -241,15 +241,11 @@ def test_the_sender_never_has_a_file_that_the_command_was_handed(
     )
     building.environ["PYTHONPATH"] = str(building.plugins)
     handed = tmp_path / "handed"
-    with handed.open("w") as file:
-        subprocess.run(
-            [PROGRAM, "build"],
-            cwd=building.folder,
-            env={**building.environ, "SST_TELEMETRY_URL": loopback.url},
-            stdout=subprocess.DEVNULL,
-            pass_fds=[file.fileno()],
-            check=True,
-        )
+    handed.touch()
+    # As every stream, and as the first number behind them.
+    script = 'exec < "$1" > "$1" 2> "$1" 3> "$1"; exec "$0" build'
+    env = {"SST_TELEMETRY_URL": loopback.url}
+    assert building.sst("-c", script, str(PROGRAM), str(handed), program=("sh",), env=env).returncode == 0
 
     eventually(lambda: loopback.commands == ["build"], "a delivery")
     assert str(handed) not in seen.read_text()
@@ -276,6 +272,19 @@ def test_however_the_command_is_started_its_sender_delivers(
     building.sst("build", env={"SST_TELEMETRY_URL": loopback.url, "PATH": ""}, program=(sys.executable, *options))
 
     eventually(lambda: loopback.commands == ["build"], "a delivery")
+
+
+def test_all_that_the_command_imports_from_is_there_for_its_sender(
+    building: Machine, spawned: Spawned, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    code = f"import sys; sys.path.insert(0, {str(first)!r}); from sst_core.sst import main; main()"
+
+    building.sst("-c", code, "build", program=(sys.executable, "-P"))
+
+    (started,) = spawned.senders
+    assert started["environ"]["PYTHONPATH"].split(os.pathsep)[0] == str(first)
 
 
 def test_an_interpreter_that_is_no_file_changes_nothing_about_the_command(building: Machine) -> None:
