@@ -64,7 +64,7 @@ class App:
         """The synthesized stacks: the template of each, by the name it is deployed under."""
         try:
             artifacts: dict[str, Any] = json.loads((self.assembly / "manifest.json").read_text())["artifacts"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise ConfigurationError(f"There is no cloud assembly in {self.assembly} that could be read.") from None
         return {
             found["properties"].get("stackName", name): self.assembly / found["properties"]["templateFile"]

@@ -1,23 +1,28 @@
 """Reading templates: their tags, what differs, and which route a request takes."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from sst_aws.live import serving
 from sst_aws.live.functions import Live, Route, live, together
 from sst_aws.live.gateway import match
 from sst_aws.templates import changes, parsed
-from sst_core import Change
+from sst_core import Change, ToolNotFoundError
 
 
 def test_a_tag_is_what_it_stands_for() -> None:
-    found = parsed(b"A: !Ref B\nC: !GetAtt D.E.F\nG: !Join ['-', [!Ref H, i]]\nJ: !Sub '${K}'\n", "t")
+    found = parsed(
+        b"A: !Ref B\nC: !GetAtt D.E.F\nG: !Join ['-', [!Ref H, i]]\nJ: !Sub '${K}'\nL: !Transform {N: o}\n", "t"
+    )
 
     assert found == {
         "A": {"Ref": "B"},
         "C": {"Fn::GetAtt": ["D", "E.F"]},
         "G": {"Fn::Join": ["-", [{"Ref": "H"}, "i"]]},
         "J": {"Fn::Sub": "${K}"},
+        "L": {"Fn::Transform": {"N": "o"}},
     }
 
 
@@ -137,3 +142,17 @@ def test_a_route_of_the_gateways_own_kind_leads_to_the_function_of_its_integrati
         Route("PUT", "/x", "F"),
         Route("ANY", "$default", "F"),
     )
+
+
+def test_without_a_reader_of_yaml_it_is_said_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+
+    with pytest.raises(ToolNotFoundError, match=r"PyYAML is not installed. Get it with: pip install 'sst\[sam\]'"):
+        parsed(b"{}", "t")
+
+
+def test_without_awss_runtime_client_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "find_spec", lambda _: None)
+
+    with pytest.raises(ToolNotFoundError, match="awslambdaric, AWS's own runtime client for Python, is not installed"):
+        serving.serve(Live({}, (), ()), "eu-west-1", 0)

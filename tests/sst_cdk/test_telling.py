@@ -101,3 +101,45 @@ def test_a_tool_that_is_missing_is_127_and_is_not_fetched(machine: Machine, cdk:
     assert (ended.returncode, ended.stdout) == (127, "")
     assert "npm install --save-dev aws-cdk@^2" in ended.stderr
     assert not (machine.folder / "fetched").exists()
+
+
+def test_a_table_of_its_own_claims_a_project_too(machine: Machine, cdk: Path) -> None:
+    (machine.folder / "cdk.json").unlink()
+    (machine.folder / "sst.toml").write_text("[cdk]\n")
+    (machine.folder / "sst.toml").chmod(0o644)
+
+    assert machine.sst("build").stdout.startswith("synth ")
+
+
+def test_what_cannot_be_synthesized_is_not_served(machine: Machine, cdk: Path) -> None:
+    (cdk / "bin" / "cdk").write_text('#!/bin/sh\necho "$1"\nexit 4\n')
+
+    ended = machine.sst("start")
+
+    assert (ended.returncode, ended.stdout) == (4, "synth\n")
+
+
+@pytest.mark.parametrize("manifest", [None, "{", "{}", "[]", '"text"'])
+def test_a_cloud_assembly_that_cannot_be_read_is_named(machine: Machine, cdk: Path, manifest: str | None) -> None:
+    assembly = machine.folder / ".sst" / "build" / "dev" / "cdk"
+    if manifest is not None:
+        assembly.mkdir(parents=True)
+        (assembly / "manifest.json").write_text(manifest)
+
+    ended = machine.sst("start")
+
+    assert ended.returncode == 2
+    assert f"There is no cloud assembly in {assembly} that could be read." in ended.stderr
+
+
+def test_an_app_that_gives_nothing_out_has_no_outputs(machine: Machine, cdk: Path) -> None:
+    ended = machine.sst("deploy", "--json")
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["stacks"] == []
+
+
+def test_a_cdk_that_npm_did_not_install_says_for_itself_what_it_cannot_do(machine: Machine, cdk: Path) -> None:
+    (cdk / "package.json").unlink()
+
+    assert machine.sst("build").returncode == 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,34 @@ def test_no_provider_is_a_value_of_the_catalogue() -> None:
     values = [value for field in SST.catalogue if isinstance(field.kind, Choice) for value in field.kind.values]
 
     assert not {"sam", "cdk", "tasks"} & set(values)
+
+
+@pytest.mark.parametrize("action", ["diff", "start"])
+def test_a_failing_build_is_neither_compared_nor_served(machine: Machine, sam: Path, action: str) -> None:
+    write(sam, '#!/bin/sh\necho "$1"\nexit 3\n').chmod(0o755)
+    write(machine.folder / "template.yaml", TEMPLATE)
+    source = re.findall(r"CodeUri: *(\S+)", TEMPLATE)[0].strip("\"'")
+    write(machine.folder / source / "requirements.txt", "")
+
+    ended = machine.sst(action, "--stage", "dev")
+
+    assert (ended.returncode, ended.stdout) == (3, "build\n")
+
+
+@pytest.mark.parametrize("template", ['"nowhere.yaml"', "3", '"."'])
+def test_a_template_that_is_no_file_is_said(machine: Machine, template: str) -> None:
+    file = write(machine.folder / "sst.toml", f"[sam]\ntemplate = {template}\n")
+
+    ended = machine.sst("build", "--stage", "dev")
+
+    assert ended.returncode == 2
+    assert f"{file}: [sam] template has to be the path of a template." in ended.stderr
+
+
+def test_no_template_at_all_is_said_with_the_names_it_may_have(machine: Machine) -> None:
+    write(machine.folder / "sst.toml", "[sam]\n")
+
+    ended = machine.sst("build", "--stage", "dev")
+
+    assert ended.returncode == 2
+    assert f"There is no template in {machine.folder}: none of template." in ended.stderr

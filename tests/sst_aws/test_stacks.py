@@ -1,0 +1,183 @@
+"""What CloudFormation is asked, and what its answers mean: of a server on loopback that says what a test has it say."""
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from sst_aws.stacks import Cloud
+from sst_core import SstError, ToolNotFoundError
+from sst_core.testing import PATIENCE
+
+MISSING = ("ValidationError", "Stack with id app does not exist")
+DENIED = ("AccessDenied", "not for you")
+Failure = tuple[str, str]
+
+
+class Service:
+    """Answers each action with what stands in `answers`: XML, a failure, or one of either a time."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str | Failure | list[str | Failure]] = {}
+        self.asked: list[str] = []
+
+    def answer(self, action: str) -> tuple[int, str]:
+        self.asked.append(action)
+        found = self.answers[action]
+        answer = found.pop(0) if isinstance(found, list) else found
+        if isinstance(answer, tuple):
+            code, message = answer
+            error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+            return 400, f"<ErrorResponse>{error}</ErrorResponse>"
+        return 200, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    told = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            status, text = told.answer(body["Action"][0])
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    as_somebody(monkeypatch, f"http://127.0.0.1:{server.server_port}")
+    yield told
+    server.shutdown()
+    thread.join(PATIENCE)
+    server.server_close()
+
+
+def as_somebody(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    settings = {
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": url,
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "key",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, value)
+
+
+CLOUD = Cloud("eu-west-1", None)
+
+
+def stack(status: str = "CREATE_COMPLETE", **outputs: str) -> str:
+    given = "".join(
+        f"<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"
+        for key, value in outputs.items()
+    )
+    return (
+        f"<Stacks><member><StackName>app</StackName><StackStatus>{status}</StackStatus>"
+        f"<Outputs>{given}</Outputs></member></Stacks>"
+    )
+
+
+def change_sets(*ids: str) -> str:
+    listed = "".join(f"<member><StackName>app</StackName><ChangeSetId>{each}</ChangeSetId></member>" for each in ids)
+    return f"<Summaries>{listed}</Summaries>"
+
+
+def test_a_stack_is_told_with_what_it_gives_out(service: Service) -> None:
+    service.answers["DescribeStacks"] = stack(Url="https://a.example")
+
+    assert CLOUD.stack("app").outputs == {"Url": "https://a.example"}
+
+
+@pytest.mark.parametrize(
+    ("body", "resources"), [("Resources: {A: {Type: !Ref B}}", {"A": {"Type": {"Ref": "B"}}}), ("{}", None)]
+)
+def test_a_deployed_template_is_read_as_one_that_is_handed_in(
+    service: Service, body: str, resources: Mapping[str, Any] | None
+) -> None:
+    service.answers |= {"DescribeStacks": stack(), "GetTemplate": f"<TemplateBody>{body}</TemplateBody>"}
+
+    assert CLOUD.template("app").get("Resources") == resources
+
+
+@pytest.mark.parametrize("there", [MISSING, stack("REVIEW_IN_PROGRESS")])
+def test_a_stack_that_was_never_deployed_holds_nothing(service: Service, there: str | Failure) -> None:
+    service.answers["DescribeStacks"] = there
+
+    assert CLOUD.template("app") == CLOUD.resources("app") == {}
+    assert service.asked == ["DescribeStacks"] * 2
+
+
+def test_what_cloudformation_refuses_is_an_error_in_its_words(service: Service) -> None:
+    service.answers |= {"DescribeStacks": DENIED, "ListChangeSets": DENIED}
+
+    for ask in (CLOUD.stack, CLOUD.resources, CLOUD.template):
+        with pytest.raises(SstError, match=r"CloudFormation can't be asked: .*AccessDenied.*not for you"):
+            ask("app")
+    with pytest.raises(SstError, match="AccessDenied"), CLOUD.only_looking("app"):
+        pytest.fail("nothing is looked at")
+    assert CLOUD.resources_if_any("app") == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "deleted"),
+    [
+        (MISSING, stack("REVIEW_IN_PROGRESS"), ["DeleteStack"]),
+        (MISSING, stack("CREATE_COMPLETE"), []),  # somebody has deployed it meanwhile
+        (stack(), stack(), []),
+    ],
+)
+def test_only_looking_takes_away_what_was_made_to_look(
+    service: Service, before: str | Failure, after: str, deleted: list[str]
+) -> None:
+    was_there = before != MISSING
+    service.answers |= {
+        "ListChangeSets": [change_sets("theirs") if was_there else MISSING, *[change_sets("theirs", "ours")] * 2],
+        "DescribeStacks": [before, after],
+        "DescribeChangeSet": (
+            "<Changes><member><ResourceChange><Action>Add</Action><LogicalResourceId>A</LogicalResourceId>"
+            "<ResourceType>AWS::SQS::Queue</ResourceType></ResourceChange></member></Changes>"
+        ),
+        "DeleteChangeSet": "",
+        "DeleteStack": "",
+    }
+    expected = {"ours"} if was_there else {"theirs", "ours"}
+
+    with CLOUD.only_looking("app") as changes:
+        found = changes().changes
+
+    assert found is not None
+    assert [(each.action, each.resource, each.kind) for each in found] == [("Add", "A", "AWS::SQS::Queue")] * len(
+        expected
+    )
+    assert service.asked.count("DeleteChangeSet") == len(expected)
+    assert [action for action in service.asked if action == "DeleteStack"] == deleted
+
+
+def test_a_service_that_nobody_reaches_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_somebody(monkeypatch, "http://127.0.0.1:9")
+
+    with pytest.raises(SstError, match="CloudFormation can't be asked: Could not connect"):
+        CLOUD.stack("app")
+    assert CLOUD.resources_if_any("app") == {}
+
+
+def test_without_boto3_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("boto3", "botocore", "botocore.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(ToolNotFoundError, match=r"boto3 is not installed.*pip install 'sst\[sam\]'"):
+        CLOUD.stack("app")
