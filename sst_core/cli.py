@@ -32,7 +32,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
-    sys.exit(ExitCode.OK)
+    raise AssertionError("a command exits by itself")
 
 
 def _whose_command(table: CommandTable) -> tuple[Session, Entry] | None:

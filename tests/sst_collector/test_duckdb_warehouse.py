@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import duckdb
 import pytest
 
 from collecting import a_run
-from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, mark_of, stale_mark_of
+from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, mark_of, stale_mark_of, write_anew
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
 from sst_collector.warehouse import PublishedWeek, WarehouseError
@@ -168,3 +170,31 @@ def test_migrations_are_applied_once_each(file: Path) -> None:
             pass
     with duckdb.connect(file) as connection:
         assert connection.execute("SELECT name FROM migrations").fetchall() == [("001_runs_and_publications.sql",)]
+
+
+def test_what_is_not_published_yet_does_not_expire(warehouse: DuckdbWarehouse, segment_of: SegmentOf) -> None:
+    warehouse.load(segment_of(a_run()))
+
+    warehouse.expire(before=shifted(WEEK, 100))
+
+    assert (runs(warehouse), warehouse.has_expired) == (1, False)
+
+
+def test_a_file_that_was_not_closed_is_not_written_anew(
+    file: Path, segment_of: SegmentOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(file, SST.catalogue) as warehouse:
+        warehouse.load(segment_of(a_run()))
+    code = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('SET checkpoint_threshold = \\'1TB\\'');"
+        "c.execute('CREATE TABLE more (x INTEGER)'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, file], check=True)
+    assert file.with_name(f"{file.name}.wal").exists()
+    before = file.read_bytes()
+
+    write_anew(file)
+
+    assert f"the warehouse {file} was not closed" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert not file.with_suffix(".anew").exists()

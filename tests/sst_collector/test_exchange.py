@@ -323,3 +323,10 @@ def test_a_head_is_held_to_its_limit_however_it_comes(serving: Serving, before: 
     with connected(serving) as connection:
         connection.sendall(before + post(LINE, f"X: {'y' * (room + 10)}"))
         assert b"HTTP/1.1 400 " in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("version", ["2.0", "0.9"])
+def test_a_version_that_is_not_spoken_here_is_a_400(serving: Serving, version: str) -> None:
+    with connected(serving) as connection:
+        connection.sendall(post(version=version))
+        assert connection.recv(12) == b"HTTP/1.1 400"

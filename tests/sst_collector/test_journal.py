@@ -97,3 +97,17 @@ def test_after_a_failed_sync_nothing_is_appended_to_that_file(
             journal.write([b'{"n":2}'])
     journal.write([b'{"n":3}'])
     assert [line["n"] for line in lines(journal.rotate()[-1]) if isinstance(line, dict)] == [3]
+
+
+def test_a_segment_whose_name_is_not_durable_is_not_begun(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_folder: Path) -> None:
+        raise OSError(errno.EIO, "the disk is going")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sst_collector.journal.sync_folder", failing)
+        with pytest.raises(OSError, match="the disk is going"):
+            journal.write([b'{"command":"build"}'])
+    assert journal.rotate() == ()
+
+    journal.write([b'{"command":"deploy"}'])
+    assert lines(*journal.rotate()) == [{"week": "2026-W48", "command": "deploy"}]

@@ -80,3 +80,9 @@ def test_however_many_sources_there_are_they_take_no_more_room(seconds: Seconds)
     assert sum(rates._counts) == 3 * COUNTERS
     # Spread as a hash spreads: no source shares its counter with so many that the limit would be theirs together.
     assert max(rates._counts) < 30
+
+
+def test_a_proxy_may_have_a_name_where_it_connects_with_one(seconds: Seconds) -> None:
+    rates = Rates(1, ("the proxy",), seconds)
+    assert [rates.refuses("the proxy", HERE) for _ in range(2)] == [0, 61]
+    assert rates.refuses("the proxy", THERE) == 0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collecting import a_run
+from sst_collector import clickhouse_rows, duckdb_warehouse, segment
 from sst_collector.schema import Decoder, RejectedLine
 from sst_core import (
     EVENT_NAME,
@@ -177,3 +178,21 @@ def test_a_kind_that_the_collector_does_not_know_stops_it_at_the_start() -> None
     )
     with pytest.raises(TypeError, match="_Temperature"):
         Decoder(Catalogue((*CATALOGUE, field)))
+
+
+class Odd:
+    """A kind of value that a later catalogue may have."""
+
+
+@pytest.mark.parametrize("module", [duckdb_warehouse, clickhouse_rows, segment])
+def test_a_kind_that_the_warehouse_cannot_hold_is_noticed_when_it_is_added(module: Any) -> None:
+    type_of = getattr(module, "_sql_type", None) or module._type_of
+
+    with pytest.raises(TypeError, match="the warehouse can't hold a Odd yet"):
+        type_of(Odd())
+
+
+@pytest.mark.parametrize("text", ["", "z" * 32, "a" * 31, "a" * 33, " " * 32, "é" * 32])
+def test_an_id_is_written_in_thirty_two_digits(text: str) -> None:
+    assert not segment.is_id(text)
+    assert segment.is_id("0123456789abcdef" * 2)

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
+from sst_collector import server
 from sst_core import SST
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
@@ -303,3 +304,12 @@ def test_the_duckdb_that_is_used_has_its_json_reader_built_in() -> None:
         assert connection.execute(
             "SELECT install_mode FROM duckdb_extensions() WHERE extension_name = 'json'"
         ).fetchall() == [("STATICALLY_LINKED",)]
+
+
+def test_a_system_that_allows_no_more_files_is_served_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refusing)
+
+    assert server._allow_files() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -114,3 +114,18 @@ def test_the_two_ids_may_not_be_taken_for_each_other() -> None:
         one, other = secrets.token_hex(16), secrets.token_hex(16)
         record = json.loads(shapes.record(line(anonymousId=one, sessionId=other)))
         assert (record["anonymousId"], record["sessionId"]) == (one, other)
+
+
+def test_ids_that_change_places_on_the_way_are_decoded_each_time() -> None:
+    first, second = b"a" * 32, b"b" * 32
+    decoded: list[bytes] = []
+
+    def swapping(line: bytes) -> bytes:
+        decoded.append(line)
+        return b'{"one":"%s","other":"%s"}' % (second, first)
+
+    shapes = Shapes(swapping)
+    line = b'{"one":"%s","other":"%s"}' % (first, second)
+
+    assert shapes.record(line) == shapes.record(line) == swapping(line)
+    assert len(decoded) == 3

@@ -102,3 +102,17 @@ def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "retired").write_text("hunter2")
     with pytest.raises(ConfigurationError, match="retired is not what a collector wrote"):
         key(tmp_path)
+
+
+def test_of_several_weeks_those_before_are_deleted_and_what_comes_late_too(tmp_path: Path) -> None:
+    key(tmp_path, SUNDAY - timedelta(weeks=1))
+    key(tmp_path, SUNDAY)
+    here = SiteKey(tmp_path, lambda: MONDAY)
+
+    here.retire(before="2026-W47")
+    assert [path.stem for path in tmp_path.glob("*.key")] == ["2026-W47"]
+
+    (tmp_path / "2026-W46.key").write_bytes(b"x" * KEY_BYTES)  # of a collector that was slow
+    here.retire(before="2026-W47")
+    assert [path.stem for path in tmp_path.glob("*.key")] == ["2026-W47"]
+    assert (tmp_path / "retired").read_text() == "2026-W46"

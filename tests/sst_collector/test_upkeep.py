@@ -260,3 +260,18 @@ def test_when_a_week_is_published_its_site_key_goes(tmp_path: Path) -> None:
         assert list((tmp_path / "site-key").glob("*.key")) == []
 
     in_collector(tmp_path, clock, scenario)
+
+
+def test_a_warehouse_that_is_down_between_rounds_is_reported_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await upkeep.round()
+        (tmp_path / "warehouse.duckdb").write_bytes(b"x" * 10_000)
+        await commit.append(records(1))
+        await commit.rotate()
+        await upkeep.load_closed()
+        assert upkeep.failure == "Loading or publishing failed: WarehouseError. What was taken in is kept."
+
+    in_collector(tmp_path, Clock(), scenario, min_machines=1)
+    assert "not a valid DuckDB database" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from sst_core import SST
 from sst_core.entry_points import Entry, installed, is_interrupt
 from sst_core.errors import RefusedError
+from sst_core.installation import Point
 
 OWN = ["cdk", "sam", "tasks"]
 
@@ -188,3 +190,22 @@ def test_an_object_loads_as_it_is(folder: Path) -> None:
     distribution(folder, "zebra", "[sst.plugins]\na = zebra_fine:thing\n")
 
     assert entry("a").load() == 5
+
+
+def test_of_a_distribution_that_is_gone_nothing_is_known() -> None:
+    def gone() -> Distribution:
+        raise FileNotFoundError
+
+    entry = Entry(Point("sst.plugins", "x", "a:b", "gone", gone), False)
+
+    assert (entry.distribution, entry.version, entry.requirements) == ("gone", "unknown", ())
+
+
+def test_a_program_that_nobody_has_packaged_has_commands_and_no_metadata() -> None:
+    built_in = (("commands", "telemetry", "sst_telemetry.cli"),)
+    program = replace(SST, distribution="packaged-by-nobody", built_in=built_in)
+
+    (entry,) = [each for each in installed(program).commands if each.first_party]
+
+    assert entry.name == "telemetry"
+    assert (entry.version, entry.requirements) == ("unknown", ())

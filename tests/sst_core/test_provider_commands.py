@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sst_core import SST
+from sst_core import SST, ConfigurationError
 from sst_core.project import read_settings, settings_files
 from sst_core.testing import Machine, Watcher
 
@@ -209,3 +209,11 @@ def test_the_products_own_provider_needs_no_other(machine: Machine, environ: Map
     machine.project('deploy = ["echo", "deployed"]')
 
     assert machine.sst("deploy", env=environ).stdout == "deployed\n"
+
+
+def test_a_file_that_goes_away_while_it_is_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sst.toml").touch()
+    monkeypatch.setattr("sst_core.project.read_toml", lambda _: None)
+
+    with pytest.raises(ConfigurationError, match=r"sst\.toml went away while it was read. Try again."):
+        read_settings(SST, tmp_path)

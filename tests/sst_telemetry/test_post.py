@@ -478,3 +478,10 @@ def test_a_date_that_has_passed_is_no_wait() -> None:
     asked = canned(Canned(503, lambda: iter([b""]), {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}))
 
     assert asked == Failed("503", 0.0)
+
+
+def test_time_may_be_up_before_there_is_a_connection() -> None:
+    with Collector("http://127.0.0.1:9/events", "sst") as collector:
+        collector._end_connection()
+
+        assert collector._name(OSError()) == "it took too long"

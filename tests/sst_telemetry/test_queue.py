@@ -477,3 +477,13 @@ def test_what_somebody_else_has_tidied_up_is_nothing_to_set_aside_or_remove(tmp_
     queue._remove_abandoned(queue.folder / ".gone", time.time())
 
     assert list((tmp_path / "set-aside").iterdir()) == []
+
+
+def test_a_write_that_ends_early_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, write = Queue(tmp_path / "queue"), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+
+    with pytest.raises(OSError, match="No space left on device"):
+        queue.put("0" * 32, b'{"command": "build"}')
+
+    assert list(queue.folder.iterdir()) == []

@@ -1,0 +1,65 @@
+"""The last door: whatever goes wrong inside, a user sees a line and an exit code."""
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import pytest
+
+from sst_core import SST, cli, sst
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """A command has what is there at its start never looked at again: not so in this process."""
+    yield
+    gc.unfreeze()
+
+
+def test_control_c_while_a_command_is_looked_up_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "command_table", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.run(SST, ["build"])
+    assert ended.value.code == 130
+
+
+def test_control_c_while_the_program_is_imported_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        def find_spec(self, name: str, *_: Sequence[str]) -> None:
+            if name == "sst_core.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "sst_core.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    monkeypatch.delattr("sst_core.cli", raising=False)
+
+    with pytest.raises(SystemExit) as ended:
+        sst.main()
+    assert ended.value.code == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "sst: error: [Errno 28] No space left on device. "),
+        (ValueError("odd"), "sst: error: ValueError: odd. This is a bug, not something you did. "),
+    ],
+)
+@pytest.mark.parametrize("debugging", ["", "1"])
+def test_a_crash_is_a_line_and_its_traceback_for_who_asks(
+    error: Exception, line: str, debugging: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SST_DEBUG_PLUGINS", debugging)
+
+    with pytest.raises(SystemExit) as ended, cli.ending_in_words(SST, lambda: None):
+        raise error
+
+    told = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert told.startswith(f"{line}SST_DEBUG_PLUGINS=1 shows where.\n")
+    assert ("Traceback" in told) is bool(debugging)
