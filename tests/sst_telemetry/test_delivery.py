@@ -220,7 +220,8 @@ def test_settings_that_cannot_be_used_are_noted_and_back_off(
 
     state = consenting.state
     assert state.last is not None
-    assert (state.last.outcome, state.last.sent, state.sent_to) == (UNUSABLE, 0, ())
+    last = state.last
+    assert (last.outcome, last.sent, last.accepted, state.sent_to) == (UNUSABLE, 0, 0, ())
     assert state.failures == 1
     assert NOW.timestamp() + 29 < state.not_before
     assert len(machine.queued()) == 1
