@@ -3,7 +3,7 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ class CollectingPlugin(Record):
         """The plugin, and each value that it declares."""
         return (self.notice_item, *(f"plugin {self.distribution} {value.notice_item}" for value in self.values))
 
-    def unseen_values(self, unseen: tuple[str, ...]) -> "tuple[DeclaredValue, ...]":
+    def unseen_values(self, unseen: Collection[str]) -> "tuple[DeclaredValue, ...]":
         """The values that the user has not been told of."""
         return tuple(value for value in self.values if f"plugin {self.distribution} {value.notice_item}" in unseen)
 
@@ -126,13 +126,16 @@ class Consent(Record):
             unseen=unseen,
         )
 
-    def grant(self) -> None:
-        """Note that the notice has been seen, and make the folder that recorded runs may be kept in. Raises OSError."""
+    def grant(self, seen: Collection[str] | None = None) -> None:
+        """Note which items have been seen, by default all that there are, and make the folder that recorded runs may be
+        kept in. What was seen before stays so. Raises OSError."""
+        unseen = self._unseen()
         self._make_queue()
-        write_private(self.locations.seen, "".join(f"{item}\n" for item in self.items).encode())
+        known = (item for item in self.items if seen is None or item in seen or item not in unseen)
+        write_private(self.locations.seen, "".join(f"{item}\n" for item in known).encode())
 
-    def grant_on_notice(self) -> bool:
-        """Grant for a run that is about to show the notice, or that is in CI, and return whether that could be done.
+    def grant_on_notice(self, seen: Collection[str]) -> bool:
+        """Grant for a run that is about to show `seen`, or that is in CI, and return whether that could be done.
 
         In CI nobody has seen anything, so nothing is noted. Hardly waits: whoever holds the lock for longer may be
         withdrawing consent, and a command is not the place to find out. Raises OSError.
@@ -145,7 +148,7 @@ class Consent(Record):
                 self._make_queue()
                 return True
             if self.ci is None and decision.only_notice_missing:
-                self.grant()
+                self.grant(seen)
                 return True
         return False
 

@@ -1,6 +1,7 @@
 """The notice: what a person is told before anything is recorded. It is made of the catalogue's own words."""
 
 import textwrap
+from collections.abc import Sequence
 
 from sst_core.catalogue import Catalogue, Field, Section
 from sst_core.consent import CollectingPlugin, Consent, Decision
@@ -8,16 +9,53 @@ from sst_core.destination import find_destination
 from sst_core.terminal import is_terminal, say
 
 WIDTH = 79
-"""In characters. The text has at most eight lines of it."""
+"""In characters."""
+LINES = 8
+"""On a terminal, where it comes unasked. What finds no room comes at the next command."""
 
 
-def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> str:
+def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> str:
     """All of it the first time; only what is new when the catalogue, or what is installed, has grown."""
+    return _text(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
+
+
+def show_notice_if_due(consent: Consent, decision: Decision) -> None:
+    """Show the notice where somebody, or a CI log, can see it, and note what was seen of it.
+
+    If that can't be noted, nothing is shown: a notice that comes every time and changes nothing is only noise.
+    """
+    try:
+        if consent.ci is not None:
+            if decision.enabled and decision.unseen and consent.grant_on_notice(()):
+                say(notice_text(consent, decision.unseen, "In CI, recording begins with this run."))
+        elif decision.only_notice_missing and is_terminal():
+            text, items = what_fits(consent, decision.unseen)
+            if items and consent.grant_on_notice(items):
+                say(text)
+    except (OSError, ValueError):
+        return
+
+
+def what_fits(consent: Consent, unseen: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The notice within its lines, and the items that it names: to what was not named, nobody has agreed."""
+    whole, rest = "This run is not recorded; the next ones are.", "Nothing is recorded yet: there is more to tell."
+    new = _new(consent, unseen)
+    told: list[str] = []
+    for other in new:
+        for words in (_told(other, unseen), _told_in_short(other, unseen)):
+            if len(_text(consent, unseen, [*told, words], whole).splitlines()) <= LINES:
+                told.append(words)
+                break
+        else:
+            break
+    left = {item for other in new[len(told) :] for item in other.notice_items}
+    return _text(consent, unseen, told, rest if left else whole), tuple(item for item in unseen if item not in left)
+
+
+def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str) -> str:
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
-    new = [other for other in consent.collecting_plugins if any(item in unseen for item in other.notice_items)]
-    others = [_told(other, unseen) + (f", to {other.sends_to}" if len(new) == 1 else "") for other in new]
     target = find_destination(product, consent.environ)
     where = target.url or f"it stays on this machine: {target.where.partition(';')[0]}"
     lines = [
@@ -25,7 +63,7 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
         if first_time
         else f"{product.name} would record more than you have seen before, and waits until you have:",
         *_labelled("What", ", ".join(fields)),
-        *_labelled("Also", f"plugins that collect too: {', '.join(others)}" if others else "", 1 if fields else 2),
+        *_labelled("Also", f"plugins that collect too: {'; '.join(plugins)}" if plugins else ""),
         f"  Where  {where}",
         f"  See    {product.telemetry} show, {product.telemetry} catalog",
         f"  Stop   {product.telemetry} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
@@ -34,25 +72,25 @@ def notice_text(consent: Consent, unseen: tuple[str, ...], ending: str = "") -> 
     return "\n".join(lines)
 
 
-def show_notice_if_due(consent: Consent, decision: Decision) -> None:
-    """Show the notice where somebody, or a CI log, can see it, and note that it was seen.
-
-    If that can't be noted, nothing is shown: a notice that comes every time and changes nothing is only noise.
-    """
-    try:
-        if consent.ci is not None:
-            if decision.enabled and decision.unseen and consent.grant_on_notice():
-                say(notice_text(consent, decision.unseen, "In CI, recording begins with this run."))
-        elif decision.only_notice_missing and is_terminal() and consent.grant_on_notice():
-            say(notice_text(consent, decision.unseen, "This run is not recorded; the next ones are."))
-    except (OSError, ValueError):
-        return
+def _new(consent: Consent, unseen: Sequence[str]) -> list[CollectingPlugin]:
+    return [other for other in consent.collecting_plugins if any(item in unseen for item in other.notice_items)]
 
 
-def _told(other: CollectingPlugin, unseen: tuple[str, ...]) -> str:
-    """A plugin, and what is new of what it declares."""
+def _told(other: CollectingPlugin, unseen: Sequence[str]) -> str:
+    """A plugin, what is new of what it declares, and where that goes."""
     labels = ", ".join(value.label for value in other.unseen_values(unseen))
-    return f"{other.distribution} ({labels})" if labels else other.distribution
+    return f"{other.distribution} ({labels}), to {other.sends_to}" if labels else _without_values(other)
+
+
+def _told_in_short(other: CollectingPlugin, unseen: Sequence[str]) -> str:
+    """The same, of a plugin that declares more than there is room for: the catalogue has it."""
+    count = len(other.unseen_values(unseen))
+    more = f"{other.distribution} ({count} values, which `catalog` lists), to {other.sends_to}"
+    return more if count else _without_values(other)
+
+
+def _without_values(other: CollectingPlugin) -> str:
+    return f"{other.distribution}, to {other.sends_to}"
 
 
 def _by_interest(catalogue: Catalogue) -> list[Field]:
@@ -61,7 +99,5 @@ def _by_interest(catalogue: Catalogue) -> list[Field]:
     return sorted(catalogue, key=lambda field: sections.index(field.section))
 
 
-def _labelled(label: str, text: str, lines: int = 2) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {label:<7}", subsequent_indent=" " * 9, max_lines=lines, placeholder=" …"
-    )
+def _labelled(label: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<7}", subsequent_indent=" " * 9)

@@ -6,7 +6,7 @@ and nothing but `forget` tries again.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,8 +27,9 @@ from sst_telemetry.leftovers import REQUESTS, remove_leftovers
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
 
-WEEKS = 14
-"""Weeks back from this one, which 90 days can touch."""
+WEEKS = 19
+"""Weeks back from this one: a run is sent up to 30 days after its first try, whose week's id it keeps, and a collector
+keeps it for 90 days from then; 120 days can touch so many."""
 IDS_A_REQUEST = 50
 """A collector takes up to 100."""
 
@@ -95,8 +96,9 @@ def _ask(consent: Consent) -> Forgotten:
     if not any(pending.values()):
         return _NOTHING
     asked, failures = 0, []
+    ours = _weekly_ids(locations, now).keys()
     for url in pending:
-        confirmed, failure = _ask_one(consent, url, pending)
+        confirmed, failure = _ask_one(consent, url, pending, ours)
         asked += confirmed
         failures += [f"{url} did not confirm ({failure})"] if failure else []
     left = sum(map(len, pending.values()))
@@ -105,14 +107,18 @@ def _ask(consent: Consent) -> Forgotten:
     return Forgotten(asked, left, "The collector deletes what it still keeps of this machine. Published totals stay.")
 
 
-def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | None]:
-    """Ask one collector, some ids a request. Returns how many it confirmed, and what came instead for the next."""
+def _ask_one(consent: Consent, url: str, pending: Pending, ours: Collection[str]) -> tuple[int, str | None]:
+    """Ask one collector, some ids a request. Returns how many it confirmed, and what came instead for the next.
+
+    Those that are `ours` now, and those from before a `reset`, are in no request together: it would say that the two
+    machines are one.
+    """
     from sst_telemetry.post import Collector
 
     asked = 0
     try:
         with Collector(url, consent.product.name) as collector:
-            while ids := list(pending[url])[:IDS_A_REQUEST]:
+            while ids := _some(pending[url], ours):
                 failure = collector.forget(ids)
                 if failure is not None:
                     return asked, failure
@@ -122,6 +128,11 @@ def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | N
     except ConfigurationError as error:
         return asked, str(error)
     return asked, None
+
+
+def _some(pending: Collection[str], ours: Collection[str]) -> list[str]:
+    before = [kept for kept in pending if kept not in ours]
+    return (before or list(pending))[:IDS_A_REQUEST]
 
 
 def _sent_to(consent: Consent) -> tuple[str, ...]:

@@ -351,11 +351,11 @@ def test_a_notice_that_is_about_to_be_shown_grants_nothing_where_something_was_s
     consent = consent_at(tmp_path, ci=ci)
     put(place_of("user", tmp_path), "[telemetry]\nenabled = false\n")
 
-    assert consent.grant_on_notice() is False
+    assert consent.grant_on_notice(consent.items) is False
     assert not consent.locations.telemetry.exists()
 
     place_of("user", tmp_path).unlink()
-    assert consent.grant_on_notice() is True
+    assert consent.grant_on_notice(consent.items) is True
     assert consent.locations.queue.is_dir()
     assert consent.locations.seen.exists() is (ci is None)
 
@@ -369,7 +369,7 @@ def test_whoever_shows_the_notice_at_the_same_moment_is_waited_for(
         another.enter_context(held(consent.locations.lock, 1.0))
         monkeypatch.setattr("sst_core.locks.time.sleep", lambda _: another.close())
 
-        assert consent.grant_on_notice() is True
+        assert consent.grant_on_notice(consent.items) is True
 
 
 def test_a_default_collector_is_an_item_of_its_own(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sst_core import SST, Consent, notice_text
+from sst_core import SST, Consent, DeclaredValue, Flag, notice_text
 from sst_core.consent import CollectingPlugin
-from sst_core.notice import show_notice_if_due
+from sst_core.notice import show_notice_if_due, what_fits
 from sst_core.testing import PROGRAM, Machine
 from trees import tree
 
@@ -26,27 +26,65 @@ def consent(*others: CollectingPlugin, ci: str | None = None, **environ: str) ->
     return Consent(SST, {"HOME": "/nowhere", **environ}, None, ci, collecting_plugins=others)
 
 
-@given(
-    st.sets(st.sampled_from(ITEMS)),
-    st.lists(
-        st.builds(CollectingPlugin, st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.just("https://a.example")),
-        max_size=9,
+VALUES = st.lists(
+    st.builds(
+        DeclaredValue,
+        key=st.from_regex(r"[a-z]{1,9}", fullmatch=True),
+        kind=st.just(Flag()),
+        label=st.text("abcdefgh ", min_size=1, max_size=100).map(str.strip).filter(bool),
+        purpose=st.just("Why."),
     ),
-    st.sampled_from([None, "other"]),
+    max_size=32,
 )
-@settings(deadline=None, max_examples=30)
-def test_whatever_is_new_it_has_at_most_eight_lines(
-    unseen: set[str], others: list[CollectingPlugin], ci: str | None
+PLUGINS = st.lists(
+    st.builds(
+        CollectingPlugin,
+        st.from_regex(r"[a-z]{1,40}", fullmatch=True),
+        st.from_regex(r"https://[a-z]{1,30}\.example", fullmatch=True),
+        VALUES.map(tuple),
+    ),
+    max_size=9,
+    unique_by=lambda plugin: plugin.distribution,
+)
+
+
+@given(st.sets(st.sampled_from(ITEMS)), PLUGINS, st.sampled_from(["", "https://a.example/events"]))
+@settings(deadline=None, max_examples=50)
+def test_whatever_is_new_is_told_eight_lines_at_a_time_and_agreed_to_when_it_was(
+    unseen: set[str], others: list[CollectingPlugin], url: str
 ) -> None:
-    asked = consent(*others, ci=ci)
-    items = tuple(item for item in asked.items if item in unseen or item.startswith("plugin "))
+    asked = consent(*others, SST_TELEMETRY_URL=url)
+    left = tuple(item for item in asked.items if item in unseen or item.startswith("plugin ")) or asked.items
 
-    text = notice_text(asked, items or asked.items, "how it ends")
+    while left:
+        text, told = what_fits(asked, left)
 
-    assert 4 <= len(text.splitlines()) <= 8
-    assert SIGN in text
-    assert "SST_TELEMETRY_DISABLED=1" in text
-    assert "sst telemetry show" in text
+        assert 4 <= len(text.splitlines()) <= 8
+        assert SIGN in text
+        assert "SST_TELEMETRY_DISABLED=1" in text
+        assert "sst telemetry show" in text
+        assert told, "each notice tells something"
+        written = "".join(text.split())
+        for other in others:
+            if set(told) & set(other.notice_items):
+                assert f"{other.distribution}" in written
+                assert other.sends_to in written
+        for field in SST.catalogue:
+            assert (field.notice_item in told) is (field.notice_item in left)
+        left = tuple(item for item in left if item not in told)
+        assert ("there is more to tell" in text) is bool(left)
+
+
+def test_a_plugin_whose_address_finds_no_room_is_not_agreed_to_by_seeing_a_part_of_it() -> None:
+    other = CollectingPlugin("nosy", f"https://{'x' * 300}.example")
+    asked = consent(other)
+
+    text, told = what_fits(asked, asked.items)
+
+    assert told == ITEMS
+    assert "nosy" not in text
+    assert what_fits(asked, other.notice_items)[1] == ()
+    assert other.sends_to in "".join(notice_text(asked, asked.items).split()), "enabling shows all of it"
 
 
 def test_the_first_says_what_why_and_where_to() -> None:
@@ -81,6 +119,24 @@ def test_a_new_plugin_that_collects_is_named_with_where_it_sends() -> None:
 
 
 # --- on a real terminal
+
+
+def test_what_finds_no_room_is_told_at_the_next_command_and_nothing_is_recorded_before(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    names = [f"company-telemetry-plugin-{number}" for number in range(4)]
+    for name in names:
+        machine.install(name, "", {"sst.telemetry": {name: name}})
+
+    screens = []
+    while not machine.queued():
+        screens.append(machine.on_terminal("build").text)
+        assert len(screens) < 9
+
+    assert len(screens) > 2
+    assert screens[-1] == "built\n"
+    told = ["".join(screen.split()) for screen in screens]
+    for name in names:
+        assert sum(f"{name},to" in screen for screen in told) == 1
 
 
 def test_it_is_shown_once_and_what_is_recorded_begins_with_the_next_run(machine: Machine) -> None:

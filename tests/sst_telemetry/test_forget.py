@@ -40,7 +40,7 @@ def test_every_week_that_a_collector_may_still_keep_is_asked_for(
     forgotten = forget(consenting.consent())
 
     now = datetime.now(UTC)
-    weeks = {week_of(now - timedelta(days=days)) for days in range(91)}
+    weeks = {week_of(now - timedelta(days=days)) for days in range(30 + 90 + 1)}  # retried so long, and then kept
     assert {weekly_id(secret, week) for week in weeks} <= set(asked(loopback))
     assert (forgotten.asked, forgotten.pending) == (WEEKS, 0)
     assert pending_count(consenting.locations) == 0
@@ -178,6 +178,24 @@ def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Mac
 
     old = weekly_id(secret, week_of(datetime.now(UTC)))
     assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())
+
+
+def test_what_was_pending_of_the_machine_before_is_in_no_request_with_this_ones(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    before = a_delivered_run(consenting, machine, loopback)
+    loopback.script = [answer(500)]
+    assert reset(consenting.consent()).pending == WEEKS
+    after = a_delivered_run(consenting, machine, loopback)
+    loopback.script = [CONFIRMED, CONFIRMED]
+
+    assert forget(consenting.consent()).asked == 2 * WEEKS
+
+    weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in range(WEEKS)]
+    ids = [{weekly_id(secret, week) for week in weeks} for secret in (before, after)]
+    requests = [request for request in loopback.requests if request.head[0].startswith("POST /forget")]
+    asked_for = [set(json.loads(request.raw.partition(b"\r\n\r\n")[2])["anonymousIds"]) for request in requests[1:]]
+    assert asked_for == ids
 
 
 def test_a_retry_under_another_id_would_link_the_two_so_reset_drops_what_was_tried(
