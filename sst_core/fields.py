@@ -99,7 +99,8 @@ def standard_catalogue(commands: tuple[str, ...], wording: Wording = SST_WORDING
                 kind=RandomId(),
                 purpose="Counts machines, so that numbers of small groups can be withheld.",
                 sentence=None,
-                exception="Changes every week; nobody but the machine itself can link two weeks. Random per run in CI.",
+                exception="Changes every week; nobody but the machine itself can link two weeks, as `forget` does. "
+                "Random per run in CI.",
                 reviewer=REVIEWER,
                 reviewed=REVIEWED,
                 expires=EXPIRES,

@@ -1,4 +1,4 @@
-"""Programs that tests look with, and that this project does not install. `.ci/run` does."""
+"""Programs that tests look with, and that this project does not install. `.ci/programs` does."""
 
 import os
 import shutil

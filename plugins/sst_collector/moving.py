@@ -33,5 +33,5 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
     return (
         f"{moved.runs} runs and {moved.published} published weeks are in both, and the numbers are the same:\n"
         f"sha256 of what is published: {moved.checksum}\n"
-        f"The file is {folder.moved} now. Start the collector with --warehouse."
+        f"The file is {folder.moved} now, with every single run: delete it once the collector runs with --warehouse."
     )
