@@ -1,5 +1,6 @@
 """The detached sender: it delivers, says nothing, ends in time, and loses nothing when it is killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -106,8 +107,10 @@ def test_a_user_sees_what_one_that_was_killed_had_sent(
     ended(killed)
 
     text = machine.sst("telemetry", "show").stdout
+    last = json.loads(machine.sst("telemetry", "status", "--json").stdout)["last_delivery"]
 
     assert "answer: none yet" in text
+    assert (last["outcome"], last["sent"], last["accepted"]) == ("none yet", 1, 0)
     assert text.rstrip("\n").endswith(loopback.requests[0].lines[0].decode())
 
 
