@@ -51,7 +51,7 @@ def with_cdk(session: nox.Session) -> dict[str, str]:
 
 
 def install_warehouses(session: nox.Session) -> None:
-    """Install what is tested with real servers, which are Debian's `clickhouse-server` and `zookeeper`."""
+    """Install today's ClickHouse, which runs in the tests' own process; the servers are Debian's."""
     # It asks for pandas and pyarrow, 80 MB, and works without them.
     session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
 

@@ -32,7 +32,7 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
-    raise AssertionError("a command exits by itself")
+    sys.exit(ExitCode.OK)
 
 
 def _whose_command(table: CommandTable) -> tuple[Session, Entry] | None:
@@ -86,7 +86,7 @@ def open_session(product: Product) -> Session:
         folder=working_folder(),
         ci=ci,
         blocked=plugins.telemetry_is_blocked,
-        collecting_plugins=plugins.others_that_collect,
+        collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
 

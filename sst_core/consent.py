@@ -61,7 +61,7 @@ class Decision(Record):
 
 
 class CollectingPlugin(Record):
-    """A distribution, not the product's own, whose plugin collects something."""
+    """A plugin, not the product's own, that collects something, by its distribution."""
 
     distribution: str
     sends_to: str

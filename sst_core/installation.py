@@ -135,6 +135,6 @@ def _asked(groups: frozenset[str]) -> Iterator[Point]:
     for group in sorted(groups):
         for point in metadata.entry_points(group=group):
             distribution = point.dist
-            assert distribution is not None  # only one that is made by hand has none
-            name = normalized(distribution.name)
-            yield Point(group, point.name, point.value, name, lambda found=distribution: found)  # type: ignore[misc]
+            if distribution is not None:  # one that somebody's finder has made by hand may have none
+                name = normalized(distribution.name)
+                yield Point(group, point.name, point.value, name, lambda found=distribution: found)  # type: ignore[misc]

@@ -12,6 +12,7 @@ WIDTH = 79
 """In characters."""
 LINES = 8
 """On a terminal, where it comes unasked. What finds no room comes at the next command."""
+_ENDING = "This run is not recorded; the next ones are."
 
 
 def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> str:
@@ -38,18 +39,26 @@ def show_notice_if_due(consent: Consent, decision: Decision) -> None:
 
 def what_fits(consent: Consent, unseen: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The notice within its lines, and the items that it names: to what was not named, nobody has agreed."""
-    whole, rest = "This run is not recorded; the next ones are.", "Nothing is recorded yet: there is more to tell."
-    new = _new(consent, unseen)
     told: list[str] = []
-    for other in new:
-        for words in (_told(other, unseen), _told_in_short(other, unseen)):
-            if len(_text(consent, unseen, [*told, words], whole).splitlines()) <= LINES:
-                told.append(words)
-                break
+    left: list[CollectingPlugin] = []
+    for other in _new(consent, unseen):
+        forms = (_told(other, unseen), _told_in_short(other, unseen))
+        words = next((each for each in forms if _fits(consent, unseen, [*told, each])), None)
+        if words is None:
+            left.append(other)
         else:
-            break
-    left = {item for other in new[len(told) :] for item in other.notice_items}
-    return _text(consent, unseen, told, rest if left else whole), tuple(item for item in unseen if item not in left)
+            told.append(words)
+    ending = _ENDING
+    if left:
+        more = any(_fits(consent, other.notice_items, [_told_in_short(other, unseen)]) for other in left)
+        enable = f"Nothing is recorded yet: `{consent.product.telemetry} enable` shows what has no room here."
+        ending = "Nothing is recorded yet: there is more to tell." if more else enable
+    untold = {item for other in left for item in other.notice_items}
+    return _text(consent, unseen, told, ending), tuple(item for item in unseen if item not in untold)
+
+
+def _fits(consent: Consent, unseen: Sequence[str], plugins: Sequence[str]) -> bool:
+    return len(_text(consent, unseen, plugins, _ENDING).splitlines()) <= LINES
 
 
 def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str) -> str:

@@ -50,7 +50,7 @@ class Plugins:
         self._owners: dict[str, Entry] = {}
 
     @property
-    def others_that_collect(self) -> tuple[CollectingPlugin, ...]:
+    def collecting_plugins(self) -> tuple[CollectingPlugin, ...]:
         """The distributions, other than the product's own, whose plugins collect something, and what they declare."""
         return tuple(
             dict.fromkeys(

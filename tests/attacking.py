@@ -20,7 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from sst_collector.page import PAGES
-from sst_collector.publication import publish, summed_up
+from sst_collector.publication import publish, snapshot_of
 from sst_collector.ranking import MEMORY, ranking
 from sst_collector.site import Site
 from sst_collector.snapshot import WINDOWS
@@ -147,7 +147,7 @@ def groups(cells: Cells) -> list[Cells]:
 def honest(rows: Rows, min_machines: int, now: datetime) -> bytes:
     """The collector's."""
     publish(rows, SST.catalogue, min_machines, now)
-    return summed_up(rows, SST.catalogue, min_machines, now).to_json()
+    return snapshot_of(rows, SST.catalogue, min_machines, now).to_json()
 
 
 def without_neighbours(rows: Rows, min_machines: int, now: datetime) -> bytes:

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,12 @@ class Collector:
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """End it. Its exit code, and the rest of its stdout and stderr."""
         self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=PATIENCE)
+        try:
+            out, err = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
         self.client.close()
         return self.process.returncode, out, err
 
@@ -110,17 +115,15 @@ def spawn(data: Path, *options: str, program: tuple[str, ...] = (str(PROGRAM),))
 @contextmanager
 def collectors(folder: Path) -> Iterator[StartCollector]:
     """Starts private collectors with a cadence of a second, and ends what is left of them."""
-    started: list[Collector] = []
+    with ExitStack() as started:
 
-    def start(*options: str, prepare: Callable[[Path], None] = lambda _: None, **how: Any) -> Collector:
-        collector = Collector(
-            folder / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", *options], **how
-        )
-        prepare(collector.data)
-        collector.start()
-        started.append(collector)
-        return collector
+        def start(*options: str, prepare: Callable[[Path], None] = lambda _: None, **how: Any) -> Collector:
+            collector = Collector(
+                folder / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", *options], **how
+            )
+            prepare(collector.data)
+            collector.start()
+            started.callback(collector.end)
+            return collector
 
-    yield start
-    for collector in started:
-        collector.end()
+        yield start

@@ -17,7 +17,7 @@ from collecting import Values
 from sst_collector.duckdb_warehouse import opened
 from sst_collector.journal import Journal, rejection
 from sst_collector.loader import load
-from sst_collector.publication import publish, summed_up
+from sst_collector.publication import publish, snapshot_of
 from sst_collector.snapshot import replace
 from sst_core import SST
 
@@ -101,7 +101,7 @@ def fill(folder: Path, now: datetime, weeks: int = WEEKS, min_machines: int = 10
             clock += timedelta(weeks=1)
         load(journal.rotate(), warehouse)
         publish(warehouse, SST.catalogue, min_machines, now)
-        snapshot = summed_up(warehouse, SST.catalogue, min_machines, now).to_json()
+        snapshot = snapshot_of(warehouse, SST.catalogue, min_machines, now).to_json()
     replace(folder / "snapshot.json", snapshot)
 
 

@@ -22,7 +22,7 @@ from intake.events import envelopes
 from sst_collector.duckdb_warehouse import opened
 from sst_collector.journal import Journal
 from sst_collector.loader import load
-from sst_collector.publication import publish, summed_up
+from sst_collector.publication import publish, snapshot_of
 from sst_collector.schema import Decoder
 from sst_collector.shapes import Shapes
 from sst_collector.site import site
@@ -75,7 +75,7 @@ def one_round(folder: Path, events: int) -> History:
     with opened(folder / "warehouse.duckdb", SST.catalogue) as warehouse:
         load(Journal(folder / "journal", lambda: WEEK).rotate(), warehouse)
         publish(warehouse, SST.catalogue, 10, now)
-        snapshot = summed_up(warehouse, SST.catalogue, 10, now)
+        snapshot = snapshot_of(warehouse, SST.catalogue, 10, now)
     site(snapshot.to_json(), SST.catalogue, SST.name)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     counted = sum(total.runs for total in snapshot.windows["30"]["platform"])

@@ -24,10 +24,10 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
     return weeks
 
 
-def summed_up(
+def snapshot_of(
     warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime, earlier: Snapshot | None = None
 ) -> Snapshot:
-    """What is published, as of `now`. `earlier` is what the last summing up gave.
+    """What is published, as of `now`: :func:`publish` comes first. `earlier` is the last snapshot.
 
     With `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
     `min_machines`, and shows it, is left out.

@@ -126,8 +126,7 @@ async def _serve(
         ThreadPoolExecutor(1, "journal") as journal_thread,
         ThreadPoolExecutor(1, "warehouse") as warehouse_thread,
     ):
-        folder = DataFolder(settings.data)
-        metrics = Metrics()
+        folder, metrics, most = DataFolder(settings.data), Metrics(), _allow_files() - RESERVED_FILES
         site_key = SiteKey(settings.site_key or folder.site_key, clock)
         journal = Journal(folder.journal, clock)
         commit = GroupCommit(journal, journal_thread)
@@ -145,24 +144,25 @@ async def _serve(
             clock=clock,
         )
         servers = [
-            _door(
+            _public_server(
                 settings=settings,
                 listener=listener,
                 commit=commit,
                 upkeep=upkeep,
                 site_key=site_key,
                 metrics=metrics,
+                most=most,
             )
         ]
         connections = servers[0].server_state.connections
         if admin is not None:
-            servers.append(_admin(admin, metrics, _gauges(folder, upkeep, connections)))
+            servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, connections), most))
         async with _meanwhile(upkeep.run(settings.snapshot_every), sweep(connections)):
             await _answer(servers)
     journal.close()
 
 
-def _door(
+def _public_server(
     *,
     settings: Settings,
     listener: socket.socket,
@@ -170,6 +170,7 @@ def _door(
     upkeep: Upkeep,
     site_key: SiteKey,
     metrics: Metrics,
+    most: int,
 ) -> "_Server":
     """What the world reaches: /events by the fast way, and the app for the rest."""
     rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
@@ -190,15 +191,14 @@ def _door(
         metrics=metrics,
         room=room,
     )
-    most = _allow_files() - RESERVED_FILES
     config = _config(create_app(parts), partial(Connection, intake=intake, most=most), settings.tls)
     return _Server(config, listener, f"listening on {_url(listener, settings.tls)}", most)
 
 
-def _admin(listener: socket.socket, metrics: Metrics, gauges: Gauges) -> "_Server":
+def _admin_server(listener: socket.socket, metrics: Metrics, gauges: Gauges, most: int) -> "_Server":
     """What the operator alone reaches, on loopback."""
     config = _config(create_admin_app(metrics, gauges), "httptools")
-    return _Server(config, listener, f"metrics on {_url(listener)}/metrics", _allow_files() - RESERVED_FILES)
+    return _Server(config, listener, f"metrics on {_url(listener)}/metrics", most)
 
 
 @asynccontextmanager
@@ -210,8 +210,10 @@ async def _meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
 
 
 async def _answer(servers: Sequence["_Server"]) -> None:

@@ -12,7 +12,7 @@ from sst_collector.group_commit import GroupCommit
 from sst_collector.loader import load
 from sst_collector.log import log
 from sst_collector.metrics import Metrics
-from sst_collector.publication import publish, summed_up
+from sst_collector.publication import publish, snapshot_of
 from sst_collector.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
 from sst_collector.snapshot import Snapshot, replace
@@ -124,7 +124,7 @@ class Upkeep:
             self._metrics.loaded += len(segments)
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)
             earlier = Snapshot.last(self._snapshot_file)
-            snapshot = summed_up(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
+            snapshot = snapshot_of(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
             warehouse.expire(before=week_of(now - self._keep))
         replace(self._snapshot_file, snapshot)
         for week in weeks:

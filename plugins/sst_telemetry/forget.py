@@ -6,7 +6,7 @@ and nothing but `forget` tries again.
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from sst_core import (
 )
 from sst_telemetry.batch import utc_now
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
-from sst_telemetry.leftovers import REQUESTS, remove_leftovers
+from sst_telemetry.leftovers import PENDING, remove_leftovers
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
 
@@ -33,8 +33,10 @@ keeps it for 90 days from then; 120 days can touch so many."""
 IDS_A_REQUEST = 50
 """A collector takes up to 100."""
 
-Pending = dict[str, dict[str, str]]
-"""By the collector that they are to be asked of: ids, each with its week."""
+Ids = dict[str, str]
+"""Of one machine, each with its week."""
+Pending = dict[str, list[Ids]]
+"""By the collector that they are to be asked of: the ids of each machine that this one has been, by `reset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def reset(consent: Consent) -> Forgotten:
 
 def pending_count(locations: Locations) -> int:
     """How many ids no collector has confirmed yet."""
-    return sum(map(len, _pending(locations, utc_now()).values()))
+    return _count(_pending(locations, utc_now()))
 
 
 _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
@@ -91,48 +93,54 @@ def _ask(consent: Consent) -> Forgotten:
     locations, now = consent.locations, utc_now()
     pending = _pending(locations, now)
     for url in _sent_to(consent):
-        pending[url] = {**pending.get(url, {}), **_weekly_ids(locations, now)}
+        pending[url] = _with(pending.get(url, []), _weekly_ids(locations, now))
     _keep(locations, pending)
-    if not any(pending.values()):
+    if not _count(pending):
         return _NOTHING
     asked, failures = 0, []
-    ours = _weekly_ids(locations, now).keys()
     for url in pending:
-        confirmed, failure = _ask_one(consent, url, pending, ours)
+        confirmed, failure = _ask_one(consent, url, pending)
         asked += confirmed
         failures += [f"{url} did not confirm ({failure})"] if failure else []
-    left = sum(map(len, pending.values()))
+    left = _count(pending)
     if failures:
         return Forgotten(asked, left, f"{'; '.join(failures)}. `forget` asks again.")
     return Forgotten(asked, left, "The collector deletes what it still keeps of this machine. Published totals stay.")
 
 
-def _ask_one(consent: Consent, url: str, pending: Pending, ours: Collection[str]) -> tuple[int, str | None]:
+def _with(machines: list[Ids], ours: Ids) -> list[Ids]:
+    """What is pending, and the ids that this machine has now."""
+    before = [ids for ids in machines if not ids.keys() & ours.keys()]
+    still = [ids for ids in machines if ids.keys() & ours.keys()]
+    return [*before, {kept: week for ids in (*still, ours) for kept, week in ids.items()}]
+
+
+def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | None]:
     """Ask one collector, some ids a request. Returns how many it confirmed, and what came instead for the next.
 
-    Those that are `ours` now, and those from before a `reset`, are in no request together: it would say that the two
-    machines are one.
+    The ids of two machines are in no request together: it would say that they are one.
     """
     from sst_telemetry.post import Collector
 
     asked = 0
     try:
         with Collector(url, consent.product.name) as collector:
-            while ids := _some(pending[url], ours):
-                failure = collector.forget(ids)
-                if failure is not None:
-                    return asked, failure
-                asked += len(ids)
-                pending[url] = {kept: week for kept, week in pending[url].items() if kept not in ids}
-                _keep(consent.locations, pending)
+            for ids in pending[url]:
+                while some := list(ids)[:IDS_A_REQUEST]:
+                    failure = collector.forget(some)
+                    if failure is not None:
+                        return asked, failure
+                    asked += len(some)
+                    for kept in some:
+                        del ids[kept]
+                    _keep(consent.locations, pending)
     except ConfigurationError as error:
         return asked, str(error)
     return asked, None
 
 
-def _some(pending: Collection[str], ours: Collection[str]) -> list[str]:
-    before = [kept for kept in pending if kept not in ours]
-    return (before or list(pending))[:IDS_A_REQUEST]
+def _count(pending: Pending) -> int:
+    return sum(len(ids) for machines in pending.values() for ids in machines)
 
 
 def _sent_to(consent: Consent) -> tuple[str, ...]:
@@ -148,22 +156,26 @@ def _sent_to(consent: Consent) -> tuple[str, ...]:
 def _pending(locations: Locations, now: datetime) -> Pending:
     """What is still to be asked, less the weeks of which no collector keeps anything any more."""
     try:
-        values = json.loads(read_own(locations.state / REQUESTS) or b"{}")
+        values = json.loads(read_own(locations.state / PENDING) or b"{}")
     except (ConfigurationError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
         return {}
     weeks = _weeks(now)
     return {
-        url: {kept: week for kept, week in ids.items() if RandomId().accepts(kept) and week in weeks}
-        for url, ids in values.items()
-        if isinstance(ids, dict)
+        url: [
+            {kept: week for kept, week in ids.items() if RandomId().accepts(kept) and week in weeks}
+            for ids in machines
+            if isinstance(ids, dict)
+        ]
+        for url, machines in values.items()
+        if isinstance(machines, list)
     }
 
 
 def _keep(locations: Locations, pending: Pending) -> None:
-    path = locations.state / REQUESTS
-    left = {url: ids for url, ids in pending.items() if ids}
+    path = locations.state / PENDING
+    left = {url: found for url, machines in pending.items() if (found := [ids for ids in machines if ids])}
     try:
         if left:
             write_private(path, json.dumps(left).encode())

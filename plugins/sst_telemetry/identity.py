@@ -59,6 +59,11 @@ def drop_secret(telemetry: Path) -> None:
     (telemetry / _FILE).unlink(missing_ok=True)
 
 
+def has_secret(telemetry: Path) -> bool:
+    """Whether this machine has one, sound or not."""
+    return (telemetry / _FILE).exists()
+
+
 def secret_for_looking(telemetry: Path) -> bytes:
     """The stored secret, or one for this once: to look at what is queued leaves no id on the disk."""
     try:

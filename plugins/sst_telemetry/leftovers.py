@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sst_core import Locations
 
-REQUESTS = "forget.json"
+PENDING = "forget.json"
 """Beside the telemetry folder, since it outlives it: what collectors are still to be asked to forget."""
 _DELETED = "-deleted-"
 
@@ -41,7 +41,7 @@ def remove_leftovers(locations: Locations) -> None:
 def _leftovers(locations: Locations) -> Iterator[Path]:
     # The folder around telemetry's own is the program's, which may keep hidden files of its own there.
     yield from locations.state.glob(f".{locations.telemetry.name}{_DELETED}*")
-    yield from locations.state.glob(f".{REQUESTS}.*")
+    yield from locations.state.glob(f".{PENDING}.*")
     yield from locations.telemetry.glob(".*")
 
 

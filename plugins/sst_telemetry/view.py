@@ -14,7 +14,7 @@ from sst_core import (
     held_if_free,
 )
 from sst_telemetry.batch import Composed, compose, preview, utc_now
-from sst_telemetry.identity import secret_for_looking
+from sst_telemetry.identity import has_secret, secret_for_looking
 from sst_telemetry.queue import Queue
 from sst_telemetry.record import run_facts
 from sst_telemetry.state import LastDelivery, read_last_batch, read_state
@@ -91,5 +91,5 @@ def _composed(consent: Consent, locations: Locations) -> tuple[Composed, bool]:
         if mine is not None and consent.decide().enabled:
             return compose(consent.product, locations, waiting, now), False
     # Nothing would be sent, or the machine's id can't be kept: what is queued can be looked at all the same.
-    made_up = not (locations.telemetry / "secret").exists()
+    made_up = not has_secret(locations.telemetry)
     return compose(consent.product, locations, waiting, now, secret_for_looking), made_up

@@ -184,7 +184,12 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """An answer, or an error."""
-        payload = self.rfile.read(int(self.headers["Content-Length"]))
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            self.close_connection = True
+            self._answer(411, b"{}")
+            return
+        payload = self.rfile.read(int(length))
         self.server.environment.answered(Answer(payload, failed=self.path.endswith("/error")))
         self._answer(202, b'{"status": "OK"}')
 

@@ -1,6 +1,8 @@
 """The processes that functions run in, by AWS's own runtime client, and the API that they ask."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,10 +16,9 @@ from sst_aws.live.runtime import API, Answer, Environment, Pool
 from sst_core.testing import PATIENCE
 
 HANDLER = """
-import os, threading, time
+import os, time
 
-def soon_gone(event, context):
-    threading.Timer(0.1, os._exit, (3,)).start()
+def who(event, context):
     return os.getpid()
 
 def slow(event, context):
@@ -54,10 +55,11 @@ def environment(code: Path, said: list[str]) -> Iterator[Environment]:
 
 
 def test_a_process_that_ended_after_its_answer_is_replaced(code: Path, said: list[str]) -> None:
-    pool = Pool(function(code, "soon_gone"), "eu-west-1", said.append)
+    pool = Pool(function(code, "who"), "eu-west-1", said.append)
     try:
         first = pool.invoke(b"{}")
         (environment,) = pool._all
+        os.kill(json.loads(first.payload), signal.SIGKILL)
         environment._process.wait(PATIENCE)
 
         second = pool.invoke(b"{}")
@@ -94,10 +96,23 @@ def test_what_is_no_question_of_the_api_has_no_answer(environment: Environment) 
     assert not environment.invoke(b"{}").failed
 
 
-def test_a_bug_of_ours_is_shown(environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_has_to_say_its_length(environment: Environment) -> None:
     api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
 
-    with pytest.raises(httpx.HTTPError):
-        httpx.post(f"{api}{API}/init/error", content=iter([b"{}"]), trust_env=False)  # says no length
+    assert httpx.post(f"{api}{API}/init/error", content=iter([b"{}"]), trust_env=False).status_code == 411
+    assert not environment.invoke(b"{}").failed
 
-    assert "TypeError" in capfd.readouterr().err
+
+def test_a_bug_of_ours_is_shown(
+    environment: Environment, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Answer) -> None:
+        raise RuntimeError("a bug")
+
+    api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
+    monkeypatch.setattr(environment, "answered", broken)
+
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"{api}{API}/init/error", content=b"{}", trust_env=False)
+
+    assert "RuntimeError: a bug" in capfd.readouterr().err

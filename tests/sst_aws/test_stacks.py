@@ -1,5 +1,6 @@
 """What CloudFormation is asked, and what its answers mean: of a server on loopback that says what a test has it say."""
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 def as_somebody(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for variable in os.environ:
+        if variable.startswith("AWS_") or variable.lower().endswith("_proxy"):
+            monkeypatch.delenv(variable)
     settings = {
         "AWS_ENDPOINT_URL_CLOUDFORMATION": url,
         "AWS_ACCESS_KEY_ID": "id",
@@ -71,7 +75,6 @@ def as_somebody(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         "AWS_CONFIG_FILE": "/nowhere",
         "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
     }
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import falcon
@@ -59,8 +58,7 @@ def answers(keys: Keys, times: int = 1) -> list[Any]:
         for _ in range(times):
             keys.fetched = False
             intake.take_in(LINE, None, answered.append)
-            while intake._fetching:
-                await asyncio.sleep(0)
+            await asyncio.gather(*intake._fetching)
         return answered
 
     return asyncio.run(main())
@@ -87,7 +85,8 @@ def test_a_crash_with_the_key_is_a_500_that_says_nothing_of_the_line(capsys: pyt
     assert capsys.readouterr().err == "collector: a request failed: RuntimeError\n"
 
 
-def test_with_the_key_the_line_is_looked_at(tmp_path: Path) -> None:
+def test_with_the_key_the_line_is_looked_at() -> None:
     (found,) = answers(Keys(None, b"k" * 32))
 
-    assert not isinstance(found, Exception)
+    told = json.loads(found)
+    assert (told["accepted"], [each["line"] for each in told["rejected"]]) == (0, [1])

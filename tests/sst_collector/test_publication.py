@@ -9,7 +9,7 @@ import pytest
 from collecting import Values, a_run
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
-from sst_collector.publication import publish, summed_up
+from sst_collector.publication import publish, snapshot_of
 from sst_collector.ranking import ranking
 from sst_collector.warehouse import Cell, PublishedWeek
 from sst_core import SST, week_of
@@ -45,7 +45,7 @@ def last_week(warehouse: DuckdbWarehouse) -> PublishedWeek:
 
 def snapshot(warehouse: DuckdbWarehouse, now: datetime, min_machines: int = 10) -> Values:
     publish(warehouse, SST.catalogue, min_machines, now)
-    answer: Values = json.loads(summed_up(warehouse, SST.catalogue, min_machines, now).to_json())
+    answer: Values = json.loads(snapshot_of(warehouse, SST.catalogue, min_machines, now).to_json())
     return answer
 
 
@@ -202,7 +202,7 @@ def test_rejected_lines_are_told_in_tens_when_a_week_comes_out(
         segment.write_text(json.dumps({"week": week_of(now), "rejected": lines}))
         load([segment], warehouse)
         publish(warehouse, SST.catalogue, 10, now)
-        earlier = summed_up(warehouse, SST.catalogue, 10, now, earlier)
+        earlier = snapshot_of(warehouse, SST.catalogue, 10, now, earlier)
         told.append(earlier.rejected)
 
     arrive(MONDAY, 12)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,10 +185,8 @@ class Odd:
     """A kind of value that a later catalogue may have."""
 
 
-@pytest.mark.parametrize("module", [duckdb_warehouse, clickhouse_rows, segment])
-def test_a_kind_that_the_warehouse_cannot_hold_is_noticed_when_it_is_added(module: Any) -> None:
-    type_of = getattr(module, "_sql_type", None) or module._type_of
-
+@pytest.mark.parametrize("type_of", [duckdb_warehouse._sql_type, clickhouse_rows._sql_type, segment._type_of])
+def test_a_kind_that_the_warehouse_cannot_hold_is_noticed_when_it_is_added(type_of: Callable[[Any], object]) -> None:
     with pytest.raises(TypeError, match="the warehouse can't hold a Odd yet"):
         type_of(Odd())
 

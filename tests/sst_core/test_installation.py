@@ -139,6 +139,16 @@ def test_a_finder_of_somebodys_own_is_asked(path: Path, monkeypatch: pytest.Monk
     assert ours() == {("acme.commands", "x", "f:x")}
 
 
+def test_an_entry_point_that_is_nobodys_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_by_hand(group: str) -> list[metadata.EntryPoint]:
+        return [metadata.EntryPoint("x", "a:b", group)]
+
+    monkeypatch.setattr(metadata, "entry_points", made_by_hand)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])  # which is no text: Python's own library is asked
+
+    assert entry_points(GROUPS) == []
+
+
 def test_metadata_is_read_when_it_is_asked_for(path: Path) -> None:
     put(path, "The.Name-1.0.dist-info", "[acme.commands]\nx = a:b\n")
 

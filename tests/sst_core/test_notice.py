@@ -76,13 +76,15 @@ def test_whatever_is_new_is_told_eight_lines_at_a_time_and_agreed_to_when_it_was
 
 
 def test_a_plugin_whose_address_finds_no_room_is_not_agreed_to_by_seeing_a_part_of_it() -> None:
-    other = CollectingPlugin("nosy", f"https://{'x' * 300}.example")
-    asked = consent(other)
+    other, short = CollectingPlugin("nosy", f"https://{'x' * 300}.example"), CollectingPlugin("z", "https://z.example")
+    asked = consent(other, short)
 
     text, told = what_fits(asked, asked.items)
 
-    assert told == ITEMS
+    assert told == (*ITEMS, *short.notice_items)
     assert "nosy" not in text
+    assert "z, to https://z.example" in text, "it keeps nobody else from being told"
+    assert text.endswith("Nothing is recorded yet: `sst telemetry enable` shows what has no room here.")
     assert what_fits(asked, other.notice_items)[1] == ()
     assert other.sends_to in "".join(notice_text(asked, asked.items).split()), "enabling shows all of it"
 
@@ -338,7 +340,9 @@ def test_in_ci_where_nothing_can_be_kept_nothing_is_said(
 def test_a_notice_that_cannot_be_noted_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     asked = Consent(SST, {"HOME": str(tmp_path / "file")}, None, "github-actions")
+    decision = asked.decide()
+    assert decision.enabled
 
-    show_notice_if_due(asked, asked.decide())
+    show_notice_if_due(asked, decision)
 
     assert capsys.readouterr() == ("", "")

@@ -385,7 +385,18 @@ def test_a_queue_that_is_somewhere_else_is_not_purged(machine: Machine, consenti
     assert elsewhere.is_dir()
 
 
-def test_a_number_in_the_lock_that_no_process_has_ends_nobody(machine: Machine, consenting: Consenting) -> None:
-    with consenting.consent().changing() as lock:
-        os.write(lock, b"4194305")  # one more than there can be
-        control._end_sender(consenting.locations)
+def test_a_number_in_the_lock_that_another_process_has_by_now_ends_nobody(
+    machine: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda *what: ended.append(what))
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as another:
+        for number in (another.pid, 4_194_305):  # the second is one more than there can be
+            with consenting.consent().changing() as lock:
+                os.write(lock, str(number).encode())
+                control._end_sender(consenting.locations)
+            assert ended == []
+            with consenting.consent().changing() as lock:
+                os.write(lock, str(os.getpid()).encode())
+                control._end_sender(consenting.locations)
+            assert ended.pop() == (os.getpid(), signal.SIGKILL), "who does have it open"

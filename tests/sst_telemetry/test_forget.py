@@ -71,7 +71,8 @@ def test_what_is_not_confirmed_stays_pending_and_is_asked_again(
 
     assert forget(consenting.consent()).pending == WEEKS
     first = asked(loopback)
-    assert list(json.loads((machine.state / "forget.json").read_text())[loopback.url]) == first
+    (ids,) = json.loads((machine.state / "forget.json").read_text())[loopback.url]
+    assert list(ids) == first
 
     loopback.otherwise = CONFIRMED
     assert forget(consenting.consent()).pending == 0
@@ -144,7 +145,7 @@ def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
 ) -> None:
     ids = [f"{number:032x}" for number in range(3 * IDS_A_REQUEST - 1)]
     week = week_of(datetime.now(UTC))
-    (machine.state / "forget.json").write_text(json.dumps({loopback.url: dict.fromkeys(ids, week)}))
+    (machine.state / "forget.json").write_text(json.dumps({loopback.url: [dict.fromkeys(ids, week)]}))
     loopback.script = [CONFIRMED, answer(500)]
 
     assert forget(consenting.consent()).pending == len(ids) - IDS_A_REQUEST
@@ -180,22 +181,27 @@ def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Mac
     assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())
 
 
-def test_what_was_pending_of_the_machine_before_is_in_no_request_with_this_ones(
+def test_what_is_pending_of_machines_that_this_one_was_is_in_no_request_with_another_ones(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
-    before = a_delivered_run(consenting, machine, loopback)
-    loopback.script = [answer(500)]
-    assert reset(consenting.consent()).pending == WEEKS
-    after = a_delivered_run(consenting, machine, loopback)
-    loopback.script = [CONFIRMED, CONFIRMED]
+    secrets = []
+    for _ in range(2):
+        secrets.append(a_delivered_run(consenting, machine, loopback))
+        loopback.otherwise = answer(500)
+        reset(consenting.consent())
+        loopback.otherwise = accounting()
+    secrets.append(a_delivered_run(consenting, machine, loopback))
+    tried = len(loopback.requests)
+    loopback.otherwise = CONFIRMED
+    assert pending_count(consenting.locations) == 2 * WEEKS
 
-    assert forget(consenting.consent()).asked == 2 * WEEKS
+    assert forget(consenting.consent()).asked == 3 * WEEKS
 
     weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in range(WEEKS)]
-    ids = [{weekly_id(secret, week) for week in weeks} for secret in (before, after)]
-    requests = [request for request in loopback.requests if request.head[0].startswith("POST /forget")]
-    asked_for = [set(json.loads(request.raw.partition(b"\r\n\r\n")[2])["anonymousIds"]) for request in requests[1:]]
-    assert asked_for == ids
+    ids = [{weekly_id(secret, week) for week in weeks} for secret in secrets]
+    bodies = [request.raw.partition(b"\r\n\r\n")[2] for request in loopback.requests[tried:]]
+    assert [set(json.loads(body)["anonymousIds"]) for body in bodies] == ids
+    assert pending_count(consenting.locations) == 0
 
 
 def test_a_retry_under_another_id_would_link_the_two_so_reset_drops_what_was_tried(
@@ -228,7 +234,9 @@ def test_a_retry_in_the_next_week_keeps_the_id_of_the_first(consenting: Consenti
 def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:
     weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
     ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
-    (consenting.locations.state / "forget.json").write_text(json.dumps({"http://127.0.0.1:9/events": ids}))
+    (consenting.locations.state / "forget.json").write_text(
+        json.dumps({"http://127.0.0.1:9/events": [ids, "no ids"], "https://a.example": {}})
+    )
 
     assert pending_count(consenting.locations) == 2
 
