@@ -64,8 +64,10 @@ def test_off_the_null_plugin_stands_in_its_place_and_it_is_not_imported(otlp: Ma
 
 
 def test_on_it_keeps_what_it_declared_and_sends_that_when_asked(otlp: Machine, loopback: Loopback) -> None:
-    shown = otlp.on_terminal("build").text
-    assert "Also   plugins that collect too: sst-otlp (command, how it ended, rounded" in shown
+    first, second = (otlp.on_terminal("build").text for _ in range(2))
+    assert "Nothing is recorded yet: there is more to tell." in first
+    assert "Also   plugins that collect too: sst-otlp (command, how it ended, rounded" in second
+    assert "duration), to a file, and the OTLP endpoint that you set" in second
     assert kept(otlp) == []
 
     probe = Probe.on(otlp)

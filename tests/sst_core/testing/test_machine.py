@@ -229,6 +229,17 @@ def test_consent_is_a_command_as_for_anybody(machine: Machine) -> None:
     assert len(machine.queued()) == 1
 
 
+def test_all_that_collect_are_seen_however_many_notices_that_takes(machine: Machine) -> None:
+    for number in range(4):
+        name = f"company-telemetry-plugin-{number}"
+        machine.install(name, "", {"sst.telemetry": {name: name}})
+
+    machine.see_notice()
+    machine.sst("build")
+
+    assert len(machine.queued()) == 1
+
+
 def test_what_is_exported_is_documented() -> None:
     assert testing.__all__ == sorted(testing.__all__, key=lambda name: (not name.isupper(), name))
     for name in testing.__all__:
