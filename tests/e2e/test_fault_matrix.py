@@ -21,8 +21,9 @@ import pytest
 
 from consenting import Consenting
 from faults import FAULTS, TASK, Fault, Staged
+from locking import is_held
 from loopback import refusing
-from sst_core import held_if_free, notice_text
+from sst_core import notice_text
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.state import write_state
 from tracing import NETWORK, STARTING, WAITING, Call, alone, calls_alone, trace, why_not
@@ -201,8 +202,7 @@ def has_delivered(machine: Machine) -> bool:
     """Whether a sender has made a request, and none is at work."""
     if not (machine.telemetry / "delivery.json").exists() or Consenting(machine).state.last is None:
         return False
-    with held_if_free(machine.state / "telemetry.lock") as free:
-        return free is not None
+    return not is_held(machine.state / "telemetry.lock")
 
 
 def check_note(consenting: Consenting, fault: Fault) -> None:

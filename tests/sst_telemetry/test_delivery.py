@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from consenting import Consenting, names
+from locking import is_held
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from sst_core import SST, ConfigurationError, held, held_if_free
+from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
 from sst_telemetry.delivery import MAX_WAIT, UNUSABLE, WAITING_IN_CI, Delivery
@@ -649,13 +650,9 @@ def test_in_ci_one_sender_waits_for_the_one_at_work_and_a_third_leaves(
     second, third = (Delivery(consenting.consent(ci="other", environ=environ)) for _ in range(2))
     waiting = threading.Thread(target=second.run)
 
-    def is_waited_for() -> bool:
-        with held_if_free(machine.telemetry / WAITING_IN_CI) as place:
-            return place is None
-
     with held(consenting.locations.lock, 0):
         waiting.start()
-        eventually(is_waited_for, "the second waits")
+        eventually(lambda: is_held(machine.telemetry / WAITING_IN_CI), "the second waits")
         assert third.run().reason == "another sender is at work"
         assert loopback.requests == []
     waiting.join(PATIENCE)
