@@ -152,7 +152,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
     session: Session = ctx.obj
     served = served_product(session, product)
     with explaining_what_is_missing(session):
-        from sst_collector.server import Settings, Tls, serve_forever
+        from sst_collector.listening import Tls
+        from sst_collector.server import Settings, serve_forever
     serve_forever(
         Settings(
             program=served.name,

@@ -1,21 +1,18 @@
-"""The server: puts the parts together, listens, and stops gracefully."""
+"""The server: puts the parts together, and ends them together."""
 
 import asyncio
 import os
-import resource
 import signal
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 import uvloop
 
 from sst_collector.app import Parts, create_app
@@ -24,10 +21,10 @@ from sst_collector.clickhouse_address import Address
 from sst_collector.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.group_commit import GroupCommit
-from sst_collector.handshakes import Handshakes
 from sst_collector.intake import Intake
 from sst_collector.journal import Journal
 from sst_collector.legacy import decoder_for
+from sst_collector.listening import Server, Tls, allow_files, bound, server_config, url_of
 from sst_collector.metrics import Gauges, Metrics, create_admin_app
 from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
@@ -36,21 +33,9 @@ from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
 from sst_collector.warehouses import OpenWarehouse, opener
 from sst_collector.weeks import Clock, utc_now
-from sst_core import Catalogue, SstError
+from sst_core import Catalogue
 
-STOP_SECONDS = 10
-"""How long requests that are under way may take to end once the server is stopped."""
-BACKLOG = 4096
-"""Connections that may wait to be accepted; the system may have a lower limit."""
 LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files."""
-
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,35 +69,12 @@ def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.data))
         open_warehouse = opener(DataFolder(settings.data), settings.warehouse, settings.catalogue, clock)
-        listener = stack.enter_context(_bound(settings.host, settings.port))
+        listener = stack.enter_context(bound(settings.host, settings.port))
         admin = None
         if settings.admin_port is not None:
-            admin = stack.enter_context(_bound(LOOPBACK, settings.admin_port, "--admin-port"))
+            admin = stack.enter_context(bound(LOOPBACK, settings.admin_port, "--admin-port"))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, open_warehouse, clock, listener, admin))
-
-
-def _bound(host: str, port: int, options: str = "--host and --port") -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SstError(
-            f"Can't listen on {host} port {port}: {error.strerror}. Choose another with {options}; "
-            "port 0 takes any free one."
-        ) from None
-    return listener
-
-
-def _allow_files() -> int:
-    """Have as many files open as the system lets us, connections being files, and say how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return hard
-    return soft
 
 
 async def _serve(
@@ -126,7 +88,7 @@ async def _serve(
         ThreadPoolExecutor(1, "journal") as journal_thread,
         ThreadPoolExecutor(1, "warehouse") as warehouse_thread,
     ):
-        folder, metrics, most = DataFolder(settings.data), Metrics(), _allow_files() - RESERVED_FILES
+        folder, metrics, most = DataFolder(settings.data), Metrics(), allow_files() - RESERVED_FILES
         site_key = SiteKey(settings.site_key or folder.site_key, clock)
         journal = Journal(folder.journal, clock)
         commit = GroupCommit(journal, journal_thread)
@@ -171,7 +133,7 @@ def _public_server(
     site_key: SiteKey,
     metrics: Metrics,
     most: int,
-) -> "_Server":
+) -> Server:
     """What the world reaches: /events by the fast way, and the app for the rest."""
     rates, room = Rates(settings.rate, settings.proxies, time.monotonic), Room()
     intake = Intake(
@@ -191,14 +153,14 @@ def _public_server(
         metrics=metrics,
         room=room,
     )
-    config = _config(create_app(parts), partial(Connection, intake=intake, most=most), settings.tls)
-    return _Server(config, listener, f"listening on {_url(listener, settings.tls)}", most)
+    config = server_config(create_app(parts), partial(Connection, intake=intake, most=most), settings.tls)
+    return Server(config, listener, f"listening on {url_of(listener, settings.tls)}", most)
 
 
-def _admin_server(listener: socket.socket, metrics: Metrics, gauges: Gauges, most: int) -> "_Server":
+def _admin_server(listener: socket.socket, metrics: Metrics, gauges: Gauges, most: int) -> Server:
     """What the operator alone reaches, on loopback."""
-    config = _config(create_admin_app(metrics, gauges), "httptools")
-    return _Server(config, listener, f"metrics on {_url(listener)}/metrics", most)
+    config = server_config(create_admin_app(metrics, gauges), "httptools")
+    return Server(config, listener, f"metrics on {url_of(listener)}/metrics", most)
 
 
 @asynccontextmanager
@@ -216,7 +178,7 @@ async def _meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             raise error
 
 
-async def _answer(servers: Sequence["_Server"]) -> None:
+async def _answer(servers: Sequence[Server]) -> None:
     """Answer requests until a signal, and finish what is under way."""
 
     def stop() -> None:
@@ -226,77 +188,6 @@ async def _answer(servers: Sequence["_Server"]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     await asyncio.gather(*(server.run_on_listener() for server in servers))
-
-
-def _config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Config:
-    config = uvicorn.Config(
-        app,
-        http=protocol,
-        lifespan="off",
-        # Nothing about a connection is logged, nor anything that was sent.
-        access_log=False,
-        log_config=None,
-        log_level="critical",
-        proxy_headers=False,
-        ws="none",
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-    )
-    try:
-        config.load()
-    except OSError as error:
-        assert tls is not None
-        reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SstError(f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}.") from None
-    return config
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, announcement: str, most: int) -> None:
-        """`most`: how many connections there may be at once."""
-        super().__init__(config)
-        self._listener = listener
-        self._announcement = announcement
-        self._most = most
-
-    async def run_on_listener(self) -> None:
-        await self.serve([self._listener])
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.config.ssl is None:
-            await super().startup(sockets)
-        else:
-            self._startup_with_tls(self.config.ssl)
-        print(self._announcement, flush=True)
-
-    def _startup_with_tls(self, tls: ssl.SSLContext) -> None:
-        def connection() -> asyncio.Protocol:
-            protocol: Any = self.config.http_protocol_class
-            made: asyncio.Protocol = protocol(config=self.config, server_state=self.server_state, app_state={})
-            return made
-
-        handshakes = Handshakes(
-            listener=self._listener,
-            backlog=BACKLOG,
-            tls=tls,
-            connection=connection,
-            others=lambda: len(self.server_state.connections),
-            most=self._most,
-        )
-        self.servers = [handshakes]  # type: ignore[list-item]
-        self.started = True
-
-    def stop(self) -> None:
-        """Gracefully; when told so once more, at once. What was acknowledged is kept either way."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        # uvicorn's own raises the signal again at the end, and a graceful stop would end as a kill.
-        return nullcontext()
 
 
 def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object]) -> Gauges:
@@ -314,9 +205,3 @@ def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object])
         }
 
     return gauges
-
-
-def _url(listener: socket.socket, tls: Tls | None = None) -> str:
-    scheme = "https" if tls else "http"
-    host, port = listener.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
-from sst_collector import server
+from sst_collector import listening
 from sst_core import SST
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
@@ -312,4 +312,4 @@ def test_a_system_that_allows_no_more_files_is_served_with_those_it_has(monkeypa
 
     monkeypatch.setattr(resource, "setrlimit", refusing)
 
-    assert server._allow_files() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert listening.allow_files() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
