@@ -1,18 +1,17 @@
 """What CloudFormation is asked, and what its answers mean: of a server on loopback that says what a test has it say."""
 
 import os
+import socket
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from loopback import Loopback, Request, answer
 from sst_aws.stacks import Cloud
 from sst_core import SstError, ToolNotFoundError
-from sst_core.testing import PATIENCE
 
 MISSING = ("ValidationError", "Stack with id app does not exist")
 DENIED = ("AccessDenied", "not for you")
@@ -26,41 +25,25 @@ class Service:
         self.answers: dict[str, str | Failure | list[str | Failure]] = {}
         self.asked: list[str] = []
 
-    def answer(self, action: str) -> tuple[int, str]:
+    def reply(self, connection: socket.socket, request: Request) -> bool:
+        (action,) = parse_qs(request.raw.partition(b"\r\n\r\n")[2].decode())["Action"]
         self.asked.append(action)
         found = self.answers[action]
-        answer = found.pop(0) if isinstance(found, list) else found
-        if isinstance(answer, tuple):
-            code, message = answer
+        told = found.pop(0) if isinstance(found, list) else found
+        if isinstance(told, tuple):
+            code, message = told
             error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-            return 400, f"<ErrorResponse>{error}</ErrorResponse>"
-        return 200, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
+            return answer(400, f"<ErrorResponse>{error}</ErrorResponse>".encode())(connection, request)
+        xml = f"<{action}Response><{action}Result>{told}</{action}Result></{action}Response>"
+        return answer(200, xml.encode())(connection, request)
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(monkeypatch: pytest.MonkeyPatch, loopback: Loopback) -> Service:
     told = Service()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            status, text = told.answer(body["Action"][0])
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    as_somebody(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-    yield told
-    server.shutdown()
-    thread.join(PATIENCE)
-    server.server_close()
+    loopback.otherwise = told.reply
+    as_somebody(monkeypatch, loopback.url.removesuffix("/events"))
+    return told
 
 
 def as_somebody(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

@@ -1,84 +1,67 @@
 """The warehouse's server by HTTP: which of several is taken, and what an answer that is none means."""
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import pytest
 
+from loopback import Loopback, answer
 from sst_collector.clickhouse_address import Address
 from sst_collector.clickhouse_server import ServerError, connected
 from sst_collector.warehouse import WarehouseError
-from sst_core.testing import PATIENCE
 
 ONE = (200, b'{"data": [[1]]}')
-Answer = tuple[int, bytes]
+Serve = Callable[[int, bytes], str]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Answer], str]]:
+def serve() -> Iterator[Serve]:
     """Starts a server that answers everything so, and says where it is."""
-    running = []
+    with ExitStack() as running:
 
-    def start(answer: Answer) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(answer[0])
-                self.send_header("Content-Length", str(len(answer[1])))
-                self.end_headers()
-                self.wfile.write(answer[1])
+        def start(status: int, body: bytes) -> str:
+            server = Loopback()
+            running.callback(server.close)
+            server.otherwise = answer(status, body)
+            return server.url.removesuffix("/events")
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        running.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join(PATIENCE)
-        server.server_close()
+        yield start
 
 
 def at(*urls: str) -> Address:
     return Address(urls, "sst", None, "default", "hunter2")
 
 
-def test_the_first_that_answers_is_taken(serve: Callable[[Answer], str]) -> None:
-    broken = serve((500, b"Code: 210. DB::NetException: not now"))
+def test_the_first_that_answers_is_taken(serve: Serve) -> None:
+    broken = serve(500, b"Code: 210. DB::NetException: not now")
 
-    with connected(at("http://127.0.0.1:9", broken, serve(ONE))) as server:
+    with connected(at("http://127.0.0.1:9", broken, serve(*ONE))) as server:
         assert server.ask("SELECT 1") == [(1,)]
         assert server.ask("INSERT INTO runs FORMAT TSV", b"1\n") == []
 
 
 @pytest.mark.parametrize("code", [81, 192, 193, 194, 516])
-def test_what_another_would_say_too_ends_the_search(serve: Callable[[Answer], str], code: int) -> None:
-    wrong = serve((403, f"Code: {code}. DB::Exception: hunter2: Authentication failed".encode()))
+def test_what_another_would_say_too_ends_the_search(serve: Serve, code: int) -> None:
+    wrong = serve(403, f"Code: {code}. DB::Exception: hunter2: Authentication failed".encode())
 
-    with pytest.raises(ServerError, match=f"error {code}") as refused, connected(at(wrong, serve(ONE))):
+    with pytest.raises(ServerError, match=f"error {code}") as refused, connected(at(wrong, serve(*ONE))):
         pytest.fail("it was taken")
 
     assert (refused.value.code, "hunter2" in str(refused.value)) == (code, False)
 
 
-def test_the_last_refusal_is_told_where_nobody_answers(serve: Callable[[Answer], str]) -> None:
+def test_the_last_refusal_is_told_where_nobody_answers(serve: Serve) -> None:
     with (
         pytest.raises(WarehouseError, match=r"127\.0\.0\.1:9 can't be reached: ConnectError"),
-        connected(at(serve((500, b"a proxy's page")), "http://127.0.0.1:9")),
+        connected(at(serve(500, b"a proxy's page"), "http://127.0.0.1:9")),
     ):
         pytest.fail("it was taken")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"data": 1}', b'{"data": [1]}', b"\xff"])
-def test_a_page_of_somebody_elses_is_no_warehouse(serve: Callable[[Answer], str], body: bytes) -> None:
+def test_a_page_of_somebody_elses_is_no_warehouse(serve: Serve, body: bytes) -> None:
     with (
         pytest.raises(WarehouseError, match=r"what is at 127\.0\.0\.1:\d+ doesn't answer as ClickHouse does"),
-        connected(at(serve((200, body)))),
+        connected(at(serve(200, body))),
     ):
         pytest.fail("it was taken")
