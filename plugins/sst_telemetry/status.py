@@ -21,7 +21,7 @@ class Status:
     delivery: DeliveryState
     pending_forget: int
     """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
-    plugins: tuple[CollectingPlugin, ...] = ()
+    collecting_plugins: tuple[CollectingPlugin, ...] = ()
     """Those of others that collect too, under the same consent."""
 
     def as_json(self) -> Mapping[str, object]:
@@ -37,7 +37,9 @@ class Status:
             "rejected": self.delivery.rejected,
             "set_aside": self.delivery.set_aside,
             "pending_forget": self.pending_forget,
-            "plugins": [{"name": plugin.distribution, "sends_to": plugin.sends_to} for plugin in self.plugins],
+            "plugins": [
+                {"name": plugin.distribution, "sends_to": plugin.sends_to} for plugin in self.collecting_plugins
+            ],
         }
 
     def as_text(self) -> str:
@@ -56,7 +58,10 @@ class Status:
             f"Queued     {_runs(self.queued)}",
             f"Last sent  {self._last()}",
             *self._losses(),
-            *(f"Also       plugin {plugin.distribution} collects, to {plugin.sends_to}" for plugin in self.plugins),
+            *(
+                f"Also       plugin {plugin.distribution} collects, to {plugin.sends_to}"
+                for plugin in self.collecting_plugins
+            ),
             *(
                 [f"Forget     {self.pending_forget} ids are still to be asked for: `{self.command} forget`"]
                 if self.pending_forget
@@ -115,7 +120,7 @@ def read_status(consent: Consent) -> Status:
         queued=queued,
         delivery=delivery,
         pending_forget=pending_forget,
-        plugins=consent.collecting_plugins,
+        collecting_plugins=consent.collecting_plugins,
     )
 
 
