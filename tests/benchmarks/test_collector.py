@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from collector import COLLECTOR, Lap, Measured
+from intake import servers
 from intake.events import load
 from intake.history import History, fill, one_round
+from intake.sending import send
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "benchmarks" / "collector.py"
@@ -80,3 +83,12 @@ def test_a_history_is_counted_and_takes_some_bytes(tmp_path: Path) -> None:
     assert took.events == 1000
     assert took.bytes_each > 10
     assert took.seconds > 0
+
+
+def test_a_lap_far_shorter_than_a_tick_of_the_processor_took_something(tmp_path: Path) -> None:
+    with servers.echo(tmp_path) as server:
+        taken = [server.cpu()]
+        for request in load(5, 1, zipped=False, seed=1).requests:
+            send(server.port, [request], 1)
+            taken.append(server.cpu())
+    assert all(after > before for before, after in pairwise(taken))
