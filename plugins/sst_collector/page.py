@@ -1,6 +1,6 @@
 """What a dashboard page shows: the numbers of one window, in the words and lengths that the template puts down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -97,9 +97,10 @@ class Page:
     span: str
     charts: Sequence[Chart]
     parts: Sequence[Part]
-    runs: int
-    machines: int
-    """The mean a week."""
+    runs: int | None
+    """None if no week says."""
+    machines: int | None
+    """The mean of the weeks that say; None if none does."""
     withheld: int
     rejected: int
     min_machines: int
@@ -128,8 +129,8 @@ def page(snapshot: Snapshot, catalogue: Catalogue, window: str) -> Page:
             _chart("machines", "Machines a week", calendar, {week.week: week.machines for week in weeks}),
         ],
         parts=[_part(field, snapshot.totals(window, str(field.dimension))) for field in _in_order(catalogue)],
-        runs=sum(week.runs for week in weeks),
-        machines=round(sum(week.machines for week in weeks) / len(weeks)) if weeks else 0,
+        runs=sum(runs) if (runs := [week.runs for week in weeks if week.runs is not None]) else None,
+        machines=_mean([week.machines for week in weeks if week.machines is not None]),
         withheld=sum(week.withheld for week in weeks),
         rejected=snapshot.rejected,
         min_machines=snapshot.min_machines,
@@ -138,9 +139,9 @@ def page(snapshot: Snapshot, catalogue: Catalogue, window: str) -> Page:
     )
 
 
-def whole_number(number: int) -> str:
-    """With a comma at the thousands."""
-    return f"{number:,}"
+def whole_number(number: int | None) -> str:
+    """With a comma at the thousands; None is a number that is not published."""
+    return "withheld" if number is None else f"{number:,}"
 
 
 def in_words(day: date) -> str:
@@ -180,7 +181,12 @@ def _percent(share: float) -> str:
     return "<1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
-def _chart(name: str, title: str, calendar: Sequence[str], numbers: dict[str, int]) -> Chart:
+def _mean(numbers: Sequence[int]) -> int | None:
+    return round(sum(numbers) / len(numbers)) if numbers else None
+
+
+def _chart(name: str, title: str, calendar: Sequence[str], of_weeks: Mapping[str, int | None]) -> Chart:
+    numbers = {week: number for week, number in of_weeks.items() if number is not None}
     highest = _round_up(max(numbers.values(), default=0))
     step = 100 / max(1, len(calendar))
     columns = [

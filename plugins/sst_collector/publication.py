@@ -94,6 +94,8 @@ def _week(week: PublishedWeek, catalogue: Catalogue) -> Week:
             machines[cell.dimension] += cell.machines or 0
     # One machine has one platform, and may run many commands: only what is a fact of the machine adds up to machines.
     of_the_machine = [
-        machines[field.dimension] for field in catalogue if field.moment is Moment.SENDING and field.dimension
+        machines[field.dimension]
+        for field in catalogue
+        if field.moment is Moment.SENDING and field.dimension and field.dimension in machines
     ]
-    return Week(week.week, max(runs.values(), default=0), max(of_the_machine, default=0), week.withheld)
+    return Week(week.week, max(runs.values(), default=None), max(of_the_machine, default=None), week.withheld)

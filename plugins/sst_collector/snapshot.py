@@ -25,8 +25,10 @@ class Week(msgspec.Struct, frozen=True):
     """What one published week comes to: the most that the published cells of any one dimension add up to."""
 
     week: str
-    runs: int
-    machines: int
+    runs: int | None
+    """None if no cell that would say so is published: there were some."""
+    machines: int | None
+    """The same, of what is a fact of the machine."""
     withheld: int
     """Cells; a dimension that is withheld whole is one."""
 

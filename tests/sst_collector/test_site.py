@@ -45,7 +45,7 @@ def html(content: bytes, name: str = "index.html") -> str:
 def test_the_numbers_on_the_page_are_those_of_its_window(content: bytes) -> None:
     snapshot = Snapshot.from_json(content)
     made = page(snapshot, SST.catalogue, "30")
-    assert made.runs == sum(week.runs for week in snapshot.weeks[-4:])
+    assert made.runs == sum(week.runs or 0 for week in snapshot.weeks[-4:])
     assert [week.week for week in made.weeks] == ["2026-W47", "2026-W46", "2026-W45", "2026-W44"]
     assert made.span == "26 October 2026 to 22 November 2026"
     (commands, *_) = made.parts
@@ -73,6 +73,25 @@ def test_weeks_without_a_number_are_gaps_in_the_chart() -> None:
         ("2026-W46", 50, "50.00"),
         ("2026-W47", None, "0.00"),
     ]
+
+
+def test_a_week_that_is_withheld_whole_is_a_gap_and_not_an_idle_one() -> None:
+    weeks = [Week("2026-W46", 24, 12, 3), Week("2026-W47", None, None, 7)]
+    snapshot = a_snapshot("0.1.0", weeks=weeks)
+    made = page(Snapshot.from_json(snapshot), SST.catalogue, "30")
+    assert (made.runs, made.machines) == (24, 12)
+    assert [chart.columns[-1].number for chart in made.charts] == [None, None]
+    files = site(snapshot, SST.catalogue, "sst")
+    text = files["index.html"].content.decode()
+    assert '<tr><th scope="row">2026-W47</th><td>withheld</td><td>withheld</td><td>7</td></tr>' in text
+    assert "Week of 16 November 2026" not in text
+    assert files["weeks.csv"].content.endswith(b"2026-W47,,,7\n")
+
+
+def test_when_each_week_is_withheld_the_tiles_say_so() -> None:
+    text = html(a_snapshot(weeks=[Week("2026-W47", None, None, 7)]))
+    for tile in ("Runs", "Machines a week"):
+        assert f"<div><dt>{tile}</dt><dd>withheld</dd></div>" in text
 
 
 def test_a_private_page_says_so_and_shows_the_open_week() -> None:
