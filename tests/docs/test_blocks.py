@@ -11,16 +11,20 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import typer
 from typer.main import get_command
 
 from collecting import a_run
+from sst_collector.duckdb_warehouse import opened
+from sst_collector.journal import Journal
+from sst_collector.loader import load
+from sst_collector.publication import publish
 from sst_core import SST
 from sst_core.cli import command_table
 from sst_core.testing import PROGRAM, Machine
@@ -168,7 +172,7 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
     match words:
         case ["sst", "--install-completion"]:
             pass  # it takes effect as it is parsed: run below, on a machine of its own
-        case ["python3", "-c", _, "warehouse.duckdb", _]:
+        case ["python3", "-c", _, "warehouse.duckdb", _] | ["rm", "-f", "journal/*"]:
             pass  # run below, on one
         case ["npx", "sst", *rest] | ["sst", *rest]:
             understood(["sst", *rest])
@@ -251,16 +255,25 @@ def test_what_an_operator_runs_works_elsewhere() -> None:
         assert NEEDS_SERVERS in command or shlex.split(command)[2] in run, command
 
 
-def test_the_weeks_rows_are_deleted_as_the_page_says(tmp_path: Path) -> None:
+def test_after_going_back_as_the_page_says_no_week_is_published_a_second_time(tmp_path: Path) -> None:
+    """The backup is of the middle of a week: some of it is in the warehouse, some in the journal."""
     (block,) = [block for block in of_kind("sh") if block.page == "docs/collector.md"]
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
-        warehouse.execute('CREATE TABLE "runs 2026-W47" AS SELECT 1')
+    during, after = datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
+    journal = Journal(tmp_path / "journal", lambda: during)
+    with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
+        journal.write([json.dumps(a_run()).encode() for _ in range(12)])
+        load(journal.rotate(), warehouse)
+    journal.write([json.dumps(a_run()).encode() for _ in range(12)])
+    journal.close()
 
     environ = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     subprocess.run(["bash", "-euc", block.text.replace("python3", "python")], cwd=tmp_path, env=environ, check=True)
 
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
-        assert warehouse.execute('SELECT count(*) FROM "runs 2026-W47"').fetchall() == [(0,)]
+    journal = Journal(tmp_path / "journal", lambda: after)
+    with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
+        load(journal.rotate(), warehouse)
+        for now in (after, after + timedelta(weeks=1), after + timedelta(weeks=2)):
+            assert publish(warehouse, SST.catalogue, 10, now) == []
 
 
 def test_the_containers_entry_point_is_a_command() -> None:
