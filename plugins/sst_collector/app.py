@@ -48,9 +48,11 @@ class _Forget:
     parts: Parts
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        client = req.scope.get("client")
-        admit(self.parts.rates, self.parts.metrics, client and client[0], req.get_header("X-Forwarded-For"))
+        client, forwarded = req.scope.get("client"), req.get_header("X-Forwarded-For")
+        admit(self.parts.rates, self.parts.metrics, client and client[0], forwarded)
         ids = await self._ids(req)
+        if client:
+            self.parts.rates.charge(client[0], forwarded, len(ids) - 1)  # each is remembered, as long as runs are kept
         try:
             await self.parts.append([forgetting(anonymous_id) for anonymous_id in ids])
         except OSError as error:

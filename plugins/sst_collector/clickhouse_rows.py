@@ -1,6 +1,6 @@
 """Runs as ClickHouse takes them: a line each, its values between tabs, in the order of :func:`columns`."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -30,13 +30,12 @@ def number_of(segment: str) -> int:
 class Arrived:
     """What a segment holds, as it goes into the warehouse."""
 
-    def __init__(self, types: Mapping[str, str], forgotten_before: Collection[str]) -> None:
+    def __init__(self, types: Mapping[str, str]) -> None:
         self.weeks: set[str] = set()
         self.rejected = 0
         self.forgotten: dict[str, str] = {}
         """The machines that asked to be, and the week in which they did."""
         self._types = types
-        self._forgotten_before = forgotten_before
 
     def lines(self, arrived: Iterable[Any], segment: int, first_open: str) -> Iterator[str]:
         """A line for each run, of a session once."""
@@ -57,8 +56,6 @@ class Arrived:
             if session is None or session in seen or not is_id(session) or machine is None or not is_id(machine):
                 continue
             seen.add(session)
-            if self._forgotten_before and _uuid(machine) in self._forgotten_before:
-                continue
             self.weeks.add(max(record.week, first_open))
             yield write(start, values(record))
 

@@ -117,7 +117,7 @@ class ClickhouseWarehouse:
         if self._database.run("loaded_segment", segment.name):
             return
         number = number_of(segment.name)
-        arrived = Arrived(self._types, {machine for (machine,) in self._database.run("forgotten")})
+        arrived = Arrived(self._types)
         lines = arrived.lines(records(segment, self._reader), number, self._first_open())
         while batch := list(islice(lines, BATCH)):
             self._database.insert("insert_runs", batch, columns=columns(self._types))
@@ -153,7 +153,8 @@ class ClickhouseWarehouse:
                 self._database.change("drop_partition", week=week)
         kept = min([before, *self._partitions("runs")])
         for week in self._partitions("forgotten"):
-            if shifted(week, 1) < kept:  # a run is filed under the week after the one in which it arrived at most
+            # A run of before is still in the journal of a collector that was away since, if anywhere.
+            if shifted(week, 1) < kept:
                 self._database.run("drop_forgotten", week=week)
 
     def unpublished_weeks(self, before: str) -> Sequence[str]:
@@ -175,17 +176,28 @@ class ClickhouseWarehouse:
         return weeks
 
     def cells(self, week: str) -> Sequence[Cell]:
-        self._database.catch_up()
         while True:
+            self._database.catch_up()
             reading = self._reading(week)
+            total = self._total(reading)
+            self._database.catch_up()  # whom the total may lack already, no dimension has either
             cells = [
                 cell
                 for dimension in dimensions(self._catalogue)
                 for cell in cells_of(dimension, self._counted(reading, dimension), self._catalogue)
             ]
-            # A retry that was given up may still have written something meanwhile.
-            if len(reading.repeated) == FEW or self._repeated(reading.conditions) == reading.repeated:
+            self._database.catch_up()
+            # A retry that was given up may still have written something meanwhile, and a machine may have been
+            # forgotten: dimensions with it and without it would tell, by their difference, what it ran.
+            if self._is_repeated_as_before(reading) and self._total(reading) == total:
                 return cells
+
+    def _is_repeated_as_before(self, reading: "_Reading") -> bool:
+        return len(reading.repeated) == FEW or self._repeated(reading.conditions) == reading.repeated
+
+    def _total(self, reading: "_Reading") -> list[tuple[Any, ...]]:
+        """All runs of a reading's week. Nothing but forgetting changes it, and that makes it smaller."""
+        return self._database.counting("counted_runs", **reading.names)
 
     def _counted(self, reading: "_Reading", dimension: str) -> list[tuple[Any, ...]]:
         asked = asking_for(dimension, self._catalogue)

@@ -36,20 +36,32 @@ class Rates:
 
     def refuses(self, address: str, forwarded: str | None) -> int:
         """Count a request; the seconds after which its source may come again, or 0 if it is welcome now."""
-        if not self._limit:
-            return 0
-        address = address.removeprefix(_MAPPED)
-        if address in self._proxies and forwarded:
-            address = forwarded.rpartition(",")[2].strip()
-        elif address.startswith("127.") or address == "::1":
+        counter = self._counter(address, forwarded)
+        if counter is None:
             return 0
         now = self._monotonic()
         if now >= self._ends:
             self._counts = array("Q", bytes(8 * COUNTERS))
             self._ends = now + WINDOW
-        counter = hash((self._key, _source(address))) % COUNTERS
         self._counts[counter] += 1
         return int(self._ends - now) + 1 if self._counts[counter] > self._limit else 0
+
+    def charge(self, address: str, forwarded: str | None, requests: int) -> None:
+        """Count the request that was let in last as so many more: it is the work of several."""
+        counter = self._counter(address, forwarded)
+        if counter is not None:
+            self._counts[counter] += requests
+
+    def _counter(self, address: str, forwarded: str | None) -> int | None:
+        """The number of its source's counter; None where nothing is counted."""
+        if not self._limit:
+            return None
+        address = address.removeprefix(_MAPPED)
+        if address in self._proxies and forwarded:
+            address = forwarded.rpartition(",")[2].strip()
+        elif address.startswith("127.") or address == "::1":
+            return None
+        return hash((self._key, _source(address))) % COUNTERS
 
 
 def _as_accepted(address: str) -> str:

@@ -2,18 +2,21 @@
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clickhouse_servers import Servers
 from collecting import a_run
-from sst_collector import clickhouse_warehouse
+from sst_collector import clickhouse_database, clickhouse_rows, clickhouse_warehouse
 from sst_collector.clickhouse_database import Database
+from sst_collector.clickhouse_server import UNFINISHED, ServerError
 from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
 from sst_collector.loader import load
 from sst_collector.publication import publish
@@ -178,7 +181,9 @@ def test_a_forgotten_machine_does_not_come_back_from_another_collectors_journal(
     load([segment_of({"forget": machine})], one)
     assert (runs(one), written(one)) == (1, 1)
     load([segment_of(a_run(anonymousId=machine), a_run(anonymousId=machine))], other)
-    assert (runs(other), written(other)) == (1, 1)
+    assert runs(other) == 1
+    other.expire(before="2026-W01")
+    assert written(other) == 1
 
 
 def test_rows_that_come_while_their_machine_is_forgotten_are_deleted_by_a_later_round(
@@ -205,6 +210,136 @@ def written(warehouse: ClickhouseWarehouse) -> int:
     """Rows, counted or not."""
     ((rows,),) = warehouse._database._server.ask("SELECT count(*) FROM runs")
     return int(rows)
+
+
+def test_a_machine_that_is_forgotten_while_a_week_is_counted_is_in_no_dimension(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published of one dimension and not of the next, it would be the difference between the two."""
+    one, other = two
+    machine = secrets.token_hex(16)
+    load([segment_of(a_run(anonymousId=machine), *(a_run() for _ in range(3)))], one)
+    counted = ClickhouseWarehouse._counted
+    dimensions: list[str] = []
+
+    def forgotten_meanwhile(self: ClickhouseWarehouse, reading: Any, dimension: str) -> Any:
+        if len(dimensions) == 1:
+            load([segment_of({"forget": machine})], other)
+        dimensions.append(dimension)
+        return counted(self, reading, dimension)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(ClickhouseWarehouse, "_counted", forgotten_meanwhile)
+        cells = one.cells(WEEK)
+    totals: Counter[str] = Counter()
+    for cell in cells:
+        totals[cell.dimension] += cell.runs
+    assert set(totals.values()) == {3}
+
+
+def test_rows_that_are_not_deleted_in_time_are_left_to_the_next_round(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = two
+    machine = secrets.token_hex(16)
+    load([segment_of(a_run(anonymousId=machine), a_run())], one)
+    with monkeypatch.context() as slow:
+        slow.setattr(clickhouse_warehouse, "FORGETTING_SECONDS", 0.1)
+        slow.setattr(Database, "change", lambda *_, **__: None)
+        load([segment_of({"forget": machine})], one)
+        assert (runs(one), written(one)) == (1, 2)
+    one.expire(before="2026-W01")
+    assert (runs(one), written(one)) == (1, 1)
+
+
+def test_a_closed_week_of_repetitions_is_not_published_and_never_counts(two: Two, segment_of: SegmentOf) -> None:
+    """When the week that it repeats has expired, nothing would say any more that its runs counted before."""
+    one, _ = two
+    run = a_run()
+    load([segment_of(run), segment_of(run, week=NEXT_WEEK), segment_of(a_run(), week="2026-W50")], one)
+    for week in (WEEK, "2026-W50"):
+        assert week in one.unpublished_weeks(before="2026-W51")
+        one.publish(PublishedWeek(week, tuple(one.cells(week)), withheld=0))
+    one.expire(before="2027-W20")
+    assert written(one) == 0
+    assert one.unpublished_weeks(before="2027-W20") == []
+
+
+@pytest.mark.parametrize("fails", ["propose", "proposed"])
+def test_a_week_that_is_not_decided_is_told_and_published_when_it_can_be(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    one, other = two
+    load([segment_of(a_run())], one)
+    week = PublishedWeek(WEEK, (Cell("command", "build", 1, 1),), withheld=0)
+    run = Database.run
+
+    def failing(database: Database, query: str, *values: str, **names: str) -> Any:
+        if query.removesuffix("_on_cluster") == fails:
+            raise ServerError("readonly", 164)
+        return run(database, query, *values, **names)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Database, "run", failing)
+        with pytest.raises(ServerError, match="164"):
+            one.publish(week)
+    assert other.published_weeks(since=WEEK) == []
+    one.publish(week)
+    assert other.published_weeks(since=WEEK) == [week]
+
+
+def test_a_change_that_a_server_does_when_it_is_back_is_no_failure(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = two[0]._database
+    for code, fails in ((UNFINISHED, False), (164, True)):
+
+        def ask(*_: object, code: int = code) -> None:
+            raise ServerError("the test", code)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(database, "_server", SimpleNamespace(ask=ask))
+            with pytest.raises(ServerError) if fails else nullcontext():
+                database.change("drop_partition", week=WEEK)
+
+
+def test_a_line_of_no_week_is_no_run(two: Two, segment_of: SegmentOf) -> None:
+    one, _ = two
+    load([segment_of(a_run(), week="someday"), segment_of(a_run())], one)
+    assert (runs(one), written(one)) == (1, 1)
+
+
+def test_more_kinds_of_runs_than_are_remembered_are_written_as_they_are(
+    two: Two, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clickhouse_rows, "_REMEMBERED", 2)
+    one, _ = two
+    commands = ["build", "deploy", "remove", "diff", "start"] * 2
+    load([segment_of(*(a_run(command=command) for command in commands))], one)
+    counted = {cell.value: cell.runs for cell in one.cells(WEEK) if cell.dimension == "command"}
+    assert counted == dict.fromkeys(commands, 2)
+
+
+def test_numbers_wait_for_a_replica_that_is_behind(
+    clickhouse_cluster: Servers, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Clickhouse("cluster", clickhouse_cluster, clickhouse_cluster.new_database())
+    first, second = clickhouse_cluster.shards[0]
+    with place.opened() as warehouse:
+        assert isinstance(warehouse, ClickhouseWarehouse)
+        load([segment_of(a_run())], warehouse)
+        assert runs(warehouse) == 1
+        for table, told in (("forgotten", "is behind: numbers wait"), ("runs_here", "the warehouse")):
+            first.ask(f"SYSTEM STOP FETCHES {place.database}.{table}")
+            columns, values = ('segment, "sessionId", ', "0, generateUUIDv4(), ") if table == "runs_here" else ("", "")
+            second.ask(
+                f'INSERT INTO {place.database}.{table} (week, {columns}"anonymousId") '
+                f"SELECT '2026-W01', {values}generateUUIDv4()"
+            )
+            with monkeypatch.context() as impatient:
+                impatient.setattr(clickhouse_database, "BEHIND_SECONDS", 1.0)
+                with pytest.raises(WarehouseError, match=told):
+                    warehouse.cells(WEEK)
+            first.ask(f"SYSTEM START FETCHES {place.database}.{table}")
+            assert runs(warehouse) == 1
 
 
 def test_what_expired_is_gone_and_what_a_later_week_is_compared_with_is_kept(two: Two, segment_of: SegmentOf) -> None:

@@ -67,6 +67,9 @@ AND 1 NOT IN (
 -- A session is one run: that of its first segment, and of none that a week before it counted.
 $is_current AND $in_week AND $once AND $new AND "anonymousId" GLOBAL NOT IN (SELECT "anonymousId" FROM $database.forgotten)
 
+-- name: counted_runs
+SELECT $count FROM $runs WHERE $counted;
+
 -- name: repeated
 -- Shards are by session, so each of them knows. $in_week says which runs of it may count.
 SELECT "sessionId", min(segment) FROM runs
@@ -98,9 +101,6 @@ LIMIT $few;
     SELECT "sessionId" FROM $database.$here
     WHERE $before AND "sessionId" IN (SELECT "sessionId" FROM $database.$here WHERE $in_week)
 )
-
--- name: forgotten
-SELECT DISTINCT "anonymousId" FROM forgotten;
 
 -- name: to_be_deleted
 SELECT DISTINCT "anonymousId" FROM runs WHERE "anonymousId" GLOBAL IN (SELECT "anonymousId" FROM $database.forgotten) LIMIT 10000;
