@@ -181,8 +181,8 @@ def test_a_source_that_sends_too_much_is_asked_to_wait(start_collector: StartCol
     assert collector.send(body, **there).status_code == 200
     assert collector.client.get("/stats.json", headers={"X-Forwarded-For": "203.0.113.5"}).status_code == 200
     several = {"anonymousIds": [f"{number:032x}" for number in range(3)]}
-    there = {"X-Forwarded-For": "203.0.113.6"}
-    assert [collector.client.post("/forget", json=several, headers=there).status_code for _ in range(2)] == [200, 429]
+    third = {"X-Forwarded-For": "203.0.113.7"}
+    assert [collector.client.post("/forget", json=several, headers=third).status_code for _ in range(2)] == [200, 429]
     _, out, err = collector.end()
     kept = b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
     assert b"203.0.113" not in kept
