@@ -214,7 +214,7 @@ class ClickhouseWarehouse:
         )
         cells = [(cell.dimension, cell.value, cell.runs, cell.machines) for cell in published.cells]
         self._database.insert("insert_candidate_cells", [line(candidate, week, *cell) for cell in cells])
-        self._database.insert("insert_candidate", [line(candidate, week, published.withheld)])
+        self._database.insert("insert_candidate", [line(candidate, week, published.withheld, published.rejected)])
         on_cluster = "_on_cluster" if self._database.cluster else ""
         failure = None
         try:
@@ -229,8 +229,10 @@ class ClickhouseWarehouse:
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         self._database.catch_up()
         return [
-            PublishedWeek(week, tuple(Cell(*row) for row in self._database.run("published_cells", week)), withheld)
-            for week, withheld in self._database.run("published_weeks", since)
+            PublishedWeek(
+                week, tuple(Cell(*row) for row in self._database.run("published_cells", week)), withheld, rejected
+            )
+            for week, withheld, rejected in self._database.run("published_weeks", since)
         ]
 
     def rejected_lines(self) -> int:

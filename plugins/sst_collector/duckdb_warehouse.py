@@ -118,14 +118,14 @@ class DuckdbWarehouse:
 
     def publish(self, published: PublishedWeek) -> None:
         with self._transaction():
-            self._run("publish_week", published.week, published.withheld)
+            self._run("publish_week", published.week, published.withheld, published.rejected)
             for cell in published.cells:
                 self._run("publish_cell", published.week, cell.dimension, cell.value, cell.runs, cell.machines)
 
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         return [
-            PublishedWeek(week, tuple(Cell(*row) for row in self._run("published_cells", week)), withheld)
-            for week, withheld in self._run("published_weeks", since)
+            PublishedWeek(week, tuple(Cell(*row) for row in self._run("published_cells", week)), withheld, rejected)
+            for week, withheld, rejected in self._run("published_weeks", since)
         ]
 
     def rejected_lines(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sst_collector.ranking import MEMORY, ranking
@@ -16,18 +17,20 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
     """Publish the weeks that have closed by `now`, each for good, and return which these are.
 
     Everything that arrived before `now` has to be loaded: a week that is out is never computed again.
+
+    With a week comes how many lines had been rejected by then, in tens. No machines are counted for them, so no
+    threshold holds; and a number that changed every hour would say when somebody ran what an old client has.
     """
     weeks = warehouse.unpublished_weeks(before=week_of(now))
     for week in weeks:
         rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
-        warehouse.publish(publishable(week, warehouse.cells(week), min_machines, rank))
+        published = publishable(week, warehouse.cells(week), min_machines, rank)
+        warehouse.publish(replace(published, rejected=in_tens(warehouse.rejected_lines())))
     return weeks
 
 
-def snapshot_of(
-    warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime, earlier: Snapshot | None = None
-) -> Snapshot:
-    """What is published, as of `now`: :func:`publish` comes first. `earlier` is the last snapshot.
+def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Snapshot:
+    """What is published, as of `now`: :func:`publish` comes first.
 
     With `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
     `min_machines`, and shows it, is left out.
@@ -47,27 +50,16 @@ def snapshot_of(
             for window, weeks in WINDOWS.items()
         },
         withheld=sum(week.withheld for week in published),
-        rejected=_rejected(warehouse, published, min_machines, earlier),
+        rejected=_rejected(warehouse, published, min_machines),
         min_machines=min_machines,
         weeks=[_week(week, catalogue) for week in published],
     )
 
 
-def _rejected(
-    warehouse: Warehouse, published: Sequence[PublishedWeek], min_machines: int, earlier: Snapshot | None
-) -> int:
-    """The lines that were rejected, as of the last week that came out.
-
-    No machines are counted for them, so no threshold holds; and a number that changed every hour would say when
-    somebody ran what an old client has.
-    """
+def _rejected(warehouse: Warehouse, published: Sequence[PublishedWeek], min_machines: int) -> int:
     if min_machines == 1:
         return warehouse.rejected_lines()
-    last = published[-1].week if published else None
-    last_of_earlier = earlier.weeks[-1].week if earlier and earlier.weeks else None
-    if earlier is not None and earlier.min_machines == min_machines and last == last_of_earlier:
-        return earlier.rejected
-    return in_tens(warehouse.rejected_lines()) if published else 0
+    return max((week.rejected for week in published), default=0)
 
 
 def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, list[Total]]:

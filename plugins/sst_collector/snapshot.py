@@ -57,14 +57,6 @@ class Snapshot(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self)
 
     @classmethod
-    def last(cls, path: Path) -> "Snapshot | None":
-        """What is in the snapshot file; None if that is nothing, or not a snapshot. Raises OSError."""
-        try:
-            return cls.from_json(path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    @classmethod
     def from_json(cls, content: bytes) -> "Snapshot":
         """What :meth:`to_json` made. Raises ValueError for anything else."""
         return msgspec.json.decode(content, type=cls)

@@ -54,7 +54,7 @@ def transfer(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable
 def checksum(published: Iterable[PublishedWeek]) -> str:
     """The same for the same published numbers, whichever warehouse tells them."""
     weeks = [
-        (week.week, week.withheld, sorted(week.cells, key=lambda cell: (cell.dimension, cell.value)))
+        (week.week, week.withheld, week.rejected, sorted(week.cells, key=lambda cell: (cell.dimension, cell.value)))
         for week in published
     ]
     return sha256(msgspec.json.encode(weeks)).hexdigest()

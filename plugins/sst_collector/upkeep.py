@@ -15,7 +15,7 @@ from sst_collector.metrics import Metrics
 from sst_collector.publication import publish, snapshot_of
 from sst_collector.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
-from sst_collector.snapshot import Snapshot, replace
+from sst_collector.snapshot import replace
 from sst_collector.warehouse import Warehouse
 from sst_collector.weeks import Clock
 from sst_core import Catalogue, SstError, week_of
@@ -123,8 +123,7 @@ class Upkeep:
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)
-            earlier = Snapshot.last(self._snapshot_file)
-            snapshot = snapshot_of(warehouse, self._catalogue, self._min_machines, now, earlier).to_json()
+            snapshot = snapshot_of(warehouse, self._catalogue, self._min_machines, now).to_json()
             warehouse.expire(before=week_of(now - self._keep))
         replace(self._snapshot_file, snapshot)
         for week in weeks:

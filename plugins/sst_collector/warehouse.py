@@ -38,6 +38,8 @@ class PublishedWeek:
     cells: tuple[Cell, ...]
     withheld: int
     """How many cells are not; a dimension that is withheld whole is one."""
+    rejected: int = 0
+    """Lines that were ever rejected when it came out, in tens."""
 
 
 class Warehouse(Protocol):

@@ -114,7 +114,9 @@ def test_a_run_that_arrives_for_a_week_that_is_out_joins_the_first_that_is_not(
 
 
 def test_what_was_published_is_read_back_as_it_was(warehouse: Warehouse) -> None:
-    published = PublishedWeek(WEEK, (Cell("ci", "true", 20, None), Cell("command", "build", 40, 12)), withheld=3)
+    published = PublishedWeek(
+        WEEK, (Cell("ci", "true", 20, None), Cell("command", "build", 40, 12)), withheld=3, rejected=20
+    )
     warehouse.publish(published)
     assert warehouse.published_weeks(since=WEEK) == [published]
     assert warehouse.published_weeks(since="2026-W49") == []

@@ -27,7 +27,7 @@ ORDER BY value, unsaid;
 SELECT 'true', $count, NULL, 0 FROM $runs WHERE $counted AND "isCI" HAVING count(*) > 0;
 
 -- name: published_weeks
-SELECT week, withheld FROM published_weeks WHERE week >= ? ORDER BY week;
+SELECT week, withheld, rejected FROM published_weeks WHERE week >= ? ORDER BY week;
 
 -- name: published_cells
 SELECT dimension, value, runs, machines FROM published_cells WHERE week = ? ORDER BY dimension, value;

@@ -25,7 +25,7 @@ ENGINE = $engine_of_collectors ORDER BY collector $durably;
 
 -- Collectors may want to publish a week at the same time. Each writes a candidate down, one is decided on (see
 -- `propose`), and nobody ever reads another.
-CREATE TABLE IF NOT EXISTS candidates $on_cluster (candidate String, week String, withheld Int64)
+CREATE TABLE IF NOT EXISTS candidates $on_cluster (candidate String, week String, withheld Int64, rejected Int64)
 ENGINE = $engine_of_candidates ORDER BY candidate $durably;
 
 CREATE TABLE IF NOT EXISTS candidate_cells $on_cluster (
@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS decided $on_cluster (week String, candidate String)
 ENGINE = $engine_of_decided ORDER BY week $durably;
 
 CREATE VIEW IF NOT EXISTS published_weeks $on_cluster AS
-SELECT DISTINCT week, withheld FROM $database.candidates WHERE candidate IN (SELECT candidate FROM $database.decided);
+SELECT DISTINCT week, withheld, rejected FROM $database.candidates
+WHERE candidate IN (SELECT candidate FROM $database.decided);
 
 CREATE VIEW IF NOT EXISTS published_cells $on_cluster AS
 SELECT DISTINCT week, dimension, value, runs, machines FROM $database.candidate_cells

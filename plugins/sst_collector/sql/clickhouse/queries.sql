@@ -119,7 +119,7 @@ ALTER TABLE $here $on_cluster DROP PARTITION '$week';
 ALTER TABLE forgotten DROP PARTITION '$week';
 
 -- name: insert_candidate
-INSERT INTO candidates (candidate, week, withheld) FORMAT TabSeparated
+INSERT INTO candidates (candidate, week, withheld, rejected) FORMAT TabSeparated
 
 -- name: insert_candidate_cells
 INSERT INTO candidate_cells (candidate, week, dimension, value, runs, machines) FORMAT TabSeparated

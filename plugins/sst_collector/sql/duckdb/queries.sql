@@ -66,7 +66,7 @@ SET threads = 1;
 SELECT count(*) FROM published_weeks WHERE week = ?;
 
 -- name: publish_week
-INSERT INTO published_weeks VALUES (?, ?);
+INSERT INTO published_weeks VALUES (?, ?, ?);
 
 -- name: publish_cell
 INSERT INTO published_cells VALUES (?, ?, ?, ?, ?);
