@@ -16,7 +16,7 @@ from sst_collector.intake import Intake
 EXCHANGE_SECONDS = 30.0
 """From the opening of a connection, or the last answer on it, to the end of the next answer."""
 MAX_HEAD = 32 << 10
-"""Bytes of a request line and its headers."""
+"""Bytes of a request line and its headers, and of whatever else is no piece of a body: of trailers."""
 MAX_MESSAGE = 8 << 20
 """Bytes of a whole request on the wire: a body of the largest size, if it comes in chunks of a byte."""
 MAX_PIPELINED = 32
@@ -62,10 +62,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._message += len(data)
-        self._head += len(data) if self._in_head else 0
+        self._head += len(data)
         self._message_ended = False
-        super().data_received(data)  # which sets the counts back where a head ends
-        if (self._in_head and self._head > MAX_HEAD) or self._message > MAX_MESSAGE:
+        super().data_received(data)  # which sets the counts back where a head ends, or a body goes on
+        if self._head > MAX_HEAD or self._message > MAX_MESSAGE:
             self.transport.abort()
 
     def on_message_begin(self) -> None:
@@ -75,6 +75,15 @@ class Connection(HttpToolsProtocol):
         self.headers = []
         self._in_head = True
         self._head_began_later = self._message_ended
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What uvicorn does here, but of the head alone: it would keep trailers, which nobody asks for.
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._head > MAX_HEAD or self._head_began_later:
@@ -98,12 +107,14 @@ class Connection(HttpToolsProtocol):
             raise ValueError("too many requests at once")
 
     def on_body(self, body: bytes) -> None:
+        self._head = 0
         if isinstance(self.cycle, Exchange):
             self.cycle.feed(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._head = 0
         self._message_ended = True
         if isinstance(self.cycle, Exchange):
             self.cycle.message_complete()

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -114,6 +114,10 @@ class Serving:
     def is_holding_back(self) -> bool:
         """Whether a connection has more to write than its client reads."""
         return any(connection.flow.write_paused for connection in cast(Any, self._server.server_state.connections))
+
+    def headers(self) -> list[list[tuple[bytes, bytes]]]:
+        """What is kept of them, of each connection."""
+        return [connection.headers for connection in cast(Any, self._server.server_state.connections)]
 
     def on_loop(self, act: Callable[[], object]) -> None:
         """Do something where the server does everything."""
@@ -323,6 +327,29 @@ def test_a_head_is_held_to_its_limit_however_it_comes(serving: Serving, before: 
     with connected(serving) as connection:
         connection.sendall(before + post(LINE, f"X: {'y' * (room + 10)}"))
         assert b"HTTP/1.1 400 " in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def chunked(body: bytes, trailers: bytes, path: str = "/events") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    return b"%b%x\r\n%b\r\n0\r\n%b\r\n" % (head, len(body), body, trailers)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/events", 200), ("/forget", 400)])
+def test_trailers_are_dropped(serving: Serving, path: str, status: int) -> None:
+    with connected(serving) as connection:
+        connection.sendall(chunked(LINE, b"X-Forwarded-For: 1\r\n" * 1000, path))
+        assert [status for status, _, _ in answers(connection, 1)] == [status]
+        assert [[name for name, _ in headers] for headers in serving.headers()] == [[b"host", b"transfer-encoding"]]
+
+
+@pytest.mark.parametrize(
+    "trailers", [b"aa:b1\r\n" * 150_000, b"a: %b\r\n" % (b"b" * (1 << 20))], ids=["many", "one that is long"]
+)
+def test_trailers_are_held_to_the_limit_of_a_head(serving: Serving, trailers: bytes) -> None:
+    with connected(serving) as connection, suppress(ConnectionResetError, BrokenPipeError):
+        connection.sendall(chunked(LINE, trailers))
+        assert is_closed(connection)
+    assert serving.metrics.accepted == 0
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9"])
