@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from collecting import a_run
 from sst_collector.app import Parts, create_app
@@ -23,6 +25,7 @@ from sst_collector.legacy import LegacyDecoder
 from sst_collector.metrics import Metrics
 from sst_collector.rates import Rates
 from sst_collector.schema import Decoder
+from sst_collector.site import File
 from sst_collector.site_key import SiteKey
 from sst_collector.weeks import utc_now
 from sst_core import SST
@@ -80,7 +83,7 @@ class Serving:
             Parts(
                 rates=rates,
                 append=cast(Any, None),
-                site=dict,
+                site=lambda: {"index.html": File(b"a page", "text/html", "a-digest")},
                 failure=lambda: None,
                 metrics=self.metrics,
                 room=self.room,
@@ -139,17 +142,22 @@ def connected(serving: Serving) -> Iterator[socket.socket]:
         yield connection
 
 
-def answers(connection: socket.socket, count: int) -> list[tuple[int, dict[str, str], bytes]]:
-    """The next answers: status, headers and body."""
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
+
+
+def answers(connection: socket.socket, count: int, heads: Collection[int] = ()) -> list[Answer]:
+    """The next answers. Those whose numbers are in `heads` answer HEAD and have no body."""
     file = connection.makefile("rb")
     read = []
-    for _ in range(count):
+    for number in range(count):
         status = int(file.readline().split()[1])
         headers = {}
         while line := file.readline().strip():
             name, _, value = line.decode().partition(": ")
             headers[name] = value
-        read.append((status, headers, file.read(int(headers.get("content-length", 0)))))
+        length = 0 if number in heads else int(headers.get("content-length", 0))
+        read.append((status, headers, file.read(length)))
     return read
 
 
@@ -157,7 +165,7 @@ def is_closed(connection: socket.socket) -> bool:
     return connection.recv(1) == b""
 
 
-def accepted(answer: tuple[int, dict[str, str], bytes]) -> int:
+def accepted(answer: Answer) -> int:
     status, headers, body = answer
     assert (status, headers["content-type"]) == (200, "application/json")
     return int(json.loads(body)["accepted"])
@@ -183,6 +191,54 @@ def test_what_is_sent_at_once_is_answered_in_order(serving: Serving, eventually:
     assert json.loads(bad[2])["rejected"] == [{"line": 1, "reason": "not JSON"}]
     assert (healthy[0], json.loads(healthy[2])) == (200, {"status": "ok"})
     assert empty[0] == 400
+
+
+KINDS = {
+    "head": b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "get": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "lost": b"GET /lost HTTP/1.1\r\nHost: x\r\n\r\n",
+    "one": post(),
+    "two": post(b"\n".join([LINE, LINE])),
+    "empty": post(b""),
+    "too much": post(b"x" * (ROOM + 1)),
+    "an unknown encoding": post(LINE, "Content-Encoding: br"),
+    "get of events": b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n",
+    "head of events": b"HEAD /events HTTP/1.1\r\nHost: x\r\n\r\n",
+    "unchanged": b"GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: a-digest\r\n\r\n",
+}
+LAST = {f"{kind}, and no more": request.replace(b"Host: x", b"Connection: close", 1) for kind, request in KINDS.items()}
+
+
+def answers_of(serving: Serving, *kinds: str) -> list[Answer]:
+    """To requests in one segment, all there will be, without what depends on the moment."""
+    requests = [(KINDS | LAST)[kind] for kind in kinds]
+    heads = [number for number, request in enumerate(requests) if request.startswith(b"HEAD")]
+    with connected(serving) as connection:
+        connection.sendall(b"".join(requests))
+        read = answers(connection, len(requests), heads)
+    for _, headers, _ in read:
+        del headers["date"]
+    return read
+
+
+def answers_alone(serving: Serving, *kinds: str) -> list[Answer]:
+    """The same, each on a connection of its own."""
+    return [answer for kind in kinds for answer in answers_of(serving, kind)]
+
+
+@pytest.mark.parametrize(
+    "after", [*([kind, "get, and no more"] for kind in KINDS), *([last] for last in LAST)], ids=str
+)
+def test_whatever_follows_a_head_is_answered_after_it(serving: Serving, after: list[str]) -> None:
+    assert answers_of(serving, "head", *after) == answers_alone(serving, "head", *after)
+
+
+@given(st.lists(st.sampled_from(list(KINDS)), max_size=12), st.sampled_from(list(LAST)))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_requests_of_a_segment_have_the_answers_that_each_alone_has(
+    serving: Serving, kinds: list[str], last: str
+) -> None:
+    assert answers_of(serving, *kinds, last) == answers_alone(serving, *kinds, last)
 
 
 def test_nothing_is_acknowledged_before_it_is_durable(serving: Serving, eventually: Eventually) -> None:
