@@ -1,12 +1,25 @@
 """A body takes no more memory than the limits say, and gives back what it took."""
 
 import gzip
-from contextlib import closing
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import falcon
 import pytest
 
 from sst_collector.body import MAX_BODY, MAX_RECEIVED, Body, Room
+
+
+@contextmanager
+def traced_memory() -> Iterator[Callable[[], int]]:
+    """Gives how many bytes more Python holds than at its beginning."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        yield lambda: tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
 
 
 def test_bodies_share_a_bounded_memory() -> None:
@@ -29,6 +42,15 @@ def test_who_sends_little_that_would_be_much_and_then_waits_holds_little() -> No
         body.feed(packed[:-1])
     with closing(Body(room, None, None)) as other:
         other.feed(b"x" * MAX_RECEIVED)
+
+
+def test_a_body_takes_its_bytes_and_not_more_in_however_many_pieces_it_comes() -> None:
+    room = Room(most=100_000)
+    with traced_memory() as taken, closing(Body(room, None, None)) as body:
+        for number in range(50_000):
+            body.feed(b"%02x" % (number % 256))  # two bytes: Python has each object of one only once
+        assert taken() < 150_000
+        assert len(body.whole()) == 100_000
 
 
 def test_what_is_unpacked_takes_its_room() -> None:

@@ -131,18 +131,45 @@ def test_trailers_without_end_are_not_kept(start_collector: StartCollector) -> N
 
 
 def test_a_body_of_the_largest_size_is_taken_in_chunks_of_a_byte(shared_collector: Collector) -> None:
+    with connected(shared_collector) as connection:
+        connection.sendall(largest_in_chunks(1) + LAST_CHUNK)
+        assert accepted(connection) == 1
+
+
+def test_bodies_in_small_chunks_take_no_more_memory_than_whole_ones(start_collector: StartCollector) -> None:
+    collector = start_collector()
+    before = peak(collector)
+    body = largest_in_chunks(2)  # Python has each object of one byte only once
+    with ExitStack() as several:
+        connections = [several.enter_context(connected(collector)) for _ in range(3)]
+        for part in (body, LAST_CHUNK):
+            for connection in connections:
+                connection.sendall(part)
+        assert [accepted(connection) for connection in connections] == [1, 1, 1]
+    assert peak(collector) - before < 64 << 10
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def largest_in_chunks(size: int) -> bytes:
+    """A request of the largest body in chunks of so many bytes, but for the last chunk, which is empty."""
     line = json.dumps(SST.catalogue.envelope(a_run())).encode()
     body = line + b" " * ((1 << 20) - len(line))
-    with connected(shared_collector) as connection:
-        connection.sendall(
-            b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
-        connection.sendall(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
-        answer = connection.recv(65536)
-        while b"}" not in answer:
-            answer += connection.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert b'"accepted":1' in answer
+    pieces = (body[start : start + size] for start in range(0, len(body), size))
+    return (
+        b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ) + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+def accepted(connection: socket.socket) -> int:
+    """By an answer that is 200."""
+    answer = connection.recv(65536)
+    while b"}" not in answer:
+        answer += connection.recv(65536)
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    return int(json.loads(body)["accepted"])
 
 
 @pytest.mark.timeout(300)
