@@ -66,6 +66,8 @@ class Connection(HttpToolsProtocol):
         self._head += len(data)
         self._message_ended = False
         super().data_received(data)  # which sets the counts back where a head ends, or a body goes on
+        if self._in_head and self._message_ended:
+            self._head = self._head_size()
         if self._head > MAX_HEAD or self._message > MAX_MESSAGE:
             self.transport.abort()
 
@@ -87,8 +89,9 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._head > MAX_HEAD or self._head_began_later:
-            self._check_head()
+        # The count is of reads, which began before the head or ended after it: leave out what doesn't belong to it.
+        if (self._head > MAX_HEAD or self._head_began_later) and self._head_size() > MAX_HEAD:
+            raise ValueError("too long a head")
         self._in_head = False
         self._head = self._message = 0
         # What is raised here stops the parser, and uvicorn answers with 400.
@@ -170,11 +173,8 @@ class Connection(HttpToolsProtocol):
     def _is_for_events(self) -> bool:
         return self.url == PATH or self.url.startswith(PATH + b"?")
 
-    def _check_head(self) -> None:
-        """The count is of reads, which began before the head or ended after it: leave out what doesn't belong to it."""
-        head = len(self.url) + _LINE + sum(len(name) + len(value) + _COLON for name, value in self.headers)
-        if head > MAX_HEAD:
-            raise ValueError("too long a head")
+    def _head_size(self) -> int:
+        return len(self.url) + _LINE + sum(len(name) + len(value) + _COLON for name, value in self.headers)
 
 
 class _OneWrite:

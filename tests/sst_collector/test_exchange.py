@@ -385,6 +385,13 @@ def test_a_head_is_held_to_its_limit_however_it_comes(serving: Serving, before: 
         assert b"HTTP/1.1 400 " in b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def test_a_head_without_end_is_held_to_its_limit_behind_another_request(serving: Serving) -> None:
+    with connected(serving) as connection, suppress(ConnectionResetError):
+        connection.sendall(post() + b"GET / HTTP/1.1\r\n" + b"aa:b1\r\n" * (MAX_HEAD // 6))
+        while connection.recv(65536):
+            pass
+
+
 def chunked(body: bytes, trailers: bytes, path: str = "/events") -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     return b"%b%x\r\n%b\r\n0\r\n%b\r\n" % (head, len(body), body, trailers)
