@@ -14,12 +14,14 @@ def log(message: str) -> None:
 class Trouble:
     """Something that may go wrong again and again, and is said once: no stranger can fill a disk with it."""
 
+    what: str | None = None
+    """What is wrong; None if nothing is."""
+
     def __init__(self, over: str) -> None:
         self._over = over
-        self._what: str | None = None
 
-    def note(self, what: str | None) -> None:
-        """Say what is wrong, if it wasn't before; or, with None, that it is over."""
-        if what != self._what:
-            log(self._over if what is None else what)
-        self._what = what
+    def note(self, what: str | None, detail: str | None = None) -> None:
+        """Say what is wrong, if it wasn't before; or, with None, that it is over. `detail` is said in its place."""
+        if what != self.what:
+            log(self._over if what is None else detail or what)
+        self.what = what

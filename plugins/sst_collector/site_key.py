@@ -1,7 +1,7 @@
 """The site key: what turns the original client's permanent id into one that lasts for a week.
 
 One key an ISO week, in a folder that all collectors of a site share: they have to hash a machine to the same id.
-Whoever needs a week's key first makes it; once a collector has published the week, the key is deleted and can't come
+Whoever needs a week's key first makes it; in a collector's first round after the week it is deleted and can't come
 back. After that nobody can tell which weekly ids were one machine's, whatever is kept or taken of the rows.
 """
 
@@ -63,16 +63,22 @@ class SiteKey:
         """Delete the keys of the weeks before `before`, for good. Raises OSError and :class:`SstError`."""
         if self._key is not None and self._key.week < before:
             self._key = None
-        self._first_week()
-        if not any(file.stem < before for file in self._folder.glob("*.key")):
+        if not self._keys(before):
+            self._first_week()
             return
         with held(self._folder / "lock", LOCK_SECONDS):
-            if self._first_week() < before:
-                write_private(self._folder / "retired", shifted(before, -1).encode())
-            for file in self._folder.glob("*.key"):
-                if file.stem < before:
+            try:
+                if self._first_week() < before:
+                    write_private(self._folder / "retired", shifted(before, -1).encode())
+            finally:
+                # Even if the note can't be read, or the disk has no room for it: that a late clock makes a key for
+                # that week anew is nothing beside a key that lasts.
+                for file in self._keys(before):
                     file.unlink()
-            sync_folder(self._folder)
+                sync_folder(self._folder)
+
+    def _keys(self, before: str) -> list[Path]:
+        return [file for file in self._folder.glob("*.key") if file.stem < before]
 
     def _first_week(self) -> str:
         """The first week whose key was not deleted: the clocks of a site's collectors are never a week apart.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sst_collector.group_commit import GroupCommit
 from sst_collector.loader import load
-from sst_collector.log import log
+from sst_collector.log import Trouble, log
 from sst_collector.metrics import Metrics
 from sst_collector.publication import publish, snapshot_of
 from sst_collector.site import Site, last_site, site
@@ -31,8 +31,6 @@ class Upkeep:
 
     site: Site
     """What is published now."""
-    failure: str | None = None
-    """Why the last round failed; None if it didn't."""
 
     def __init__(
         self,
@@ -64,6 +62,8 @@ class Upkeep:
         self._monotonic = monotonic
         self._every = 0.0
         self._last_good = monotonic()
+        self._loading = Trouble("loading and publishing works again")
+        self._retiring = Trouble("the site key can be retired again")
         self.site = last_site(snapshot_file, catalogue, program)
 
     async def run(self, every: float) -> None:
@@ -74,11 +74,16 @@ class Upkeep:
             ends = self._monotonic() + every
             while (left := ends - self._monotonic()) > 0:
                 await asyncio.sleep(min(left, LOAD_SECONDS))
-                if left > LOAD_SECONDS and self.failure is None:
+                if left > LOAD_SECONDS and self._loading.what is None:
                     await self.load_closed()
 
+    @property
+    def failure(self) -> str | None:
+        """What failed when it was last tried; None if nothing did."""
+        return " ".join(filter(None, (self._loading.what, self._retiring.what))) or None
+
     def health(self) -> str | None:
-        """What is wrong with loading and publishing; None if nothing is."""
+        """What is wrong with loading, publishing and the site key; None if nothing is."""
         if self.failure is not None:
             return self.failure
         if self.seconds_since_good() > self._every + STUCK_SECONDS:
@@ -91,33 +96,60 @@ class Upkeep:
 
     async def round(self) -> None:
         """One round. A failure goes to :attr:`failure`: the journal has everything, and the next round tries again."""
-        try:
-            # The time comes first: whatever arrives after the rotation is then of this week or a later one, so the
-            # weeks before it are complete.
-            now = self._clock()
-            segments = await self._commit.rotate()
-            loop = asyncio.get_running_loop()
-            self.site = await loop.run_in_executor(self._thread, self._load_and_publish, segments, now)
-            await loop.run_in_executor(self._thread, self._site_key.retire, week_of(now))
-        except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
-            self._fail(error)
+        # The time comes first: whatever arrives after the rotation is then of this week or a later one, so the weeks
+        # before it are complete.
+        now = self._clock()
+        await self._retire(week_of(now))
+        await self._load_and_publish(now)
+        if self.failure is None:
+            self._last_good = self._monotonic()
+            self._metrics.rounds += 1
         else:
-            self._succeed()
+            self._metrics.failed_rounds += 1
 
     async def load_closed(self) -> None:
         """Load the segments that are closed, if there are any, and publish nothing."""
         try:
             if segments := await self._commit.closed():
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._load, segments)
+        except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
+            self._metrics.failed_rounds += 1
+            self._note_loading(error)
+
+    async def _retire(self, before: str) -> None:
+        # On its own and first: the key goes when its week is over, whether or not there is a warehouse to load into.
+        # What was taken in needs no key any more.
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._site_key.retire, before)
         except Exception as error:  # noqa: BLE001 - see above
-            self._fail(error)
+            self._retiring.note(
+                f"The site key can't be retired: {type(error).__name__}.",
+                f"the site key can't be retired, and is tried again: {_told(error)}",
+            )
+        else:
+            self._retiring.note(None)
+
+    async def _load_and_publish(self, now: datetime) -> None:
+        try:
+            segments = await self._commit.rotate()
+            self.site = await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, segments, now)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._note_loading(error)
+        else:
+            self._loading.note(None)
+
+    def _note_loading(self, error: Exception) -> None:
+        self._loading.note(
+            f"Loading or publishing failed: {type(error).__name__}. What was taken in is kept.",
+            f"{_told(error)}; what was taken in is kept, and loading is tried again",
+        )
 
     def _load(self, segments: Sequence[Path]) -> None:
         with self._open_warehouse() as warehouse:
             load(segments, warehouse)
         self._metrics.loaded += len(segments)
 
-    def _load_and_publish(self, segments: Sequence[Path], now: datetime) -> Site:
+    def _publish(self, segments: Sequence[Path], now: datetime) -> Site:
         # Opened for the round only: between rounds the warehouse takes no memory and is free for other tools.
         with self._open_warehouse() as warehouse:
             load(segments, warehouse)
@@ -130,17 +162,7 @@ class Upkeep:
             log(f"published {week}")
         return site(snapshot, self._catalogue, self._program)
 
-    def _succeed(self) -> None:
-        if self.failure is not None:
-            log("loading and publishing works again")
-        self.failure = None
-        self._last_good = self._monotonic()
-        self._metrics.rounds += 1
 
-    def _fail(self, error: Exception) -> None:
-        self._metrics.failed_rounds += 1
-        failure = f"Loading or publishing failed: {type(error).__name__}. What was taken in is kept."
-        if failure != self.failure:
-            detail = f"{error}" if isinstance(error, SstError | OSError) else type(error).__name__
-            log(f"{detail}; what was taken in is kept, and loading is tried again")
-        self.failure = failure
+def _told(error: Exception) -> str:
+    # Others' errors may quote what was sent.
+    return f"{error}" if isinstance(error, SstError | OSError) else type(error).__name__

@@ -1,5 +1,6 @@
 """The weekly key of a site, shared by its collectors."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -102,6 +103,16 @@ def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
     (tmp_path / "retired").write_text("hunter2")
     with pytest.raises(ConfigurationError, match="retired is not what a collector wrote"):
         key(tmp_path)
+
+
+@pytest.mark.parametrize("in_the_way", ["retired", f".retired.{os.getpid()}"])
+def test_a_key_goes_with_its_week_even_if_that_can_not_be_noted(in_the_way: str, tmp_path: Path) -> None:
+    key(tmp_path)
+    (tmp_path / in_the_way).mkdir()
+
+    with pytest.raises((ConfigurationError, OSError), match="retired"):
+        SiteKey(tmp_path, lambda: MONDAY).retire(before="2026-W48")
+    assert list(tmp_path.glob("*.key")) == []
 
 
 def test_of_several_weeks_those_before_are_deleted_and_what_comes_late_too(tmp_path: Path) -> None:

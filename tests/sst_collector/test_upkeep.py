@@ -262,6 +262,52 @@ def test_when_a_week_is_published_its_site_key_goes(tmp_path: Path) -> None:
     in_collector(tmp_path, clock, scenario)
 
 
+def test_a_warehouse_that_is_down_keeps_no_key_of_a_week_that_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        (tmp_path / "warehouse.duckdb").write_bytes(b"x" * 10_000)
+        SiteKey(tmp_path / "site-key", clock).fetch()
+        clock.now += timedelta(seconds=1)
+        await upkeep.round()
+        assert upkeep.failure == "Loading or publishing failed: WarehouseError. What was taken in is kept."
+        assert list((tmp_path / "site-key").glob("*.key")) == []
+
+    in_collector(tmp_path, clock, scenario)
+
+
+def test_a_warehouse_and_a_site_key_that_both_fail_are_both_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse, retired = tmp_path / "warehouse.duckdb", tmp_path / "site-key" / "retired"
+
+    async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        warehouse.write_bytes(b"x" * 10_000)
+        retired.parent.mkdir(mode=0o700)
+        retired.write_text("hunter2")
+        for _ in range(2):
+            await upkeep.round()
+        assert upkeep.health() == (
+            "Loading or publishing failed: WarehouseError. What was taken in is kept. "
+            "The site key can't be retired: ConfigurationError."
+        )
+        warehouse.unlink()
+        await upkeep.round()
+        assert upkeep.health() == "The site key can't be retired: ConfigurationError."
+        retired.unlink()
+        await upkeep.round()
+        assert upkeep.health() is None
+
+    in_collector(tmp_path, Clock(), scenario)
+    said = capsys.readouterr().err.splitlines()
+    assert "retired is not what a collector wrote" in said[0]
+    assert "not a valid DuckDB database" in said[1]
+    assert said[2:] == [
+        "collector: loading and publishing works again",
+        "collector: the site key can be retired again",
+    ]
+
+
 def test_a_warehouse_that_is_down_between_rounds_is_reported_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
