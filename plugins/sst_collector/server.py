@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -105,12 +105,17 @@ async def _serve(
             metrics=metrics,
             clock=clock,
         )
+
+        def failure() -> str | None:
+            return commit.failure or upkeep.health()
+
         servers = [
             _public_server(
                 settings=settings,
                 listener=listener,
                 commit=commit,
                 upkeep=upkeep,
+                failure=failure,
                 site_key=site_key,
                 metrics=metrics,
                 most=most,
@@ -118,7 +123,7 @@ async def _serve(
         ]
         connections = servers[0].server_state.connections
         if admin is not None:
-            servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, connections), most))
+            servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, failure, connections), most))
         async with _meanwhile(upkeep.run(settings.snapshot_every), sweep(connections)):
             await _answer(servers)
     journal.close()
@@ -130,6 +135,7 @@ def _public_server(
     listener: socket.socket,
     commit: GroupCommit,
     upkeep: Upkeep,
+    failure: Callable[[], str | None],
     site_key: SiteKey,
     metrics: Metrics,
     most: int,
@@ -149,7 +155,7 @@ def _public_server(
         rates=rates,
         append=commit.append,
         site=lambda: upkeep.site,
-        failure=lambda: commit.failure or upkeep.health(),
+        failure=failure,
         metrics=metrics,
         room=room,
     )
@@ -190,7 +196,9 @@ async def _answer(servers: Sequence[Server]) -> None:
     await asyncio.gather(*(server.run_on_listener() for server in servers))
 
 
-def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object]) -> Gauges:
+def _gauges(
+    folder: DataFolder, upkeep: Upkeep, failure: Callable[[], str | None], connections: Collection[object]
+) -> Gauges:
     def gauges() -> dict[str, tuple[str, float]]:
         waiting = [status.st_size for status in folder.segments().values()]
         return {
@@ -201,7 +209,7 @@ def _gauges(folder: DataFolder, upkeep: Upkeep, connections: Collection[object])
                 "Seconds since a round of loading and publishing ended well.",
                 upkeep.seconds_since_good(),
             ),
-            "collector_healthy": ("1 if /healthz says so.", 0 if upkeep.health() else 1),
+            "collector_healthy": ("1 if /healthz says so.", 0 if failure() else 1),
         }
 
     return gauges

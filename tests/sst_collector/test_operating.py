@@ -188,15 +188,41 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def use_up(disk: Path) -> Path:
+    """Fill `disk` to its last byte. The file that does: without it there is room again."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    return filler
+
+
+def test_metrics_say_what_healthz_says_of_a_full_disk_too(small_disk: Path) -> None:
+    collector = Collector(small_disk / "data", ["--port", "0", "--snapshot-every", "3600", "--admin-port", "0"])
+    collector.start()
+    assert collector.process.stdout is not None
+    url = collector.process.stdout.readline().split()[-1]
+    collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+
+    def healthy() -> tuple[int, float]:
+        return collector.client.get("/healthz").status_code, metrics(collector, url)["collector_healthy"]
+
+    assert healthy() == (200, 1)
+    filler = use_up(small_disk)
+    collector.wait_until(lambda: collector.post(*(a_run() for _ in range(100))).status_code == 503)
+    assert healthy() == (503, 0)
+    filler.unlink()
+    assert collector.post(a_run()).status_code == 200
+    assert healthy() == (200, 1)
+    assert collector.end()[0] == 0
+
+
 def test_a_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk: Path) -> None:
     collector = Collector(small_disk / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1"])
     collector.start()
     collector.post(a_run())
     collector.wait_until(lambda: collector.runs() == {"build": 1})
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"x" * 4096):
-            pass
+    filler = use_up(small_disk)
     acknowledged = 1
     answer = collector.post(*(a_run() for _ in range(100)))
     while answer.status_code == 200:
