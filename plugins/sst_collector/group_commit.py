@@ -9,6 +9,9 @@ from pathlib import Path
 from sst_collector.journal import Journal
 from sst_collector.log import Trouble
 
+TRY_SECONDS = 5.0
+"""Between two looks whether a journal that took nothing does again."""
+
 Committed = Callable[[Exception | None], None]
 """Is called on the event loop, once: with None when the records are durable, else with why they are not."""
 
@@ -17,7 +20,7 @@ class GroupCommit:
     """The journal for many requests. `thread` has one worker: the journal's one writer."""
 
     failure: str | None = None
-    """Why the last commit failed; None if it didn't."""
+    """Why nothing could be written when that was last tried; None if it could."""
 
     def __init__(self, journal: Journal, thread: Executor) -> None:
         self._journal = journal
@@ -49,6 +52,24 @@ class GroupCommit:
     async def closed(self) -> tuple[Path, ...]:
         """See :meth:`Journal.closed`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.closed)
+
+    async def keep_trying(self) -> None:
+        """While the journal takes nothing, try every few seconds whether it does again; until cancelled."""
+        while True:
+            await asyncio.sleep(TRY_SECONDS)
+            await self.try_again()
+
+    async def try_again(self) -> None:
+        """Where the journal took nothing, find out whether it does again."""
+        # A request may never come to find out: a balancer that is told of the failure sends none.
+        if self.failure is None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.try_out)
+        except Exception as error:  # noqa: BLE001 - a server outlives whatever its disk does
+            self._note(error)
+        else:
+            self._note(None)
 
     def _commit(self) -> None:
         records, self._gathering = self._gathering, []

@@ -16,6 +16,8 @@ from sst_core import week_of
 
 SEGMENT_BYTES = 64 << 20
 """A segment that has grown to this is closed, whatever the cadence: it bounds what the loader takes at once."""
+TRIAL_BYTES = 1 << 20
+"""As much as a request may bring: with room for less, most would be refused all the same."""
 
 _NAME = re.compile(r"(\d{12})-[0-9a-f]{16}\.ndjson")
 
@@ -69,6 +71,16 @@ class Journal:
         segment.durable += len(lines)
         if segment.durable >= self._segment_bytes:
             self.close()
+
+    def try_out(self) -> None:
+        """Write as much as a large request brings, durably, and take it away again. Raises OSError."""
+        self.close()
+        segment = self._start_segment()
+        try:
+            _write_all(segment.descriptor, b" " * TRIAL_BYTES)
+            _sync(segment.descriptor)
+        finally:
+            self.close()  # none of it was acknowledged, so it goes; and if it can't, it is no whole line
 
     def rotate(self) -> tuple[Path, ...]:
         """Close the open segment, and name every closed one, oldest first: those of earlier processes too."""

@@ -124,7 +124,7 @@ async def _serve(
         connections = servers[0].server_state.connections
         if admin is not None:
             servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, failure, connections), most))
-        async with _meanwhile(upkeep.run(settings.snapshot_every), sweep(connections)):
+        async with _meanwhile(upkeep.run(settings.snapshot_every), commit.keep_trying(), sweep(connections)):
             await _answer(servers)
     journal.close()
 

@@ -84,5 +84,25 @@ def test_a_failure_is_everybodys_and_the_next_commit_is_tried(
     assert len(segment.read_bytes().splitlines()) == 50
 
 
+def test_a_journal_that_took_nothing_is_tried_again_and_nothing_is_left_of_that(
+    journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> tuple[Path, ...]:
+        with ThreadPoolExecutor(1) as thread:
+            commit = GroupCommit(journal, thread)
+            with monkeypatch.context() as broken:
+                broken.setattr("sst_collector.journal._sync", _fail)
+                with pytest.raises(OSError, match="no"):
+                    await commit.append(RECORDS)
+                await commit.try_again()
+                assert commit.failure == "The journal takes nothing: OSError."
+            await commit.try_again()
+            assert commit.failure is None
+            return await commit.rotate()
+
+    journal.go.set()
+    assert asyncio.run(scenario()) == ()
+
+
 def _fail(_descriptor: int) -> None:
     raise OSError("no")

@@ -197,7 +197,7 @@ def use_up(disk: Path) -> Path:
     return filler
 
 
-def test_metrics_say_what_healthz_says_of_a_full_disk_too(small_disk: Path) -> None:
+def test_a_disk_that_was_full_is_known_to_have_room_before_any_request_comes(small_disk: Path) -> None:
     collector = Collector(small_disk / "data", ["--port", "0", "--snapshot-every", "3600", "--admin-port", "0"])
     collector.start()
     assert collector.process.stdout is not None
@@ -212,8 +212,8 @@ def test_metrics_say_what_healthz_says_of_a_full_disk_too(small_disk: Path) -> N
     collector.wait_until(lambda: collector.post(*(a_run() for _ in range(100))).status_code == 503)
     assert healthy() == (503, 0)
     filler.unlink()
+    collector.wait_until(lambda: healthy() == (200, 1))
     assert collector.post(a_run()).status_code == 200
-    assert healthy() == (200, 1)
     assert collector.end()[0] == 0
 
 
@@ -233,9 +233,9 @@ def test_a_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk: Path) ->
     health = collector.client.get("/healthz")
     assert (health.status_code, "takes nothing: No space left on device" in health.json()["description"]) == (503, True)
     filler.unlink()
-    collector.wait_until(lambda: collector.post(a_run(command="deploy")).status_code == 200)
-    collector.wait_until(lambda: collector.runs().get("build") == acknowledged)
     collector.wait_until(lambda: collector.client.get("/healthz").status_code == 200)
+    assert collector.post(a_run(command="deploy")).status_code == 200
+    collector.wait_until(lambda: collector.runs() == {"build": acknowledged, "deploy": 1})
     code, _, err = collector.end()
     assert code == 0
     assert "collector: The journal takes nothing: No space left on device. Requests are answered with 503.\n" in err
