@@ -14,7 +14,7 @@ import duckdb
 
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
-from sst_collector.duckdb_file import mark_of
+from sst_collector.duckdb_file import is_moved, mark_of
 from sst_collector.warehouse import WarehouseError
 from sst_core import held_if_free
 
@@ -100,13 +100,7 @@ def _journal(folder: DataFolder) -> Finding:
 def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
     path = folder.warehouse
     if not path.exists():
-        if mark_of(path).exists():
-            return Finding(
-                f"the warehouse {path} is gone",
-                f"Put it back from a backup. Without one, delete {mark_of(path)}: `serve` begins a new one then, "
-                "without the published weeks and the runs that were kept. What has arrived since is in the journal.",
-            )
-        return Finding("there is no warehouse yet: the first round of `serve` makes it")
+        return _no_warehouse(path)
     try:
         with duckdb.connect(path, read_only=True) as connection:
             counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
@@ -121,6 +115,21 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
             "Put back a backup of it. What has arrived since is in the journal.",
         )
     return Finding(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
+
+
+def _no_warehouse(path: Path) -> Finding:
+    if is_moved(path):
+        return Finding(
+            f"what was in {path} was moved to another warehouse",
+            "Give `serve`, and this command, --warehouse and the address that it was moved to.",
+        )
+    if mark_of(path).exists():
+        return Finding(
+            f"the warehouse {path} is gone",
+            f"Put it back from a backup. Without one, delete {mark_of(path)}: `serve` begins a new one then, "
+            "without the published weeks and the runs that were kept. What has arrived since is in the journal.",
+        )
+    return Finding("there is no warehouse yet: the first round of `serve` makes it")
 
 
 def _shared_warehouse(folder: DataFolder, address: Address) -> Finding:

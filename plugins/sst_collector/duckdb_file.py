@@ -14,6 +14,7 @@ import duckdb
 from sst_collector.journal import sync_folder
 from sst_collector.log import log
 from sst_collector.warehouse import WarehouseError
+from sst_core import write_private
 
 WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
 """Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
@@ -28,7 +29,7 @@ CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 
 
 def mark_of(path: Path) -> Path:
-    """The file that says that there is a warehouse at `path`: if it isn't, somebody deleted it."""
+    """The file that says that there is a warehouse at `path`: if it isn't, it was moved or somebody deleted it."""
     return path.with_suffix(".made")
 
 
@@ -48,9 +49,21 @@ def refuse_if_gone(path: Path) -> None:
 
 def mark(path: Path) -> None:
     """Note that there is one."""
-    if not mark_of(path).exists():
-        mark_of(path).touch(mode=0o600)
+    # One that a move was ended at, after it was noted and before the file went, is not moved.
+    if not mark_of(path).exists() or _says_moved(path):
+        write_private(mark_of(path), b"")
         sync_folder(path.parent)
+
+
+def mark_moved(path: Path) -> None:
+    """Note that what is at `path` is in another warehouse. For good: the file that was put aside may be deleted."""
+    write_private(mark_of(path), b"moved")
+    sync_folder(path.parent)
+
+
+def is_moved(path: Path) -> bool:
+    """Whether what was at `path` is in another warehouse: to begin a new one here would make two histories."""
+    return not path.exists() and mark_of(path).exists() and _says_moved(path)
 
 
 def mark_stale(path: Path) -> None:
@@ -101,6 +114,10 @@ def write_anew(path: Path) -> None:
         log(f"the space of deleted runs was not given back to the disk: {failure}")
         with suppress(OSError):
             copy.unlink(missing_ok=True)
+
+
+def _says_moved(path: Path) -> bool:
+    return mark_of(path).stat().st_size > 0
 
 
 def _sync_file(path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sst_collector import clickhouse_warehouse, duckdb_warehouse
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder, claimed
+from sst_collector.duckdb_file import is_moved, mark_moved
 from sst_collector.journal import sync_folder
 from sst_collector.transfer import transfer
 from sst_collector.warehouses import identity
@@ -20,14 +21,16 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
         raise ConfigurationError(f"{data} was not made by a collector. Name the one that `serve` is given with --data.")
     with claimed(data):
         if not folder.warehouse.exists():
-            if folder.moved.exists():
-                return f"What was in {folder.moved} has been moved. Start the collector with --warehouse."
+            if is_moved(folder.warehouse):
+                return f"What was in {folder.warehouse} has been moved. Start the collector with --warehouse."
             raise ConfigurationError(f"There is no warehouse in {data}: there is nothing to move.")
         with (
             duckdb_warehouse.opened(folder.warehouse, catalogue) as source,
             clickhouse_warehouse.opened(address, catalogue, collector=identity(folder), clock=utc_now) as target,
         ):
             moved = transfer(source, target, say)
+        # In this order: one that is only noted to be moved is still there, and is moved once more.
+        mark_moved(folder.warehouse)
         folder.warehouse.rename(folder.moved)
         sync_folder(data)
     return (

@@ -7,6 +7,7 @@ from secrets import token_hex
 from sst_collector import duckdb_warehouse
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
+from sst_collector.duckdb_file import is_moved
 from sst_collector.warehouse import Warehouse
 from sst_collector.weeks import Clock
 from sst_core import Catalogue, ConfigurationError, read_own, write_private
@@ -15,8 +16,13 @@ OpenWarehouse = Callable[[], AbstractContextManager[Warehouse]]
 
 
 def opener(folder: DataFolder, address: Address | None, catalogue: Catalogue, clock: Clock) -> OpenWarehouse:
-    """What opens the warehouse. Raises :class:`ConfigurationError` where runs would be left behind."""
+    """What opens the warehouse. Raises :class:`ConfigurationError` where runs would be left behind, here or there."""
     if address is None:
+        if is_moved(folder.warehouse):
+            raise ConfigurationError(
+                f"What was in {folder.warehouse} was moved to another warehouse. "
+                "Start with --warehouse and the address that it was moved to."
+            )
         return lambda: duckdb_warehouse.opened(folder.warehouse, catalogue)
     if folder.warehouse.exists():
         raise ConfigurationError(

@@ -16,7 +16,7 @@ from permissions import give_away, modestly
 from sst_collector import doctor as doctoring
 from sst_collector.data_folder import DataFolder
 from sst_collector.doctor import BACKLOG_BYTES
-from sst_collector.duckdb_file import mark_of
+from sst_collector.duckdb_file import mark_moved, mark_of
 from sst_core import held
 from sst_core.testing import PROGRAM
 
@@ -77,6 +77,15 @@ def test_a_warehouse_that_is_gone(used: Path) -> None:
     code, text = doctor(used)
     assert code == 1
     assert f"WRONG  the warehouse {used}/warehouse.duckdb is gone\n       Put it back from a backup." in text
+
+
+def test_a_warehouse_that_was_moved(used: Path) -> None:
+    mark_moved(used / "warehouse.duckdb")
+    (used / "warehouse.duckdb").unlink()
+    code, text = doctor(used)
+    assert code == 1
+    assert f"WRONG  what was in {used}/warehouse.duckdb was moved to another warehouse\n       Give `serve`" in text
+    assert "delete" not in text
 
 
 def test_a_warehouse_that_is_broken(used: Path) -> None:

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from collecting import a_run
-from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, mark_of, stale_mark_of, write_anew
+from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, is_moved, mark_moved, mark_of, stale_mark_of, write_anew
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
 from sst_collector.warehouse import PublishedWeek, WarehouseError
@@ -63,6 +63,15 @@ def test_a_file_that_is_no_database_is_an_error_in_words(file: Path) -> None:
         opened(file, SST.catalogue),
     ):
         pass
+
+
+def test_a_move_that_was_ended_before_the_file_went_is_none(file: Path) -> None:
+    for _ in range(2):
+        with opened(file, SST.catalogue):
+            assert not is_moved(file)
+        mark_moved(file)
+    file.unlink()
+    assert is_moved(file)
 
 
 def test_an_error_that_could_quote_a_row_is_told_by_its_type_alone(file: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sst_collector.clickhouse_address import parse_address
-from sst_collector.data_folder import claimed
+from sst_collector.data_folder import DataFolder, claimed
+from sst_collector.duckdb_file import mark_moved
 from sst_collector.moving import move
 from sst_core import SST, ConfigurationError
 
@@ -19,3 +20,12 @@ def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> No
         move(tmp_path / "data", address, SST.catalogue, print)
     with pytest.raises(ConfigurationError, match="was not made by a collector"):
         move(tmp_path / "other", address, SST.catalogue, print)
+
+
+def test_what_was_moved_stays_moved_when_its_file_is_deleted(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        mark_moved(DataFolder(tmp_path).warehouse)
+
+    said = move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
+
+    assert said == f"What was in {tmp_path}/warehouse.duckdb has been moved. Start the collector with --warehouse."

@@ -15,6 +15,8 @@ import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
 from sst_collector import listening
+from sst_collector.data_folder import claimed
+from sst_collector.duckdb_file import mark_moved
 from sst_core import SST
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
@@ -238,6 +240,17 @@ class TestRunning:
             f"sst: error: The data folder {collector.data} is in use by another collector. "
             "Stop that one, or name another with --data.\n",
         )
+
+    def test_a_warehouse_that_was_moved_is_not_begun_anew(self, tmp_path: Path) -> None:
+        with claimed(tmp_path / "data"):
+            mark_moved(tmp_path / "data" / "warehouse.duckdb")
+        code, message = self.failure(tmp_path / "data", "--port", "0")
+        assert (code, message) == (
+            2,
+            f"sst: error: What was in {tmp_path}/data/warehouse.duckdb was moved to another warehouse. "
+            "Start with --warehouse and the address that it was moved to.\n",
+        )
+        assert not (tmp_path / "data" / "warehouse.duckdb").exists()
 
     def test_a_data_folder_that_can_not_be_made_is_an_error_in_words(
         self, start_collector: StartCollector, tmp_path: Path

@@ -154,6 +154,11 @@ def test_the_command_moves_a_collector_and_nothing_counts_twice(
     for said in ("20 runs and 0 published weeks are in both", "has been moved"):
         moved = sst(collector, "move", "--warehouse", url)
         assert (moved.returncode, said in moved.stdout, moved.stderr) == (0, True, ""), moved
+    (collector.data / "warehouse.duckdb.moved").unlink()
+    refused = sst(collector, "serve", "--port", "0")
+    assert (refused.returncode, "was moved to another warehouse. Start with --warehouse" in refused.stderr) == (2, True)
+    examined = sst(collector, "doctor")
+    assert (examined.returncode, "was moved to another warehouse\n" in examined.stdout) == (1, True), examined
 
     collector.options += ["--warehouse", url]
     collector.start()
