@@ -1,11 +1,14 @@
-"""`sst collector doctor`: looks at a data folder, and says what is wrong and what to do. It changes nothing."""
+"""`sst collector doctor`: looks at a data folder, and says what is wrong and what to do.
+
+It changes nothing and is in nobody's way: the warehouse of a collector that runs is left closed, since the loader could
+not open it meanwhile.
+"""
 
 import json
 import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,15 +55,15 @@ def examine(
         return
     yield from _private(folder, site_key or folder.site_key)
     yield _room(folder)
-    with ExitStack() as stack:
-        try:
-            is_free = stack.enter_context(held_if_free(folder.lock)) is not None
-        except OSError as error:
-            yield Finding(f"{folder.lock} can't be opened: {error.strerror}", "chown it to the user of `serve`.")
-            return
-        yield Finding("no collector is running on it" if is_free else "a collector is running on it")
-        yield _journal(folder)
-        yield _warehouse(folder, is_free) if warehouse is None else _shared_warehouse(folder, warehouse)
+    try:
+        with held_if_free(folder.lock) as lock:
+            is_free = lock is not None  # and free again at once: a collector may be about to start
+    except OSError as error:
+        yield Finding(f"{folder.lock} can't be opened: {error.strerror}", "chown it to the user of `serve`.")
+        return
+    yield Finding("no collector is running on it" if is_free else "a collector is running on it")
+    yield _journal(folder)
+    yield _warehouse(folder, is_free) if warehouse is None else _shared_warehouse(folder, warehouse)
     yield _snapshot(folder, max(LATE_ROUNDS * snapshot_every, LATE_SECONDS), now)
 
 
@@ -101,14 +104,14 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
     path = folder.warehouse
     if not path.exists():
         return _no_warehouse(path)
+    if not is_free:
+        return Finding("the warehouse is the running collector's: whether it can be loaded, ask /healthz")
     try:
         with duckdb.connect(path, read_only=True) as connection:
             counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
             runs, weeks = counted.fetchall()[0]
     except duckdb.Error as error:
         if "Could not set lock on file" in str(error):
-            if not is_free:
-                return Finding("the warehouse is in use, by the collector's own round: look again, or ask /healthz")
             return Finding("another program has the warehouse open", "End it: the loader waits for it.")
         return Finding(
             f"the warehouse {path} can't be read ({type(error).__name__})",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 
 from sst_collector.group_commit import GroupCommit
@@ -22,6 +23,8 @@ from sst_core import Catalogue, SstError, week_of
 
 LOAD_SECONDS = 5.0
 """How long a segment that has grown to its size waits for the loader, between two rounds."""
+RETRY_SECONDS = 5.0
+"""How soon after a failure there is a round again; each time that fails too, it is twice as long, up to the cadence."""
 STUCK_SECONDS = 600.0
 """How much later than it should a round may end well before the loader is taken for stuck."""
 
@@ -61,18 +64,23 @@ class Upkeep:
         self._clock = clock
         self._monotonic = monotonic
         self._every = 0.0
+        self._pause = RETRY_SECONDS
+        self._retry_at = inf
         self._last_good = monotonic()
         self._loading = Trouble("loading and publishing works again")
         self._retiring = Trouble("the site key can be retired again")
         self.site = last_site(snapshot_file, catalogue, program)
 
     async def run(self, every: float) -> None:
-        """A round now and one every `every` seconds, until cancelled. In between, what the journal closes is loaded."""
+        """A round now and one every `every` seconds, until cancelled; after a failure sooner.
+
+        In between, what the journal closes is loaded.
+        """
         self._every = every
         while True:
             await self.round()
             ends = self._monotonic() + every
-            while (left := ends - self._monotonic()) > 0:
+            while (left := min(ends, self._retry_at) - self._monotonic()) > 0:
                 await asyncio.sleep(min(left, LOAD_SECONDS))
                 if left > LOAD_SECONDS and self._loading.what is None:
                     await self.load_closed()
@@ -95,7 +103,7 @@ class Upkeep:
         return self._monotonic() - self._last_good
 
     async def round(self) -> None:
-        """One round. A failure goes to :attr:`failure`: the journal has everything, and the next round tries again."""
+        """One round. A failure goes to :attr:`failure`: the journal has everything, and :meth:`run` tries again."""
         # The time comes first: whatever arrives after the rotation is then of this week or a later one, so the weeks
         # before it are complete.
         now = self._clock()
@@ -103,9 +111,10 @@ class Upkeep:
         await self._load_and_publish(now)
         if self.failure is None:
             self._last_good = self._monotonic()
+            self._pause, self._retry_at = RETRY_SECONDS, inf
             self._metrics.rounds += 1
         else:
-            self._metrics.failed_rounds += 1
+            self._note_failed_round()
 
     async def load_closed(self) -> None:
         """Load the segments that are closed, if there are any, and publish nothing."""
@@ -113,8 +122,8 @@ class Upkeep:
             if segments := await self._commit.closed():
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._load, segments)
         except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
-            self._metrics.failed_rounds += 1
             self._note_loading(error)
+            self._note_failed_round()
 
     async def _retire(self, before: str) -> None:
         # On its own and first: the key goes when its week is over, whether or not there is a warehouse to load into.
@@ -137,6 +146,12 @@ class Upkeep:
             self._note_loading(error)
         else:
             self._loading.note(None)
+
+    def _note_failed_round(self) -> None:
+        # Mostly it is something that passes, such as another program that has the file open for a moment.
+        self._retry_at = self._monotonic() + self._pause
+        self._pause = min(2 * self._pause, self._every)
+        self._metrics.failed_rounds += 1
 
     def _note_loading(self, error: Exception) -> None:
         self._loading.note(

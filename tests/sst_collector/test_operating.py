@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 
@@ -240,6 +241,20 @@ def test_a_full_disk_is_a_503_that_loses_nothing_and_passes(small_disk: Path) ->
     assert code == 0
     assert "collector: The journal takes nothing: No space left on device. Requests are answered with 503.\n" in err
     assert "collector: the journal takes in again\n" in err
+
+
+def test_a_warehouse_that_was_open_elsewhere_for_a_moment_is_loaded_long_before_the_next_round(
+    start_collector: StartCollector,
+) -> None:
+    collector = start_collector("--snapshot-every", "3600")
+    collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+    collector.end()
+    with duckdb.connect(collector.data / "warehouse.duckdb", read_only=True):
+        collector.start()
+        collector.post(a_run())
+        collector.wait_until(lambda: collector.client.get("/healthz").status_code == 503)
+    collector.wait_until(lambda: collector.client.get("/healthz").status_code == 200)
+    assert collector.runs() == {"build": 1}
 
 
 def test_a_graceful_stop_answers_what_is_under_way(start_collector: StartCollector) -> None:

@@ -225,6 +225,37 @@ def test_a_segment_that_has_grown_to_its_size_is_loaded_between_rounds(tmp_path:
     in_collector(tmp_path, Clock(), scenario, min_machines=1, segment_bytes=2500)
 
 
+def test_what_failed_is_tried_again_soon_and_ever_more_seldom_up_to_the_cadence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 0.0
+    tried = []
+    warehouse = tmp_path / "warehouse.duckdb"
+    one_round = Upkeep.round
+
+    async def watched_round(upkeep: Upkeep) -> None:
+        tried.append(seconds)
+        if len(tried) == 6:
+            warehouse.unlink()
+        elif len(tried) == 8:
+            raise asyncio.CancelledError
+        await one_round(upkeep)
+
+    async def sleep(pause: float) -> None:
+        nonlocal seconds
+        seconds += pause
+
+    async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        warehouse.write_bytes(b"x" * 10_000)
+        with pytest.raises(asyncio.CancelledError):
+            await upkeep.run(60)
+
+    monkeypatch.setattr(Upkeep, "round", watched_round)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    in_collector(tmp_path, Clock(), scenario, monotonic=lambda: seconds)
+    assert tried == [0, 5, 15, 35, 75, 135, 195, 255]
+
+
 def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Path) -> None:
     clock = Clock()
 
