@@ -18,8 +18,9 @@ import duckdb
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
 from sst_collector.duckdb_file import is_moved, mark_of
+from sst_collector.site_key import SiteKey
 from sst_collector.warehouse import WarehouseError
-from sst_core import held_if_free
+from sst_core import ConfigurationError, held_if_free
 
 ROOM = 1 << 30
 """Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
@@ -54,6 +55,7 @@ def examine(
         yield Finding(f"{data} is not yours to use", "Run this as the user that `serve` runs as, or chown the folder.")
         return
     yield from _private(folder, site_key or folder.site_key)
+    yield _site_key(site_key or folder.site_key, now)
     yield _room(folder)
     try:
         with held_if_free(folder.lock) as lock:
@@ -68,7 +70,7 @@ def examine(
 
 
 def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
-    places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*.key")]
+    places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*")]
     there = [path for path in places if path.exists()]
     if open_to_others := [path for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
         names = " ".join(map(str, open_to_others))
@@ -78,6 +80,19 @@ def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
         yield Finding(f"not the folder's owner has: {names}", f"Run: chown --reference={folder.path} {names}")
     else:
         yield Finding("everything in it is for its user alone")
+
+
+def _site_key(folder: Path, now: datetime) -> Finding:
+    note = folder / "retired"
+    if os.geteuid() == 0 and note.exists() and note.stat().st_uid != 0:
+        return Finding(
+            "the site key is another user's: to have it looked at, run this as the user that `serve` runs as"
+        )
+    try:
+        SiteKey(folder, lambda: now).first_week()
+    except ConfigurationError as error:
+        return Finding("the site key can't be used", f"{error}")
+    return Finding("the site key can be used")
 
 
 def _room(folder: DataFolder) -> Finding:

@@ -51,7 +51,7 @@ class SiteKey:
         with held(self._folder / "lock", LOCK_SECONDS):
             # A clock that is behind the other collectors' may still be in a week whose key is gone. Its runs will be
             # counted in the next week, so the next week's key is theirs.
-            file = self._file(max(week, self._first_week()))
+            file = self._file(max(week, self.first_week()))
             secret = read_own(file)
             if secret is None or len(secret) != KEY_BYTES:
                 secret = secrets.token_bytes(KEY_BYTES)
@@ -64,11 +64,11 @@ class SiteKey:
         if self._key is not None and self._key.week < before:
             self._key = None
         if not self._keys(before):
-            self._first_week()
+            self.first_week()
             return
         with held(self._folder / "lock", LOCK_SECONDS):
             try:
-                if self._first_week() < before:
+                if self.first_week() < before:
                     write_private(self._folder / "retired", shifted(before, -1).encode())
             finally:
                 # Even if the note can't be read, or the disk has no room for it: that a late clock makes a key for
@@ -77,10 +77,7 @@ class SiteKey:
                     file.unlink()
                 sync_folder(self._folder)
 
-    def _keys(self, before: str) -> list[Path]:
-        return [file for file in self._folder.glob("*.key") if file.stem < before]
-
-    def _first_week(self) -> str:
+    def first_week(self) -> str:
         """The first week whose key was not deleted: the clocks of a site's collectors are never a week apart.
 
         Raises :class:`ConfigurationError` where it is further ahead. Some clock was wrong, and one key would otherwise
@@ -90,7 +87,7 @@ class SiteKey:
         retired = read_own(file)
         try:
             first = shifted(retired.decode(), 1) if retired else ""
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ConfigurationError(f"{file} is not what a collector wrote. Delete it.") from None
         if first > shifted(week_of(self._clock()), 1):
             raise ConfigurationError(
@@ -99,6 +96,9 @@ class SiteKey:
                 "the original client's machines of this week are then counted anew."
             )
         return first
+
+    def _keys(self, before: str) -> list[Path]:
+        return [file for file in self._folder.glob("*.key") if file.stem < before]
 
     def _file(self, week: str) -> Path:
         return self._folder / f"{week}.key"

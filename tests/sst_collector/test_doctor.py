@@ -239,6 +239,34 @@ def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("2999-W01", "A collector of this site, whose clock said 2999-W02, has deleted the keys of the weeks before."),
+        ("hunter2", "{}/retired is not what a collector wrote. Delete it.\n"),
+    ],
+)
+def test_a_site_key_that_can_not_be_used(note: str, words: str, used: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o700)
+    assert "ok     the site key can be used\n" in doctor(used, "--site-key", str(shared))[1]
+    (shared / "retired").write_text(note)
+    (shared / "retired").chmod(0o600)
+    code, text = doctor(used, "--site-key", str(shared))
+    assert code == 1
+    assert f"WRONG  the site key can't be used\n       {words.format(shared)}" in text
+
+
+def test_a_site_key_of_the_user_of_serve_is_not_wrong_for_root(used: Path) -> None:
+    (used / "site-key").mkdir(mode=0o700)
+    (used / "site-key" / "retired").write_text("2026-W47")
+    (used / "site-key" / "retired").chmod(0o600)
+    for path in (used, *used.rglob("*")):
+        give_away(path)
+    code, text = doctor(used)
+    assert (code, "ok     the site key is another user's" in text) == (0, True), text
+
+
 def test_a_shared_site_key_is_looked_at_too(used: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)

@@ -98,9 +98,10 @@ def test_keys_are_for_their_user_alone(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "site-key").iterdir()} == {0o600}
 
 
-def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("note", [b"hunter2", b"9999-W52", b"\xff"])
+def test_a_damaged_folder_is_an_error_in_words(note: bytes, tmp_path: Path) -> None:
     key(tmp_path)
-    (tmp_path / "retired").write_text("hunter2")
+    (tmp_path / "retired").write_bytes(note)
     with pytest.raises(ConfigurationError, match="retired is not what a collector wrote"):
         key(tmp_path)
 
