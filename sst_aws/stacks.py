@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sst_core import Change, SstError, Stack, ToolNotFoundError
@@ -126,12 +126,12 @@ def _is_missing(error: Any) -> bool:
 @contextmanager
 def _in_words() -> Iterator[None]:
     """AWS's errors as the user's. Raises :class:`SstError`."""
-    try:
+    errors: tuple[type[Exception], ...] = ()
+    with suppress(ModuleNotFoundError):  # what is about to be asked says that in its own words
         from botocore.exceptions import BotoCoreError, ClientError
-    except ModuleNotFoundError:
-        yield
-        return
+
+        errors = (BotoCoreError, ClientError)
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except errors as error:
         raise SstError(f"CloudFormation can't be asked: {error}") from None

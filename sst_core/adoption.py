@@ -287,7 +287,8 @@ def _registered(app: typer.Typer) -> Iterator[str]:
         name = typer.main.solve_typer_info_defaults(group).name
         if name:
             yield name
-        elif group.typer_instance is not None:  # its commands stand among the others
+        else:  # its commands stand among the others
+            assert group.typer_instance is not None
             yield from _registered(group.typer_instance)
 
 

@@ -36,6 +36,9 @@ Eventually = Callable[[Callable[[], bool], str], None]
 LINE = json.dumps(SST.catalogue.envelope(a_run())).encode()
 ROOM = 10_000
 
+LARGE = 4 << 20
+"""Bytes: more than a system buffers for who doesn't read."""
+
 
 def post(body: bytes = LINE, *headers: str, version: str = "1.1") -> bytes:
     lines = [f"POST /events HTTP/{version}", "Host: x", *headers, f"Content-Length: {len(body)}", "", ""]
@@ -83,7 +86,10 @@ class Serving:
             Parts(
                 rates=rates,
                 append=cast(Any, None),
-                site=lambda: {"index.html": File(b"a page", "text/html", "a-digest")},
+                site=lambda: {
+                    "index.html": File(b"a page", "text/html", "a-digest"),
+                    "large.html": File(b"x" * LARGE, "text/html", "its-digest"),
+                },
                 failure=lambda: None,
                 metrics=self.metrics,
                 room=self.room,
@@ -361,6 +367,19 @@ def test_an_answer_that_is_not_read_is_held_back_and_comes_when_it_is(serving: S
         eventually(lambda: serving.is_holding_back, "an answer is held back")
         assert {status for status, _, _ in answers(connection, count)} == {200}
     assert not serving.is_holding_back
+
+
+def test_a_large_page_that_is_read_slowly_comes_whole(serving: Serving, eventually: Eventually) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", serving.port))
+        connection.sendall(b"GET /large.html HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: serving.is_holding_back, "the page is held back")
+        ((status, _, body),) = answers(connection, 1)
+        assert (status, len(body)) == (200, LARGE)
+        connection.sendall(post())
+        assert accepted(*answers(connection, 1)) == 1
 
 
 def test_a_graceful_stop_answers_what_it_was_asked(serving: Serving, eventually: Eventually) -> None:

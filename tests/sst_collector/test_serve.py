@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 import random
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
-from sst_collector import listening
+from sst_collector import listening, server
 from sst_collector.data_folder import claimed
 from sst_collector.duckdb_file import mark_moved
 from sst_core import SST
@@ -326,3 +327,15 @@ def test_a_system_that_allows_no_more_files_is_served_with_those_it_has(monkeypa
     monkeypatch.setattr(resource, "setrlimit", refusing)
 
     assert listening.allow_files() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_what_ended_in_the_background_by_a_mistake_of_ours_is_told_at_the_end() -> None:
+    async def mistaken() -> None:
+        raise ZeroDivisionError
+
+    async def serving() -> None:
+        async with server._meanwhile(mistaken(), asyncio.sleep(60)):
+            await asyncio.sleep(0)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(serving())

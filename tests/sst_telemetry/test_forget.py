@@ -272,13 +272,19 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
     a_delivered_run(consenting, machine, loopback)
+    assert machine.sst("telemetry", "forget").returncode == 1
+    pending = consenting.locations.state / "forget.json"
+    pending.write_text(pending.read_text().replace("http://", "https://"))
+    secured = loopback.url.replace("http://", "https://")
+    wrong = {"SST_TELEMETRY_URL": secured, "SSL_CERT_FILE": "/nowhere/authorities.pem"}
 
-    ended = machine.sst("telemetry", "forget", env={"SSL_CERT_FILE": "/nowhere/authorities.pem"})
+    ended = machine.sst("telemetry", "forget", env=wrong)
 
+    said = ended.stdout + ended.stderr
     assert ended.returncode == 1
-    assert ended.stdout.startswith(f"{loopback.url} did not confirm (")
-    assert ended.stdout.endswith("`forget` asks again.\n")
-    assert pending_count(consenting.locations) == WEEKS
+    assert f"{secured} did not confirm (The proxy or certificate settings can't be used: " in said
+    assert said.endswith("`forget` asks again.\n")
+    assert pending_count(consenting.locations) == 2 * WEEKS
 
 
 def test_a_request_that_cannot_be_kept_is_not_made(

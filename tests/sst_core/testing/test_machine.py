@@ -271,3 +271,24 @@ def test_a_module_that_is_no_file_is_an_object(project: Machine) -> None:
 
     assert project.in_process("build").stdout == "built\n"
     assert codes == [3]
+
+
+def test_a_probe_tells_of_a_process_what_it_did_and_what_it_imported(tmp_path: Path) -> None:
+    """Once: the next process begins anew."""
+    log = tmp_path / "probed"
+    log.write_text("('open', '/a file')\n('import', 'json')\n('modules', 'json sys')\n")
+    probed = Probe(log).read()
+    assert probed.events == (("open", "/a file"), ("import", "json"))
+    assert probed.imported("json", "httpx") == {"json"}
+    assert not log.exists()
+    log.write_text("('open', '/a file')\n")
+    with pytest.raises(AssertionError, match="did not end by itself"):
+        Probe(log).read()
+
+
+def test_what_was_typed_too_late_is_typed_into_nothing_and_waits_for_nobody(machine: Machine) -> None:
+    terminal = machine.terminal("--version")
+    terminal.wait_for("\n")
+    terminal.process.wait()
+    terminal.type("y")
+    assert terminal.end().exit_code == 0
