@@ -14,7 +14,7 @@ def parsed(content: bytes, where: str) -> dict[str, Any]:
         raise ToolNotFoundError("PyYAML is not installed. Get it with: pip install 'sst[sam]'") from None
     try:
         found = yaml.load(content, Loader=_loader())  # noqa: S506 - a safe loader that knows CloudFormation's tags
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that there is not, say
         raise ConfigurationError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
     resources = found.get("Resources", {}) if isinstance(found, dict) else None
     if not isinstance(resources, dict) or not all(isinstance(each, dict) for each in resources.values()):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Section,
         Version,
     )
+    from sst_core.configuration import read_toml
     from sst_core.consent import CollectingPlugin, Consent, Decision, Source
     from sst_core.declaration import Declaration, DeclaredValue, declaration_of
     from sst_core.destination import Destination, find_destination
@@ -125,6 +126,7 @@ _HOME = {
     "name_of": "stages",
     "notice_text": "notice",
     "read_own": "files",
+    "read_toml": "configuration",
     "read_tool": "processes",
     "run_tool": "processes",
     "say": "terminal",
@@ -192,6 +194,7 @@ __all__ = [
     "name_of",
     "notice_text",
     "read_own",
+    "read_toml",
     "read_tool",
     "run_tool",
     "say",

@@ -1,11 +1,24 @@
 """TOML files: read with their owner checked, and edited with a person's comments and order kept."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sst_core.errors import ConfigurationError
 from sst_core.files import read_own, write_private
+
+MAX_KEY_PARTS = 16
+"""A key of that many parts, and no more: the parser keeps each of its beginnings, so that 8 KB of dots take 64 MiB."""
+MAX_BARE = 1 << 16
+"""Characters beside strings and comments: the parser takes half a kilobyte for each."""
+
+# Nothing in a string or a comment makes a key. What ends too early is an error of the parser's in any case.
+_NO_KEYS = r"""(?sx)
+    \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ \"{0,5} | '{3} (?: [^']++ | '(?!'') )*+ '{0,5}
+    | " (?: [^"\\\n]++ | \\. )*+ "? | ' [^'\n]*+ '? | \# [^\n]*+
+"""
+_DEEP_KEY = rf"(?:\.[^.,=\[\]{{}}\n]*+){{{MAX_KEY_PARTS}}}"
 
 
 def read_toml(path: Path) -> Mapping[str, Any] | None:
@@ -15,14 +28,35 @@ def read_toml(path: Path) -> Mapping[str, Any] | None:
 
 
 def _parsed(path: Path, content: bytes) -> Mapping[str, Any]:
-    import tomllib  # 3 ms, and most runs have no file to parse
-
     try:
-        return tomllib.loads(content.decode())
+        return parse_toml(content.decode())
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
-    except (ValueError, RecursionError) as error:  # ValueError itself: a number of more than 4,300 digits
+    except ValueError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}. Mend that line.") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What `text` says. Of up to 1 MiB, whatever is in it, this takes no more than 50 MiB.
+
+    Raises ValueError for what is no TOML, and for keys that nobody writes and that would take all the memory.
+    """
+    import tomllib  # 3 ms, and most runs have no file to parse
+
+    # Not splitlines: what else ends a line for Python may stand in a quoted key.
+    if len(text) > MAX_BARE or any(line.count(".") >= MAX_KEY_PARTS for line in text.split("\n")):
+        bare = re.sub(_NO_KEYS, '"', text)
+        if len(bare) > MAX_BARE:
+            raise ValueError(f"more than {MAX_BARE} characters beside strings and comments")
+        if re.search(_DEEP_KEY, bare):
+            raise ValueError(f"a key of more than {MAX_KEY_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        why = "values in values, too deep"
+    except (MemoryError, SystemError):  # the second where Python 3.11 has too little left to say the first
+        why = "there is not enough memory"
+    raise ValueError(why)  # out here, where what the parser took has been let go
 
 
 def telemetry_table(path: Path) -> Mapping[str, Any]:
@@ -63,7 +97,7 @@ def _with_enabled(path: Path, text: str, enabled: bool) -> str:
 
     try:
         document = tomlkit.parse(text)
-    except TOMLKitError as error:  # a corner of TOML where it and tomllib differ
+    except (TOMLKitError, RecursionError, MemoryError) as error:  # a corner of TOML where it and tomllib differ
         raise ConfigurationError(f"{path} can't be edited: {error}. Edit [telemetry] enabled yourself.") from None
     table = document.setdefault("telemetry", tomlkit.table())
     if enabled:

@@ -14,13 +14,13 @@ can't. The core shows what is declared and asks for consent to it; it neither re
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from sst_core.catalogue import Bucket, Catalogue, CatalogueError, Choice, Flag, Kind, Version, type_of_value
+from sst_core.configuration import parse_toml
 from sst_core.errors import ConfigurationError
 from sst_core.product import Product
 from sst_core.records import Record
@@ -132,8 +132,8 @@ def _parsed(namespace: str, content: bytes, catalogue: Catalogue) -> Declaration
     if len(content) > MAX_BYTES:
         raise ConfigurationError(f"its {FILE} is larger than {MAX_BYTES} bytes")
     try:
-        table = tomllib.loads(content.decode())
-    except (ValueError, RecursionError):
+        table = parse_toml(content.decode())
+    except ValueError:
         raise ConfigurationError(f"its {FILE} is not valid TOML") from None
     values = table.get("values")
     _demand(set(table) <= {"to", "values"}, "has a key other than `to` and `values`")

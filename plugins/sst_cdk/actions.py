@@ -64,7 +64,7 @@ class App:
         """The synthesized stacks: the template of each, by the name it is deployed under."""
         try:
             artifacts: dict[str, Any] = json.loads((self.assembly / "manifest.json").read_text())["artifacts"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, RecursionError, KeyError, TypeError):
             raise ConfigurationError(f"There is no cloud assembly in {self.assembly} that could be read.") from None
         return {
             found["properties"].get("stackName", name): self.assembly / found["properties"]["templateFile"]
@@ -111,7 +111,7 @@ def diff(app: App) -> ProviderResult:
     return ProviderResult(
         code,
         tuple(
-            Stack(name, {}, changes(app.cloud.template(name), json.loads(template.read_text())))
+            Stack(name, {}, changes(app.cloud.template(name), _synthesized(template)))
             for name, template in app.stacks().items()
         ),
     )
@@ -135,7 +135,7 @@ def start(app: App) -> ProviderResult:
 def _live(app: App, stack: str, file: Path) -> "Live":
     from sst_aws.live.functions import live
 
-    template: dict[str, Any] = json.loads(file.read_text())
+    template = _synthesized(file)
     resources = template.get("Resources", {})
 
     def folders_of(name: str, _: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -145,6 +145,15 @@ def _live(app: App, stack: str, file: Path) -> "Live":
 
     pseudo = {"AWS::Region": app.cloud.region, "AWS::StackName": stack}
     return live(template, folders_of, lambda: app.cloud.resources_if_any(stack), pseudo)
+
+
+def _synthesized(file: Path) -> dict[str, Any]:
+    """A stack's template. Raises :class:`ConfigurationError`."""
+    try:
+        template: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError):
+        raise ConfigurationError(f"{file} is no template that could be read.") from None
+    return template
 
 
 def _which(app: App) -> tuple[str, ...]:
@@ -170,7 +179,7 @@ def _refuse_what_can_not_read(program: str) -> None:
     """3.0.0 was published by mistake, and is what npm gives whoever names no version: it reads no current assembly."""
     try:
         said = json.loads((Path(program).resolve().parents[1] / "package.json").read_text())
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, RecursionError, IndexError):
         return  # not installed by npm: it says for itself what it can't do
     if said.get("name") == "aws-cdk" and str(said.get("version")).startswith("3.0.0"):
         raise ConfigurationError(f"{program} is aws-cdk 3.0.0, which can't read what apps make now. {HOW_TO_GET_IT}")

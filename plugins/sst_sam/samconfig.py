@@ -1,11 +1,10 @@
 """What the app's own `samconfig.toml` says, so that nobody is overruled who configured the SAM CLI."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sst_core import ConfigurationError, read_own
+from sst_core import ConfigurationError, read_toml
 
 _DEFAULT = "default"
 
@@ -23,10 +22,7 @@ class SamConfig:
     def of(cls, root: Path, stage: str) -> "SamConfig":
         """Read it. Raises :class:`ConfigurationError`; a file that isn't there says nothing."""
         path = root / "samconfig.toml"
-        try:
-            return cls(path, tomllib.loads((read_own(path) or b"").decode()), stage)
-        except ValueError as error:
-            raise ConfigurationError(f"{path} is not valid TOML: {error}. Mend that line.") from None
+        return cls(path, read_toml(path) or {}, stage)
 
     @property
     def flags(self) -> list[str]:

@@ -88,6 +88,17 @@ def test_a_task_is_looked_up_on_the_path_as_a_shell_does(hostile: Machine, marke
     assert marker.read_text() == "uname\n"
 
 
+@pytest.mark.parametrize("content", [f"{'a.' * 50_000}a = 1\n", f"x = {'[' * 50_000}\n"], ids=["deep keys", "nested"])
+def test_a_file_that_would_take_all_the_memory_takes_none(hostile: Machine, content: str) -> None:
+    (hostile.folder / "sst.toml").write_text(content)
+    little = ("sh", "-c", 'ulimit -v 600000; exec "$@"', "sh", str(hostile.program))
+
+    for arguments, code in ((["build"], 2), (["plugins", "list"], 0), (["telemetry", "--json"], 0), (["--help"], 0)):
+        ended = hostile.sst(*arguments, program=little)
+        assert ended.returncode == code, ended.stderr
+    assert json.loads(hostile.sst("telemetry", "--json").stdout)["enabled"] is False
+
+
 def test_no_env_file_is_read(hostile: Machine, loopback: Loopback) -> None:
     lines = [f"SST_TELEMETRY_URL={loopback.url}", "SST_TELEMETRY_DISABLED=1", "SST_NO_PLUGINS=1", "CI=true"]
     for name in (".env", ".env.local", ".envrc", ".sst/.env"):

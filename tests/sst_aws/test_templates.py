@@ -9,7 +9,7 @@ from sst_aws.live import serving
 from sst_aws.live.functions import Live, Route, live, together
 from sst_aws.live.gateway import match
 from sst_aws.templates import changes, parsed
-from sst_core import Change, ToolNotFoundError
+from sst_core import Change, ConfigurationError, ToolNotFoundError
 
 
 def test_a_tag_is_what_it_stands_for() -> None:
@@ -24,6 +24,12 @@ def test_a_tag_is_what_it_stands_for() -> None:
         "J": {"Fn::Sub": "${K}"},
         "L": {"Fn::Transform": {"N": "o"}},
     }
+
+
+@pytest.mark.parametrize("content", [b"[", b"[" * 100_000, b"a: 2026-13-45\n", b"a: !Ref\n  b: c\n  b\n"])
+def test_what_is_no_yaml_is_said_in_words(content: bytes) -> None:
+    with pytest.raises(ConfigurationError, match=r"^t is not valid YAML: "):
+        parsed(content, "t")
 
 
 def test_what_differs_is_told_by_resource() -> None:

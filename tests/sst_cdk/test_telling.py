@@ -119,7 +119,7 @@ def test_what_cannot_be_synthesized_is_not_served(machine: Machine, cdk: Path) -
     assert (ended.returncode, ended.stdout) == (4, "synth\n")
 
 
-@pytest.mark.parametrize("manifest", [None, "{", "{}", "[]", '"text"'])
+@pytest.mark.parametrize("manifest", [None, "{", "{}", "[]", '"text"', "[" * 100_000])
 def test_a_cloud_assembly_that_cannot_be_read_is_named(machine: Machine, cdk: Path, manifest: str | None) -> None:
     assembly = machine.folder / ".sst" / "build" / "dev" / "cdk"
     if manifest is not None:
@@ -130,6 +130,21 @@ def test_a_cloud_assembly_that_cannot_be_read_is_named(machine: Machine, cdk: Pa
 
     assert ended.returncode == 2
     assert f"There is no cloud assembly in {assembly} that could be read." in ended.stderr
+
+
+@pytest.mark.parametrize("template", [None, "{", "[" * 100_000])
+def test_a_template_that_cannot_be_read_is_named(machine: Machine, cdk: Path, template: str | None) -> None:
+    assembly = machine.folder / ".sst" / "build" / "dev" / "cdk"
+    assembly.mkdir(parents=True)
+    stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "one.json"}}
+    (assembly / "manifest.json").write_text(json.dumps({"artifacts": {"One": stack}}))
+    if template is not None:
+        (assembly / "one.json").write_text(template)
+
+    ended = machine.sst("start")
+
+    assert ended.returncode == 2
+    assert f"{assembly / 'one.json'} is no template that could be read." in ended.stderr
 
 
 def test_an_app_that_gives_nothing_out_has_no_outputs(machine: Machine, cdk: Path) -> None:

@@ -1,7 +1,11 @@
 """TOML files: what can't be parsed says where, and an edit keeps everything that a person wrote."""
 
 import stat
+import subprocess
+import sys
 import tomllib
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sst_core import ConfigurationError
-from sst_core.configuration import read_toml, telemetry_table, write_telemetry_enabled
+from sst_core.configuration import (
+    MAX_BARE,
+    MAX_KEY_PARTS,
+    parse_toml,
+    read_toml,
+    telemetry_table,
+    write_telemetry_enabled,
+)
+from sst_core.files import MAX_BYTES
 
 
 def file(folder: Path, content: str | bytes) -> Path:
@@ -40,6 +52,129 @@ def test_what_does_not_parse_says_what_and_where(tmp_path: Path, content: str | 
 
     assert str(caught.value).startswith(f"{path} is not ")
     assert caught.value.exit_code == 2
+
+
+# Reads a file with no more memory than so many bytes beside what Python has taken for itself.
+WITH_LITTLE_MEMORY = """
+import re, resource, sys, tomllib
+from pathlib import Path
+from sst_core import ConfigurationError
+from sst_core.configuration import read_toml
+
+limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    read_toml(Path(sys.argv[1]))
+except ConfigurationError as error:
+    print(str(error)[-300:])
+else:
+    print("read")
+"""
+
+
+def read_with(memory: int, path: Path) -> str:
+    """What comes of reading it with so many bytes of memory: `read`, or the error's words."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux says what a process has taken, and holds it to a limit")
+    script = [sys.executable, "-c", WITH_LITTLE_MEMORY, str(path), str(memory)]
+    ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def filled(one: Callable[[str], str], size: int = MAX_BARE) -> str:
+    """As many of them as fit, each with a name of its own."""
+    parts: list[str] = []
+    for number in count():
+        parts.append(one(f"{number:x}"))
+        size -= len(parts[-1])
+        if size < 0:
+            break
+    return "".join(parts[:-1])
+
+
+TAIL = ".a" * (MAX_KEY_PARTS - 1)
+DOTS = "a." * 4000
+HEAVY = {
+    "long keys": filled(lambda name: f"{name}{TAIL}=1\n"),
+    "long keys of arrays": filled(lambda name: f"{name}{TAIL}=[]\n"),
+    "long headers": filled(lambda name: f"[{name}{TAIL}]\n"),
+    "long headers of arrays": filled(lambda name: f"[[{name}{TAIL}]]\n"),
+    "short headers": filled(lambda name: f"[{name}]\n"),
+    "long keys below a long header": f"[a{TAIL}]\n" + filled(lambda name: f"{name}{TAIL}=[]\n", MAX_BARE - 40),
+    "long keys in a table on a line": f"x={{{filled(lambda name: f'{name}{TAIL}=[],', MAX_BARE - 10)}z=1}}",
+    "small tables": f"x=[{'{a=1},' * (MAX_BARE // 6 - 1)}]",
+    "numbers": f"x=[{'1.5,' * (MAX_BARE // 4 - 1)}]",
+    "text": "x=[" + f"'{'.' * 60}'," * (MAX_BYTES // 63 - 1) + "]",
+    "escapes": 'x="""' + '\\".\n' * (MAX_BYTES // 4 - 4) + '"""',
+    "a comment": "#" + "." * (MAX_BYTES - 1),
+}
+DEEP = {
+    "dots": f"{DOTS}a=1",
+    "dots, and a megabyte of it": "a." * (MAX_BYTES // 2 - 2) + "a=1",
+    "one too many": f"a{TAIL}.a = 1",
+    "spaces": " . ".join("a" * 20) + "=1",
+    "quotes": ".".join(["''", '"a"'] * 10) + "=1",
+    "what Python takes for the end of a line": ".".join(["'\u2028'"] * 20) + "=1",
+    "a header": f"[{DOTS}a]",
+    "a header of arrays": f"[[{DOTS}a]]",
+    "a table on a line": f"x = {{ b = 1, {DOTS}a=1 }}",
+    "a table in an array": f"x = [\n1.5, {{ {DOTS}a=1 }}]",
+    "after text": f"x = '''a''''' # '''\n{DOTS}a=1",
+    "after text with quotes": f'x = """a\\"""""\ny = """"""\nz = """ "" """""\n{DOTS}a=1',
+    "after other text": f"x = \"a\\\"#'\"\ny = 'a\\'\n{DOTS}a=1",
+    "many headers": filled(lambda name: f"[{name}]\n", MAX_BYTES),
+}
+
+
+@pytest.mark.parametrize("text", HEAVY.values(), ids=HEAVY)
+def test_the_heaviest_file_that_is_read_takes_fifty_megabytes(tmp_path: Path, text: str) -> None:
+    assert len(text) <= MAX_BYTES
+
+    assert read_with(50 << 20, file(tmp_path, text)) == "read\n"
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
+def test_what_would_take_all_the_memory_is_refused_unread(tmp_path: Path, text: str) -> None:
+    told = read_with(50 << 20, file(tmp_path, text))
+
+    assert f"a key of more than {MAX_KEY_PARTS} parts" in told or f"more than {MAX_BARE} characters" in told
+
+
+def test_a_file_that_finds_no_memory_is_refused_in_words(tmp_path: Path) -> None:
+    told = read_with(12 << 20, file(tmp_path, HEAVY["long headers"]))
+
+    assert "some.toml is not valid TOML: there is not enough memory" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tasks.build = ['tar', " + ", ".join(f"'a/b.{number}.txt'" for number in range(200)) + "]",
+        f"about = 'One{'. And another' * 100}.' # and so on{'.' * 100}",
+        f'about = """One{". And another" * 100}."""',
+        f"a{TAIL} = [{', '.join(['1.5'] * 100)}]",
+        "\n".join(f"[stage{number}.deploy.parameters]\nx = '{'y' * 400}'" for number in range(1000)),
+    ],
+)
+def test_what_a_person_writes_is_read_however_long(tmp_path: Path, text: str) -> None:
+    assert read_toml(file(tmp_path, text)) == tomllib.loads(text)
+
+
+@given(
+    st.text(alphabet="aé.'\"\\#[]{}=, \n1", max_size=80),
+    st.sampled_from(["{}", "x = '{}'", 'x = "{}"', "x = '''{}'''", 'x = """{}"""', "x = [{}]", "# {}"]),
+)
+def test_a_deep_key_is_seen_behind_all_that_parses(text: str, around: str) -> None:
+    """Where strings and comments end is seen as the parser sees it."""
+    written = around.format(text)
+    try:
+        found = tomllib.loads(written)
+    except ValueError:
+        return
+    assert parse_toml(written) == found
+    with pytest.raises(ValueError, match="a key of more than 16 parts"):
+        parse_toml(f"{written}\n{'a.' * MAX_KEY_PARTS}a=1")
 
 
 @given(st.binary(max_size=60) | st.text(alphabet="[]{}=.'\"# \nax1-:T", max_size=40).map(str.encode))

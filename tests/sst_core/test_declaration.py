@@ -224,6 +224,7 @@ MALFORMED = {
     "an address that is none": f"to = 1\n{one('flag = true')}",
     "too many values": "".join(one("flag = true", name=f"x{number}") for number in range(MAX_VALUES + 1)),
     "too large": "#" * (MAX_BYTES + 1),
+    "too deep a key": f"{'a.' * 4000}a = 1",
 }
 
 

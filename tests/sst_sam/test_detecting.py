@@ -146,7 +146,13 @@ def test_a_file_that_is_not_trusted_is_no_matter_where_another_provider_knows_th
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("[", "is not valid TOML"), ("default = 3", "has to be a table"), ("default.deploy = 3", "has to be a table")],
+    [
+        ("[", "is not valid TOML"),
+        (f"x = {'[' * 5000}", "is not valid TOML"),
+        (f"{'a.' * 4000}a = 1", "is not valid TOML"),
+        ("default = 3", "has to be a table"),
+        ("default.deploy = 3", "has to be a table"),
+    ],
 )
 def test_a_samconfig_that_is_broken_is_named(machine: Machine, sam: Path, content: str, words: str) -> None:
     write(machine.folder / "samconfig.toml", content)
