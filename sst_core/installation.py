@@ -67,9 +67,10 @@ def _is_ordinary(path: Sequence[str]) -> bool:
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
     if [getattr(finder, "__name__", "") for finder in finders] != ["PathFinder"]:
         return False
-    # Not all that stands in sys.path has to be text: `importlib.metadata` takes a Path, too.
+    # Not all that stands in sys.path has to be text: `importlib.metadata` takes a Path, too. And no Path here: below a
+    # folder that can't be searched, it raises where os.path says that there is no file.
     return all(
-        isinstance(folder, str) and not folder.lower().endswith(".egg") and not Path(folder).is_file()
+        isinstance(folder, str) and not folder.lower().endswith(".egg") and not os.path.isfile(folder)  # noqa: PTH113
         for folder in path
     )
 

@@ -123,6 +123,22 @@ def test_what_is_no_text_on_the_path_is_looked_into_as_python_does(
     assert ours() == theirs() == {("acme.plugins", "found", "a:b")}
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["plugins", "list"], ["build"]], ids=" ".join)
+def test_a_path_below_a_folder_that_cannot_be_searched_has_nothing(
+    machine: Machine, modest: tuple[str, ...], arguments: list[str]
+) -> None:
+    machine.project('build = ["true"]')
+    locked = machine.root / "locked"
+    (locked / "src").mkdir(parents=True)
+    locked.chmod(0o000)
+    try:
+        ended = machine.sst(*arguments, program=modest, env={"PYTHONPATH": str(locked / "src")})
+    finally:
+        locked.chmod(0o700)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_finder_of_somebodys_own_is_asked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = path / "elsewhere"
     put(elsewhere, "f-1.0.dist-info", "[acme.commands]\nx = f:x\n")
