@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from sst_core.project import Change, Detected, Options, Project, ProviderResult, Stack
     from sst_core.sst import SST
     from sst_core.stages import name_of, stage_of
-    from sst_core.terminal import can_ask, is_terminal, say
+    from sst_core.terminal import can_ask, is_terminal, output, printable, say
     from sst_core.timeline import timed
     from sst_core.tools import find_tool
     from sst_core.weeks import week_of
@@ -125,6 +125,8 @@ _HOME = {
     "is_terminal": "terminal",
     "name_of": "stages",
     "notice_text": "notice",
+    "output": "terminal",
+    "printable": "terminal",
     "read_own": "files",
     "read_toml": "configuration",
     "read_tool": "processes",
@@ -193,6 +195,8 @@ __all__ = [
     "is_terminal",
     "name_of",
     "notice_text",
+    "output",
+    "printable",
     "read_own",
     "read_toml",
     "read_tool",

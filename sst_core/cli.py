@@ -19,7 +19,7 @@ from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins
 from sst_core.product import Product
 from sst_core.startup import uncollected
-from sst_core.terminal import say
+from sst_core.terminal import output, printable, say
 
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -48,7 +48,7 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
         raise
     except SstError as error:
-        say(f"{product.name}: error: {error}")
+        say("\n".join(map(printable, f"{product.name}: error: {error}".split("\n"))))
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
@@ -94,7 +94,7 @@ def open_session(product: Product) -> Session:
 def _root_options(product: Product) -> Callable[[bool], None]:
     def show_version(wanted: bool) -> None:
         if wanted:
-            typer.echo(f"{product.name} {product.version}")
+            output(f"{product.name} {product.version}")
             raise typer.Exit
 
     def root(

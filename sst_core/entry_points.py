@@ -9,6 +9,7 @@ from sst_core.errors import RefusedError
 from sst_core.installation import Point, entry_points, normalized
 from sst_core.product import Product
 from sst_core.records import Record
+from sst_core.terminal import printable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackageMetadata
@@ -128,11 +129,6 @@ def _distribution_of(product: Product) -> "Distribution":
 
 def _order(entry: Entry) -> tuple[bool, str, str]:
     return (not entry.first_party, entry.name, entry.point.value)
-
-
-def printable(text: str) -> str:
-    """Without what could steer the terminal: this is a stranger's text, and it is printed."""
-    return "".join(letter for letter in text if letter.isprintable())
 
 
 def is_interrupt(error: BaseException) -> bool:

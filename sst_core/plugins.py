@@ -10,7 +10,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from sst_core.consent import CollectingPlugin
-from sst_core.entry_points import Entry, Installed, is_interrupt, printable
+from sst_core.entry_points import Entry, Installed, is_interrupt
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
 from sst_core.guarding import kept_apart
@@ -18,7 +18,7 @@ from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult
-from sst_core.terminal import say
+from sst_core.terminal import printable, say
 
 if TYPE_CHECKING:
     import pluggy

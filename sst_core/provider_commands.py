@@ -10,6 +10,7 @@ from sst_core.consent import working_folder
 from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
 from sst_core.project import Detected, Options, Project, ProviderResult, read_settings
+from sst_core.terminal import output
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Handed to the tool as they are.", show_default=False)
@@ -155,7 +156,7 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
 
     if options.json:
         stage = given_stage(session.context.product, project, options.stage)  # the person may have been asked meanwhile
-        typer.echo(report(action, project, stage, options.region, result))
+        output(report(action, project, stage, options.region, result))
     if options.outputs_file is not None and result.exit_code == 0:
         write_outputs(options.outputs_file, result)
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from sst_core import __all__ as exported
 from sst_core import __version__
-from sst_core.entry_points import Entry, printable
+from sst_core.entry_points import Entry
 from sst_core.installation import normalized
 from sst_core.product import Product
+from sst_core.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

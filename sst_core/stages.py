@@ -16,7 +16,7 @@ from sst_core.files import read_own, write_private
 from sst_core.invocation import Context
 from sst_core.product import Product
 from sst_core.project import Options, Project
-from sst_core.terminal import can_ask
+from sst_core.terminal import can_ask, printable, say
 
 _STAGE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 """What may stand in a stack's name, and in a folder's."""
@@ -36,12 +36,12 @@ def stage_of(context: Context, project: Project, options: Options) -> str:
         raise ConfigurationError(
             f'Which stage is meant is not said. Add --stage NAME, or to {project.settings_file}: stage = "dev"'
         )
-    typer.echo(f"{name}: a stage is a deployment of the app of its own. Which is yours?", err=True)
+    say(f"{name}: a stage is a deployment of the app of its own. Which is yours?")
     answer = ""
     while not _STAGE.fullmatch(answer):
         answer = typer.prompt("Stage (a letter, then letters, digits and hyphens)", _suggested(), err=True).strip()
     write_private(project.kept_stage, f"{answer}\n".encode())
-    typer.echo(f"{name}: kept in {project.kept_stage}", err=True)
+    say(printable(f"{name}: kept in {project.kept_stage}"))
     return answer
 
 

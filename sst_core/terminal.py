@@ -1,6 +1,23 @@
-"""Whether a person is at the terminal, and telling them something. Nothing here fails where there is none."""
+"""Whether a person is at the terminal, and what is printed there. Words for a person never fail where there is none."""
 
 import sys
+
+
+def printable(text: str) -> str:
+    """In one line, with what could steer the terminal written out (`\\x1b`): it may be a stranger's text, or a path."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def output(text: str) -> None:
+    """Print on stdout what a command was asked for, so that any stdout can take it and no terminal is steered by it.
+
+    Raises OSError where it can't be written.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    lines = "\n".join(map(printable, text.split("\n")))
+    print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def say(message: str) -> None:

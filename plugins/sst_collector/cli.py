@@ -11,7 +11,7 @@ import typer
 
 from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import Session, is_terminal, say
+from sst_core import Session, is_terminal, output, say
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -195,7 +195,7 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
         from sst_collector.doctor import examine
     findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        output(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         _print_findings(findings)
     if any(finding.remedy is not None for finding in findings):
@@ -204,9 +204,9 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
 
 def _print_findings(findings: "list[Finding]") -> None:
     for finding in findings:
-        typer.echo(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
+        output(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
         if finding.remedy is not None:
-            typer.echo(f"       {finding.remedy}")
+            output(f"       {finding.remedy}")
 
 
 @app.command()
@@ -227,7 +227,7 @@ def move(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: P
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
         from sst_collector import moving
-    typer.echo(moving.move(data, address, served_product(session, product).catalogue, _tell_a_person))
+    output(moving.move(data, address, served_product(session, product).catalogue, _tell_a_person))
 
 
 def _tell_a_person(how_far: str) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
-from sst_core import ConfigurationError, Product, SstError
+from sst_core import ConfigurationError, Product, SstError, output
 
 if TYPE_CHECKING:
     from sst_collector.site import Site
@@ -47,7 +47,7 @@ def export(
         write_site(site, folder)
     except OSError as error:
         raise SstError(f"The site can't be written to {folder}: {error.strerror}. Name another folder.") from None
-    typer.echo(f"{folder / 'index.html'}")
+    output(str(folder / "index.html"))
 
 
 def stats(
@@ -68,7 +68,7 @@ def stats(
         from sst_collector.snapshot import Snapshot
 
         content = _published(data, served)["stats.json"].content
-    typer.echo(content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value))
+    output(content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value))
 
 
 def _published(data: Path, product: Product) -> "Site":

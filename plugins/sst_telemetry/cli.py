@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError, is_terminal, say
+from sst_core import Session, SstError, is_terminal, output, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -87,7 +87,7 @@ def show(
         _print_preview(ctx.obj, preview, json)
         return
     view = view_of(ctx.obj.consent)
-    typer.echo(json_format.dumps(view.as_json(), indent=2) if json else view.as_text())
+    output(json_format.dumps(view.as_json(), indent=2) if json else view.as_text())
 
 
 @app.command()
@@ -97,7 +97,7 @@ def catalog(ctx: typer.Context, json: Json = False) -> None:
     Example: {command}
     """
     everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collecting_plugins
-    typer.echo(json_format.dumps(catalogue_as_json(*everything), indent=2) if json else catalogue_as_text(*everything))
+    output(json_format.dumps(catalogue_as_json(*everything), indent=2) if json else catalogue_as_text(*everything))
 
 
 @app.command()
@@ -107,7 +107,7 @@ def purge(ctx: typer.Context, json: Json = False) -> None:
     Example: {command}
     """
     purged = control.purge(ctx.obj.consent)
-    typer.echo(json_format.dumps({"purged": purged}) if json else f"Deleted from the queue: {purged}.")
+    output(json_format.dumps({"purged": purged}) if json else f"Deleted from the queue: {purged}.")
 
 
 @app.command()
@@ -142,9 +142,9 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
     if json:
-        typer.echo(json_format.dumps({"left": report.left, "reason": report.reason}))
+        output(json_format.dumps({"left": report.left, "reason": report.reason}))
     else:
-        typer.echo(f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send.")
+        output(f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send.")
     raise typer.Exit(1 if report.left else 0)
 
 
@@ -182,20 +182,18 @@ def _print_preview(session: Session, name: str, json: bool) -> None:
     if name not in (*registered(session.context.product), *(entry.name for entry in session.plugins.commands)):
         raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
     line = preview_of(session, name)
-    typer.echo(
-        line if json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}"
-    )
+    output(line if json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}")
 
 
 def _print_forgotten(forgotten: forgetting.Forgotten, json: bool) -> None:
-    typer.echo(json_format.dumps(forgotten.as_json()) if json else forgotten.what)
+    output(json_format.dumps(forgotten.as_json()) if json else forgotten.what)
     raise typer.Exit(1 if forgotten.pending else 0)
 
 
 def _print_status(session: Session, json: bool) -> None:
     found = read_status(session.consent)
-    typer.echo(json_format.dumps(found.as_json(), indent=2) if json else found.as_text())
+    output(json_format.dumps(found.as_json(), indent=2) if json else found.as_text())
 
 
 def _print_change(change: control.Change, json: bool) -> None:
-    typer.echo(json_format.dumps(change.as_json()) if json else change.as_text())
+    output(json_format.dumps(change.as_json()) if json else change.as_text())

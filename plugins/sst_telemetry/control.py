@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, say
+from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, printable, say
 from sst_telemetry.forget import pending_count
 from sst_telemetry.leftovers import delete, remove_leftovers
 from sst_telemetry.queue import SET_ASIDE, Queue
@@ -39,7 +39,7 @@ class Change:
         """For people."""
         lines = [self.what]
         lines += [f"Off by {source.name}: {source.value} ({source.where})" for source in self.still_off]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def enable(consent: Consent) -> Change:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination
+from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination, printable
 from sst_telemetry.forget import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
@@ -70,7 +70,7 @@ class Status:
             "",
             self._next(),
         ]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _last(self) -> str:
         last = self.delivery.last
@@ -88,7 +88,7 @@ class Status:
 
     def _next(self) -> str:
         if self.decision.enabled:
-            return f"Next: `{self.command} show` shows what is recorded, `… disable` switches it off."
+            return f"Next: `{self.command} show` shows what is recorded, `{self.command} disable` switches it off."
         if self.decision.only_notice_missing:
             return f"Next: the first command on a terminal shows the notice. `{self.command} enable` is a yes."
         ways = {

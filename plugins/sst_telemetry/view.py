@@ -12,6 +12,7 @@ from sst_core import (
     Product,
     Session,
     held_if_free,
+    printable,
 )
 from sst_telemetry.batch import Composed, compose, preview, utc_now
 from sst_telemetry.identity import has_secret, secret_for_looking
@@ -48,7 +49,7 @@ class View:
         )
         lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else "Nothing is queued."]
         lines += self.queued
-        lines += [f"Not a recorded run, and not sent: {name}" for name in self.unusable]
+        lines += [f"Not a recorded run, and not sent: {printable(name)}" for name in self.unusable]
         if self.last is None:
             return "\n".join([*lines, "", "Nothing was ever sent."])
         title = f"Last batch, sent to {self.last.url} at {self.last.at} (answer: {self.last.outcome}):"

@@ -16,9 +16,9 @@ import typer
 from sst_core.authoring.diagnosis import Finding, findings
 from sst_core.authoring.loading import Loading, load_apart
 from sst_core.authoring.survey import State, Surveyed, survey
-from sst_core.entry_points import printable
 from sst_core.invocation import Session
 from sst_core.product import Product
+from sst_core.terminal import output, printable
 
 WIDTH = 79
 """In characters."""
@@ -55,11 +55,11 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
     ]
     if json:
         told = [_as_json(product, each, state, loading) for each, state, loading in rows]
-        typer.echo(json_format.dumps(told, indent=2))
+        output(json_format.dumps(told, indent=2))
         return
     width = max(len(each.entry.name) for each, _, _ in rows)
     for each, state, loading in rows:
-        typer.echo(f"{printable(each.entry.name):<{width}}  {state.value:<8}  {_origin(product, each)}")
+        output(f"{each.entry.name:<{width}}  {state.value:<8}  {_origin(product, each)}")
         _print_indented(_why(each, loading) or _hooks(loading), " " * (width + 12))
 
 
@@ -87,7 +87,7 @@ def doctor(
         if not json:
             _print_examined(product, *told[-1])
     if json:
-        typer.echo(json_format.dumps([_findings_as_json(product, *each) for each in told], indent=2))
+        output(json_format.dumps([_findings_as_json(product, *each) for each in told], indent=2))
     raise typer.Exit(1 if any(found for _, _, found in told) else 0)
 
 
@@ -108,7 +108,7 @@ def new(
     except NotPossibleError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
     for file in files:
-        typer.echo(file)
+        output(str(file))
     _print_indented(f"\nNext: cd {package.folder} && python -m pip install -e . 'sst[testing]' && python -m pytest", "")
 
 
@@ -134,7 +134,7 @@ def _examined(product: Product, each: Surveyed) -> tuple[Surveyed, Loading | Non
 
 
 def _print_examined(product: Product, each: Surveyed, loading: Loading | None, found: tuple[Finding, ...]) -> None:
-    typer.echo(f"{printable(each.entry.name)}  {_origin(product, each)}")
+    output(f"{each.entry.name}  {_origin(product, each)}")
     if not found:
         _print_indented(_good(each, loading), "  ")
     for finding in found:
@@ -163,7 +163,7 @@ def _origin(product: Product, each: Surveyed) -> str:
 
 def _print_indented(text: str, indent: str) -> None:
     for line in _wrapped(text, indent):
-        typer.echo(line)
+        output(line)
 
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:

@@ -85,7 +85,7 @@ def test_a_strangers_text_can_not_steer_the_terminal(folder: Path) -> None:
     said = "Metadata-Version: 2.1\nName: zebra\nVersion: 1.0\nSummary: What \x1b[2Jit does.\n"
     distribution(folder, "zebra", "[sst.plugins]\na = z\n", said)
 
-    assert entry("a").summary == "What [2Jit does."
+    assert entry("a").summary == r"What \x1b[2Jit does."
 
 
 def test_where_a_collecting_plugin_sends_is_what_its_metadata_says(folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_nobody_takes_an_entry_from_the_product_by_repeating_it(
     [
         ("raise ValueError('text')", "ValueError"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("raise type('Odd\\x1b[2J', (Exception,), {})", "Odd[2J"),
+        ("raise type('Odd\\x1b[2J', (Exception,), {})", r"Odd\x1b[2J"),
         ("\n\ndef (", "SyntaxError in MODULE.py, line 3"),
         ("if True:\npass", "IndentationError in MODULE.py, line 2"),
         ("import no_such_module_anywhere", "it needs the module no_such_module_anywhere, which is not installed"),

@@ -608,7 +608,7 @@ def test_a_name_that_would_steer_the_terminal_does_not(machine: Machine) -> None
 
     (line,) = run.stderr.splitlines()
     assert "\x1b" not in line
-    assert "plugin 'ro gue[2J' (rogue_dist 2.5)" in line
+    assert r"plugin 'ro gue\x1b[2J' (rogue_dist 2.5)" in line
     assert "SST_DISABLE_PLUGINS=rogue_dist switches it off" in line
     assert machine.sst("build", env={"SST_DISABLE_PLUGINS": "rogue_dist"}).stderr == ""
 

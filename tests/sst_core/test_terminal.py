@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from sst_core import can_ask, is_terminal, say
+from sst_core import can_ask, is_terminal, output, printable, say
 
 
 @pytest.fixture
@@ -53,3 +53,27 @@ def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: py
         with suppress(OSError):
             full.close()
     assert capsys.readouterr().out == "", "and never on stdout"
+
+
+def test_what_could_steer_a_terminal_is_written_out_in_one_line() -> None:
+    assert printable("plain Übersicht …") == "plain Übersicht …"
+    assert printable("a\x1b[2J\nb\r\x7f\x9b\u2028\udce9") == r"a\x1b[2J\nb\r\x7f\x9b\u2028\udce9"
+    assert printable(printable("\x1b")) == printable("\x1b")
+
+
+def test_what_stdout_cannot_take_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1", newline=""))
+
+    output("Ü … \x1b\nnext")
+
+    assert written.getvalue() == b"\xdc \\u2026 \\x1b\nnext\n"
+
+
+def test_what_stdout_does_not_take_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="No space left"):
+            output("a line")
+        with suppress(OSError):
+            full.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sst_core import printable
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -203,7 +204,7 @@ def test_a_program_that_cannot_be_run_is_an_error_in_words(machine: Machine, pro
     ended = machine.sst("build")
 
     assert (ended.returncode, ended.stdout) == (127, "")
-    assert ended.stderr.startswith(f"sst: error: {program} can't be run in {machine.folder}: ")
+    assert ended.stderr.startswith(f"sst: error: {printable(program)} can't be run in {machine.folder}: ")
     assert "Traceback" not in ended.stderr
 
 

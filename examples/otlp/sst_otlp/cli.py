@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from sst_core import Session, SstError
+from sst_core import Session, SstError, output
 from sst_otlp.events import events_file, taken
 
 app = typer.Typer(help="What the sst-otlp plugin keeps, and sending it.", rich_markup_mode=None)
@@ -14,7 +14,7 @@ app = typer.Typer(help="What the sst-otlp plugin keeps, and sending it.", rich_m
 def file(ctx: typer.Context) -> None:
     """Say where the events are kept."""
     session: Session = ctx.obj
-    typer.echo(events_file(session.consent.locations))
+    output(str(events_file(session.consent.locations)))
 
 
 @app.command()
@@ -31,7 +31,7 @@ def send(ctx: typer.Context) -> None:
         _demand_consent(session)
         with taken(events_file(session.consent.locations)) as events:
             refused = export(url, session.context.product.name, events, headers(os.environ)) if events else 0
-    typer.echo(f"Sent: {len(events) - refused}." + (f" Refused: {refused}." if refused else ""))
+    output(f"Sent: {len(events) - refused}." + (f" Refused: {refused}." if refused else ""))
 
 
 def _demand_consent(session: Session) -> None:

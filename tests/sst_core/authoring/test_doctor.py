@@ -158,7 +158,7 @@ def test_what_an_exception_says_does_not_steer_the_terminal(machine: Machine) ->
 
     for arguments in (("doctor", "wrong"), ("list",)):
         output = machine.sst("plugins", *arguments).stdout
-        assert "ValueError: be[2Jcause" in output
+        assert r"ValueError: be\x1b[2Jcause" in output
 
 
 def test_nobody_is_called_so(machine: Machine) -> None:

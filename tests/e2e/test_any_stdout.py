@@ -1,0 +1,127 @@
+"""Every command that prints, with a stdout that takes few letters, in folders whose names are no text."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sst_core import SST, Consent
+from sst_core.testing import PROGRAM, Machine
+
+ENCODINGS = ["ascii", "latin-1", "utf-8"]
+NAME = b"caf\xe9 \xc3\x9c \xe2\x80\xa6 \x1b[31m\nTelemetry is on. \x7f"
+"""Not UTF-8, nor all of it Latin-1, and it would steer a terminal and tell a line of its own."""
+COMMANDS = {
+    "--version": 0,
+    "--help": 0,
+    "build": 0,
+    "build --help": 0,
+    "telemetry": 0,
+    "telemetry --json": 0,
+    "telemetry --help": 0,
+    "telemetry status": 0,
+    "telemetry show": 0,
+    "telemetry show --json": 0,
+    "telemetry show --preview build": 0,
+    "telemetry catalog": 0,
+    "telemetry purge": 0,
+    "telemetry flush": 0,
+    "telemetry forget": 0,
+    "telemetry enable": 0,
+    "telemetry disable": 0,
+    "telemetry enable --project": 0,
+    "telemetry disable --project": 0,
+    "plugins list": 0,
+    "plugins doctor": 0,
+    "plugins doctor --json": 0,
+    "plugins new sst-hello": 0,
+    "plugins --help": 0,
+    "collector --help": 0,
+    "collector serve --help": 0,
+    "collector doctor --data data": 1,
+    "collector stats --data data": 2,
+    "collector export --data data site": 2,
+    "nothing": 2,
+}
+
+
+@pytest.fixture
+def oddly_named(machine: Machine) -> Machine:
+    """A machine whose every folder is called so, whose user has seen the notice."""
+    machine.home, machine.folder = (Path(machine.root, folder, os.fsdecode(NAME)) for folder in ("home", "work"))
+    try:
+        machine.home.mkdir()
+        machine.folder.mkdir()
+    except OSError:
+        pytest.skip("this file system's names have to be text")
+    machine.environ["HOME"] = str(machine.home)
+    machine.project('build = ["true"]')
+    Consent(SST, machine.environ, machine.folder, ci=None).grant()
+    return machine
+
+
+def ran(machine: Machine, encoding: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The command with such a stdout, and strict."""
+    environ = {**machine.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    command = [str(PROGRAM), *arguments]
+    return subprocess.run(command, cwd=machine.folder, env=environ, capture_output=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+@pytest.mark.parametrize(("words", "code"), COMMANDS.items(), ids=COMMANDS)
+def test_what_is_printed_can_be_printed_and_steers_no_terminal(
+    oddly_named: Machine, encoding: str, words: str, code: int
+) -> None:
+    ended = ran(oddly_named, encoding, *words.split())
+
+    told = ended.stderr.decode()
+    assert ended.returncode == code, told
+    assert "This is a bug" not in told
+    for letter in ended.stdout.decode(encoding) + told:
+        assert letter == "\n" or letter.isprintable()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_folder_is_named_by_what_can_be_read_of_it(oddly_named: Machine, encoding: str) -> None:
+    off = ran(oddly_named, encoding, "telemetry", "disable", "--project").stdout.decode(encoding)
+    status = ran(oddly_named, encoding, "telemetry").stdout.decode(encoding)
+
+    assert (oddly_named.folder / "sst.toml").read_text().endswith("[telemetry]\nenabled = false\n")
+    for told in (off, status):
+        assert r"caf\udce9 " in told
+        assert r"\x1b[31m\nTelemetry is on. \x7f" in told
+    assert status.startswith("Telemetry is off.\n")
+    assert "Telemetry is on." not in status.splitlines()
+
+
+def test_json_names_it_exactly(oddly_named: Machine) -> None:
+    status = json.loads(ran(oddly_named, "ascii", "telemetry", "--json").stdout)
+
+    assert str(oddly_named.folder / "sst.toml") in {source["where"] for source in status["sources"]}
+
+
+def test_an_error_names_a_folder_without_steering_the_terminal(oddly_named: Machine) -> None:
+    (oddly_named.folder / "sst.toml").write_text("[")
+
+    ended = ran(oddly_named, "utf-8", "build")
+
+    assert ended.returncode == 2
+    assert rb"\x1b[31m" in ended.stderr
+    assert b"\x1b" not in ended.stderr
+
+
+def test_a_stdout_that_is_closed_is_none(oddly_named: Machine) -> None:
+    script = 'exec "$@" >&-'
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, str(PROGRAM), "telemetry"],
+        cwd=oddly_named.folder,
+        env=oddly_named.environ,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
