@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sst_aws.live.functions import Route
-from sst_aws.live.runtime import ACCOUNT, Answer, Say
+from sst_aws.live.runtime import ACCOUNT, Answer, Say, length_of
+from sst_core import printable
 
 MAX_BODY = 10 << 20
 """Bytes: no HTTP API takes more."""
@@ -63,10 +64,9 @@ class _Request(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         begun = time.monotonic()
-        path = urlsplit(self.path).path
-        found = match(self.server.routes, self.command, path)
-        response, by = self._response(found)
+        response, by = self._response()
         took = (time.monotonic() - begun) * 1000
+        path = printable(self.path.partition("?")[0])
         self.server.say(f"{self.command} {path} -> {by} {response.status} in {took:.0f} ms")
         self.send_response(response.status)
         for name, value in response.headers:
@@ -78,18 +78,17 @@ class _Request(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
-    def _response(self, found: "tuple[Route, Mapping[str, str]] | None") -> tuple[Response, str]:
-        length = self.headers.get("Content-Length", "0")
-        if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")) or self._is_of_a_strangers_page():
+    def _response(self) -> tuple[Response, str]:
+        length = length_of(self.headers, otherwise="0")
+        refused = self._refused(length)
+        if refused is not None or length is None:
             self.close_connection = True
-            return _said(403, "Forbidden"), "nobody"
-        if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
-            self.close_connection = True
-            return _said(411, "Length Required"), "nobody"
-        if int(length) > MAX_BODY:
-            self.close_connection = True
-            return _said(413, "Request Too Long"), "nobody"
-        body = self.rfile.read(int(length))
+            return refused or _said(400, "Bad Request"), "nobody"
+        body = self.rfile.read(length)
+        try:
+            found = match(self.server.routes, self.command, urlsplit(self.path).path)
+        except ValueError:  # of `http://[`
+            return _said(400, "Bad Request"), "nobody"
         if found is None:
             return _said(404, "Not Found"), "nobody"
         route, parameters = found
@@ -98,6 +97,14 @@ class _Request(BaseHTTPRequestHandler):
         if answer.failed:
             self.server.say(f"{route.function} failed: {_why(answer)}")
         return response_of(answer), route.function
+
+    def _refused(self, length: int | None) -> Response | None:
+        """What is answered before the body is read; None for a request that may have it."""
+        if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")) or self._is_of_a_strangers_page():
+            return _said(403, "Forbidden")
+        if "Transfer-Encoding" in self.headers:
+            return _said(411, "Length Required")
+        return _said(413, "Request Too Long") if (length or 0) > MAX_BODY else None
 
     def _is_of_a_strangers_page(self) -> bool:
         """A browser says so. To follow a link is the person's own doing, and some way of logging in ends with one."""
@@ -201,8 +208,9 @@ def response_of(answer: Answer) -> Response:
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", "text/plain;charset=UTF-8"))
         headers += [("set-cookie", _one_line(cookie)) for cookie in told.get("cookies") or []]
+        "".join(name + value for name, value in headers).encode("latin-1")  # as they are sent; ValueError for others
         status = int(told["statusCode"])
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return _said(500, "Internal Server Error")
     return Response(status, content, headers) if 200 <= status < 600 else _said(500, "Internal Server Error")
 
@@ -220,5 +228,5 @@ def _why(answer: Answer) -> str:
         told = json.loads(answer.payload)
         trace = "".join(told.get("stackTrace") or [])
         return f"{told.get('errorType')}: {told.get('errorMessage')}" + (f"\n{trace.rstrip()}" if trace else "")
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return answer.payload.decode(errors="replace")

@@ -69,6 +69,13 @@ def test_a_body_that_aws_would_not_take_is_not_read() -> None:
         ({"statusCode": None}, 500, None),
         ({"statusCode": 200, "headers": ["a"]}, 500, None),
         ({"statusCode": 200, "body": "a", "isBase64Encoded": True}, 500, None),
+        ({"statusCode": float("inf")}, 500, None),
+        ({"statusCode": 200, "headers": {"content-disposition": 'filename="Ü … Übersicht.pdf"'}}, 500, None),
+        ({"statusCode": 200, "headers": {"x-…": "a"}}, 500, None),
+        ({"statusCode": 200, "cookies": ["a=…"]}, 500, None),
+        ({"statusCode": 200, "headers": {"x": "\ud800"}}, 500, None),
+        ({"statusCode": 200, "body": "\ud800"}, 500, None),
+        ({"statusCode": 200, "body": "Ü … …"}, 200, "Ü … …"),
         ({"cookies": []}, 200, '{"cookies": []}'),
         (None, 200, "null"),
     ],
@@ -80,8 +87,43 @@ def test_an_answer_is_what_aws_makes_of_it(answered: Any, status: int, body: str
     assert response.body.decode() == ('{"message": "Internal Server Error"}' if body is None else body)
 
 
-def test_an_answer_that_is_no_json_is_a_failure() -> None:
-    assert response_of(Answer(b"{")).status == 500
+@pytest.mark.parametrize("payload", [b"{", b"[" * 100_000, b"9" * 5000])
+def test_an_answer_that_is_no_json_is_a_failure(payload: bytes) -> None:
+    assert response_of(Answer(payload)).status == 500
+
+
+def test_a_header_is_sent_as_it_can_be_and_is_answered_for_where_it_can_not(capfd: pytest.CaptureFixture[str]) -> None:
+    for name, status in (("Übersicht", 200), ("Ü … Übersicht", 500)):
+        answered = {"statusCode": 200, "headers": {"content-disposition": name}}
+        with serving(Answer(json.dumps(answered).encode())) as (client, said):
+            answer = client.get("/f")
+            assert answer.status_code == status
+            assert said[-1].startswith(f"GET /f -> F {status} in ")
+            if status == 200:
+                assert (b"content-disposition", name.encode("latin-1")) in answer.headers.raw
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        ("GET /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: x", 400),
+        ("GET /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1", 400),
+        (f"GET /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: {'9' * 5000}", 400),
+        ("GET /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked", 411),
+        ("GET http://[ HTTP/1.1\r\nHost: localhost", 400),
+        ("GET /f\x1b[2J HTTP/1.1\r\nHost: localhost", 404),
+    ],
+)
+def test_a_request_that_is_none_is_answered_and_steers_no_terminal(
+    request_head: str, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Answer(b"{}")) as (client, said):
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0), PATIENCE) as connection:
+            connection.sendall(f"{request_head}\r\n\r\n".encode("latin-1"))
+            assert connection.recv(12) == f"HTTP/1.1 {status}".encode()
+        assert said[-1].isprintable()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
