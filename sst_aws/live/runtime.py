@@ -1,4 +1,4 @@
-"""The Lambda Runtime API on loopback, and behind it the processes that AWS's own runtime client runs in.
+"""The Lambda Runtime API on loopback, and behind it a process that AWS's own runtime client runs in.
 
 An environment takes one event at a time, as on Lambda. Each has a port of its own: a process finds it by its port.
 """
@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from sst_aws.live.functions import Function
@@ -56,6 +55,7 @@ class Environment:
         self.function, self.region, self._say = function, region, say
         self._waiting: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
         self._current: _Invocation | None = None
+        self._has_asked = False
         self._server = _RuntimeServer(self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -93,9 +93,9 @@ class Environment:
             except OutOfTime:
                 if self._is_late(invocation, handed):
                     self.end()
-                    return _failure("Sandbox.Timedout", f"Task timed out after {self.function.timeout:.2f} seconds")
+                    return failure("Sandbox.Timedout", f"Task timed out after {self.function.timeout:.2f} seconds")
                 if not self.is_alive and not invocation.answer.done():
-                    return _failure("Runtime.ExitError", f"Runtime exited with {self._process.returncode}")
+                    return failure("Runtime.ExitError", f"Runtime exited with {self._process.returncode}")
 
     def _is_late(self, invocation: _Invocation, handed: float) -> bool:
         if invocation is self._current:
@@ -122,10 +122,19 @@ class Environment:
 
     def next(self) -> _Invocation | None:
         """What the process gets when it asks; None when it is to end."""
-        self._current = None
+        self._current, self._has_asked = None, True
         invocation = self._waiting.get()
         self._current = invocation
         return invocation
+
+    @property
+    def answers(self) -> Mapping[str, bool]:
+        """Where the process may answer now, and whether that is with a failure: for the event that it has in hand, or,
+        before it has asked for the first one, for its own start."""
+        if not self._has_asked:
+            return {f"{API}/init/error": True}
+        event = f"{API}/invocation/{self._current.id}" if self._current else None
+        return {f"{event}/response": False, f"{event}/error": True} if event else {}
 
     def answered(self, answer: Answer) -> None:
         """What the process says of the event at hand, or of its own start."""
@@ -166,6 +175,8 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The next event."""
+        if self._is_a_strangers():
+            return
         invocation = self.server.environment.next() if self.path == f"{API}/invocation/next" else None
         if invocation is None:
             self._answer(404, b"{}")
@@ -186,14 +197,29 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """An answer, or an error."""
+        if self._is_a_strangers():
+            return
         length = length_of(self.headers)
         if length is None:
             self.close_connection = True
             self._answer(411, b"{}")
             return
         payload = self.rfile.read(length)
-        self.server.environment.answered(Answer(payload, failed=self.path.endswith("/error")))
+        failed = self.server.environment.answers.get(self.path)
+        if failed is None:
+            self._answer(404, b"{}")
+            return
+        self.server.environment.answered(Answer(payload, failed))
         self._answer(202, b'{"status": "OK"}')
+
+    def _is_a_strangers(self) -> bool:
+        """Refuse what a web page can send: under a name that points here, or from another site, as its browser says."""
+        ours = self.headers.get("Host") == f"127.0.0.1:{self.server.server_port}"  # as the process is told to ask
+        if ours and "Origin" not in self.headers and "Sec-Fetch-Site" not in self.headers:
+            return False
+        self.close_connection = True
+        self._answer(403, b"{}")
+        return True
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -237,87 +263,6 @@ def _environ(function: Function, region: str, port: int) -> dict[str, str]:
     }
 
 
-def _failure(kind: str, message: str) -> Answer:
+def failure(kind: str, message: str) -> Answer:
+    """An answer as AWS makes it of what happened to a function: `Sandbox.Timedout`, say."""
     return Answer(json.dumps({"errorType": kind, "errorMessage": message}).encode(), failed=True)
-
-
-class Pool:
-    """The environments of one function: as many as there are events at a time, anew when its code changes."""
-
-    MOST = 10
-
-    def __init__(self, function: Function, region: str, say: Say) -> None:
-        self._function, self._region, self._say = function, region, say
-        self._idle: list[Environment] = []
-        self._all: set[Environment] = set()
-        self._lock = threading.Lock()
-        self._free = threading.Semaphore(self.MOST)
-        self._seen = fingerprint(function.folders[0])
-
-    def invoke(self, event: bytes) -> Answer:
-        """Have an environment answer."""
-        with self._free:
-            self._reload_if_changed()
-            try:
-                environment, seen = self._one()
-            except OSError as error:
-                why = f"{self._function.folders[0]}: {error.strerror}"
-                return _failure("Runtime.InvalidEntrypoint", f"{self._function.name} can't be started, {why}")
-            try:
-                return environment.invoke(event)
-            finally:
-                self._give_back(environment, seen)
-
-    def end(self) -> None:
-        """End every environment."""
-        with self._lock:
-            every, self._all, self._idle = self._all, set(), []
-        for environment in every:
-            environment.end()
-
-    def _one(self) -> tuple[Environment, object]:
-        """An environment that is free, and what its code looked like when it was started."""
-        with self._lock:
-            while self._idle:
-                environment = self._idle.pop()
-                if environment.is_alive:
-                    return environment, self._seen
-                self._all.discard(environment)
-                environment.end()
-            environment = Environment(self._function, self._region, self._say)
-            self._all.add(environment)
-            return environment, self._seen
-
-    def _give_back(self, environment: Environment, seen: object) -> None:
-        with self._lock:
-            if environment not in self._all:
-                return
-            if environment.is_alive and seen == self._seen:
-                self._idle.append(environment)
-                return
-            self._all.discard(environment)
-        environment.end()
-
-    def _reload_if_changed(self) -> None:
-        with self._lock:
-            now = fingerprint(self._function.folders[0])
-            if now == self._seen:
-                return
-            self._seen = now
-            old, self._idle = self._idle, []
-            self._all -= set(old)
-        for environment in old:
-            environment.end()
-        self._say(f"{self._function.name} is loaded anew: its code has changed")
-
-
-def fingerprint(folder: Path) -> frozenset[tuple[str, int, int]]:
-    """What tells whether the code in `folder` has changed: the names, times and sizes of its files."""
-    found = set()
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
-        for name in files:
-            with suppress(OSError):  # it has just been replaced
-                status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - on the way of each request
-                found.add((os.path.join(root, name), status.st_mtime_ns, status.st_size))  # noqa: PTH118
-    return frozenset(found)

@@ -9,7 +9,8 @@ from types import FrameType
 
 from sst_aws.live.functions import Live
 from sst_aws.live.gateway import Gateway
-from sst_aws.live.runtime import Answer, Pool, Say
+from sst_aws.live.pool import Pool
+from sst_aws.live.runtime import Answer, Say
 from sst_core import ConfigurationError, ExitCode, SstError, ToolNotFoundError, say
 
 PORT = 3000

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from sst_aws.live.functions import Function
-from sst_aws.live.runtime import API, Answer, Environment, Pool
+from sst_aws.live.pool import Pool
+from sst_aws.live.runtime import API, Answer, Environment
 from sst_core.testing import PATIENCE
 
 HANDLER = """
@@ -27,6 +28,14 @@ def slow(event, context):
 
 def asks(event, context):
     return os.environ["AWS_LAMBDA_RUNTIME_API"]
+
+def waits(event, context):
+    with open("asked", "w") as file:
+        file.write(os.environ["AWS_LAMBDA_RUNTIME_API"] + " " + context.aws_request_id)
+    os.rename("asked", "began")
+    while not os.path.exists("go on"):
+        time.sleep(0.01)
+    return event
 """
 
 
@@ -92,7 +101,7 @@ def test_what_is_no_question_of_the_api_has_no_answer(environment: Environment) 
     api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
 
     assert httpx.get(f"{api}{API}/invocation/last", trust_env=False).status_code == 404
-    assert httpx.post(f"{api}{API}/init/error", content=b"{}", trust_env=False).status_code == 202, "for no event"
+    assert httpx.post(f"{api}{API}/init/error", content=b"{}", trust_env=False).status_code == 404, "it has started"
     assert not environment.invoke(b"{}").failed
 
 
@@ -103,16 +112,48 @@ def test_an_answer_has_to_say_its_length(environment: Environment) -> None:
     assert not environment.invoke(b"{}").failed
 
 
+def test_no_page_of_somebody_elses_reads_an_event_or_answers_one(code: Path, said: list[str]) -> None:
+    running, answers = Environment(function(code, "waits"), "eu-west-1", said.append), list[Answer]()
+    waiting = threading.Thread(target=lambda: answers.append(running.invoke(b'{"a": 1}')))
+    waiting.start()
+    until = time.monotonic() + PATIENCE
+    while not (code / "began").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    address, event = (code / "began").read_text().split()
+    own = f"{API}/invocation/{event}/response"
+    pages: list[dict[str, str]] = [
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{address.partition(':')[2]}"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-origin", "Host": "evil.example"},
+    ]
+    for headers in pages:
+        with httpx.Client(base_url=f"http://{address}", headers=headers, trust_env=False, timeout=PATIENCE) as page:
+            assert page.get(f"{API}/invocation/next").status_code == 403
+            assert page.post(own, content=b'"forged"').status_code == 403
+    with httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=PATIENCE) as other:
+        for path in ("/", f"{API}/invocation/another/response", f"{API}/invocation/{event}/", f"{API}/init/error"):
+            assert other.post(path, content=b'"forged"').status_code == 404
+
+    (code / "go on").touch()
+    waiting.join(PATIENCE)
+    running.end()
+
+    assert answers == [Answer(b'{"a": 1}')]
+
+
 def test_a_bug_of_ours_is_shown(
     environment: Environment, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: Answer) -> None:
+    def broken() -> None:
         raise RuntimeError("a bug")
 
     api = f"http://{json.loads(environment.invoke(b'{}').payload)}"
-    monkeypatch.setattr(environment, "answered", broken)
+    monkeypatch.setattr(environment, "next", broken)
 
     with pytest.raises(httpx.HTTPError):
-        httpx.post(f"{api}{API}/init/error", content=b"{}", trust_env=False)
+        httpx.get(f"{api}{API}/invocation/next", trust_env=False)
 
     assert "RuntimeError: a bug" in capfd.readouterr().err
