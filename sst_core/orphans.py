@@ -1,6 +1,7 @@
 """What an interrupted tool leaves behind: its own processes, which nobody waits for any more.
 
-On Linux a process whose parent has ended becomes a child of whoever asked for that; elsewhere they are left alone.
+On Linux a process whose parent has ended becomes a child of whoever asked for that; elsewhere they are left alone. So
+is what has left our session: it was made to outlive the tool, as a build daemon is, or the sender of an `sst` inside.
 """
 
 import ctypes
@@ -61,13 +62,16 @@ def _send(number: int, process: int) -> None:
 
 
 def _children() -> frozenset[int]:
-    here = os.getpid()
-    return frozenset(int(process.name) for process in Path("/proc").glob("[0-9]*") if _parent(process) == here)
+    """Our children that are in our session."""
+    here = (os.getpid(), os.getsid(0))
+    return frozenset(int(process.name) for process in Path("/proc").glob("[0-9]*") if _parentage(process) == here)
 
 
-def _parent(process: Path) -> int | None:
+def _parentage(process: Path) -> tuple[int, int] | None:
+    """Parent and session."""
     try:
         # The name stands in brackets, and may hold anything: the numbers begin behind the last one.
-        return int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-    except (OSError, IndexError, ValueError):  # it has just ended
+        _, parent, _, session, *_ = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return int(parent), int(session)
+    except (OSError, ValueError):  # it has just ended
         return None

@@ -32,7 +32,8 @@ def run_tool(
 
     A signal that ended the tool becomes 128 + its number, as a shell gives it. Ctrl-C reaches the tool once, from the
     terminal; this process waits for it to end. SIGTERM and SIGHUP are handed on. What the tool started and left behind
-    is ended after any of these. `to_stderr` keeps stdout for the core's own. Raises :class:`ToolNotFoundError`.
+    is ended after any of these, unless it is in a session of its own. `to_stderr` keeps stdout for the core's own.
+    Raises :class:`ToolNotFoundError`.
     """
     return _ended(arguments, folder, environ, _our_stderr() if to_stderr else None, _waited)[0]
 

@@ -250,6 +250,32 @@ def test_an_orphan_that_ignores_the_end_is_killed(machine: Machine) -> None:
         os.kill(orphan, 0)
 
 
+# A tool whose helper detaches a process, and that ends at once when it is told to.
+_DETACHING = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, lambda *_: os._exit(9))
+code = "import subprocess, sys; left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], "
+code += "stdin=-3, stdout=-3, stderr=-3, start_new_session=True); print('left', left.pid, flush=True)"
+time.sleep(0.5)
+subprocess.run([sys.executable, "-c", code])
+print("ready", flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
+def test_what_has_made_a_session_of_its_own_outlives_a_tool_that_is_interrupted(machine: Machine) -> None:
+    project(machine, _DETACHING)
+    terminal = machine.terminal("start", env={"SST_TELEMETRY_DISABLED": "1"})
+    terminal.wait_for("ready")
+    left = int(terminal.text.split()[1])
+
+    terminal.type("\x03")
+
+    assert terminal.end().exit_code == 9
+    os.kill(left, signal.SIGKILL)
+
+
 def test_what_a_tool_leaves_in_the_background_of_its_own_accord_is_left_alone(machine: Machine) -> None:
     project(machine, "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=-3, stderr=-3).pid)")
 

@@ -308,3 +308,22 @@ def test_an_interpreter_that_does_not_know_where_it_is_starts_none(monkeypatch: 
     monkeypatch.setattr(sys, "executable", "")
 
     spawn._spawn(PRODUCT, in_ci=False)
+
+
+def test_the_sender_of_an_sst_in_a_task_outlives_the_task_that_is_interrupted(
+    building: Machine, loopback: Loopback, eventually: Eventually
+) -> None:
+    loopback.otherwise = hanging
+    building.project(
+        'build = ["/bin/echo", "built"]',
+        f"""start = ["sh", "-c", "sleep 0.5; '{PROGRAM}' build; echo ready; sleep 60"]""",
+    )
+    terminal = building.terminal("start", env={"SST_TELEMETRY_URL": loopback.url})
+    terminal.wait_for("ready")
+    eventually(lambda: len(loopback.requests) == 1, "a request that has no answer")
+    process = sender(building)
+
+    terminal.type("\x03")
+
+    assert terminal.end().exit_code == 130
+    assert lives(process)
