@@ -3,7 +3,7 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sst_core.configuration import telemetry_table, write_telemetry_enabled
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
-from sst_core.files import ForeignFileError, make_private_folder, read_own, write_private
+from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
 from sst_core.locations import Locations, policy_file
 from sst_core.product import Product
 from sst_core.project import settings_files
@@ -129,28 +129,39 @@ class Consent(Record):
     def grant(self, seen: Collection[str] | None = None) -> None:
         """Note which items have been seen, by default all that there are, and make the folder that recorded runs may be
         kept in. What was seen before stays so. Raises OSError."""
+        self._grant(seen, lambda: True)
+
+    def grant_on_notice(self, seen: Collection[str], show: Callable[[], bool]) -> bool:
+        """Have `show` show the notice, grant what was seen, and return whether both were done.
+
+        `show` says whether the notice, which names `seen`, is there to be read. It is not called where nothing can be
+        noted, and nothing is granted before it has returned: whoever is killed meanwhile is told again. In CI nobody
+        sees anything, so nothing is noted. Hardly waits for the lock: whoever holds it for longer may be withdrawing
+        consent, and a command is not the place to find out. Raises OSError.
+        """
+        if self.ci is not None:
+            return self._can_keep_in_ci() and show()
+        with self._held(NOTICE_SECONDS):  # while it is shown, too: of two terminals, one shows it
+            return self.decide().only_notice_missing and self._grant(seen, show)
+
+    def _can_keep_in_ci(self) -> bool:
+        if self.locations.queue.is_dir():
+            return True
+        with self._held(NOTICE_SECONDS):
+            enabled = self.decide().enabled
+            if enabled:
+                self._make_queue()
+            return enabled
+
+    def _grant(self, seen: Collection[str] | None, show: Callable[[], bool]) -> bool:
         unseen = self._unseen()
         self._make_queue()
         known = (item for item in self.items if seen is None or item in seen or item not in unseen)
-        write_private(self.locations.seen, "".join(f"{item}\n" for item in known).encode())
-
-    def grant_on_notice(self, seen: Collection[str]) -> bool:
-        """Grant for a run that is about to show `seen`, or that is in CI, and return whether that could be done.
-
-        In CI nobody has seen anything, so nothing is noted. Hardly waits: whoever holds the lock for longer may be
-        withdrawing consent, and a command is not the place to find out. Raises OSError.
-        """
-        if self.ci is not None and self.locations.queue.is_dir():
-            return True
-        with self._held(NOTICE_SECONDS):
-            decision = self.decide()
-            if self.ci is not None and decision.enabled:
-                self._make_queue()
-                return True
-            if self.ci is None and decision.only_notice_missing:
-                self.grant(seen)
-                return True
-        return False
+        with private_draft(self.locations.seen, "".join(f"{item}\n" for item in known).encode()) as draft:
+            if not show():
+                return False
+            draft.replace(self.locations.seen)
+        return True
 
     def write_user_choice(self, enabled: bool) -> bool:
         """Write the user's choice, and return whether that changed it.

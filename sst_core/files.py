@@ -3,6 +3,8 @@
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sst_core.errors import ConfigurationError
@@ -116,19 +118,28 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     `mode` is for a file that a person shares, such as a project's own.
     """
+    with private_draft(path, content, mode) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def private_draft(path: Path, content: bytes, mode: int = 0o600) -> Iterator[Path]:
+    """What `write_private` would put at `path`, durably on the disk beside it, under a name of its own.
+
+    Whoever finds there is room for it has only to rename it; where nobody did, it is deleted. Raises OSError.
+    """
     make_private_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         # Somebody who was killed may have left one. In a folder that others share, nobody else's is written to.
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             if mode != 0o600:
-                temporary.chmod(mode)
+                draft.chmod(mode)
             os.fsync(descriptor)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)

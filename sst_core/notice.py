@@ -20,21 +20,23 @@ def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> st
     return _text(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
 
 
-def show_notice_if_due(consent: Consent, decision: Decision) -> None:
-    """Show the notice where somebody, or a CI log, can see it, and note what was seen of it.
+def show_notice(consent: Consent, decision: Decision) -> bool:
+    """Show the notice that is due where somebody, or a CI log, can see it, note what was seen of it, and return whether
+    this run may be recorded: in CI, where it is in the log.
 
     If that can't be noted, nothing is shown: a notice that comes every time and changes nothing is only noise.
     """
     try:
         if consent.ci is not None:
-            if decision.enabled and decision.unseen and consent.grant_on_notice(()):
-                say(notice_text(consent, decision.unseen, "In CI, recording begins with this run."))
-        elif decision.only_notice_missing and is_terminal():
+            text = notice_text(consent, decision.unseen, "In CI, recording begins with this run.")
+            return consent.grant_on_notice((), lambda: say(text))
+        if is_terminal():
             text, items = what_fits(consent, decision.unseen)
-            if items and consent.grant_on_notice(items):
-                say(text)
+            if items:
+                consent.grant_on_notice(items, lambda: say(text))
     except (OSError, ValueError):
-        return
+        pass
+    return False
 
 
 def what_fits(consent: Consent, unseen: Sequence[str]) -> tuple[str, tuple[str, ...]]:

@@ -60,7 +60,7 @@ def _consent_to(consent: Consent, command: Command) -> bool:
     decision = consent.decide()
     # Telemetry's own commands say all of this themselves, and are never recorded.
     if decision.notice_is_due and command.path[0] != consent.product.telemetry_command:
-        from sst_core.notice import show_notice_if_due  # most runs have nothing to show
+        from sst_core.notice import show_notice  # most runs have nothing to show
 
-        show_notice_if_due(consent, decision)
+        return show_notice(consent, decision)
     return decision.enabled

@@ -20,14 +20,15 @@ def output(text: str) -> None:
     print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def say(message: str) -> None:
-    """Print a line on stderr, if there is one to print it on."""
+def say(message: str) -> bool:
+    """Print a line on stderr, if there is one to print it on, and return whether it is there."""
     if sys.stderr is None:  # closed by whoever started us; print would take stdout instead
-        return
+        return False
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
-        return
+        return False
+    return True
 
 
 def is_terminal() -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,23 +44,27 @@ class Change:
 
 def enable(consent: Consent) -> Change:
     """Take the user's *off* back, and count the notice as seen. Raises SstError."""
-    unseen = consent.decide().unseen
     try:
         with consent.changing():
+            unseen = consent.decide().unseen
             changed = consent.write_user_choice(True) or bool(unseen)
+            if unseen:  # first, so that whoever is killed here has granted nothing unseen
+                _show_notice(consent, unseen)
             consent.grant()
     except OSError as error:
         raise SstError(f"Your choice can't be saved: {error}. Telemetry stays as it was.") from None
-    if unseen:
-        if not is_terminal():
-            say("Nobody has seen this notice yet; enabling counts as having seen it.")
-        say(notice_text(consent, unseen))
     decision = consent.decide()
     if decision.enabled:
         what = "Telemetry is on." if changed else "Telemetry was on already."
     else:
         what = "Your choice is saved, but telemetry stays off." if changed else "Telemetry stays off, and not by you."
     return Change(changed, decision.enabled, tuple(source for source in decision.sources if source.off), what)
+
+
+def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
+    if not is_terminal():
+        say("Nobody has seen this notice yet; enabling counts as having seen it.")
+    say(notice_text(consent, unseen))
 
 
 def disable(consent: Consent) -> Change:

@@ -351,13 +351,47 @@ def test_a_notice_that_is_about_to_be_shown_grants_nothing_where_something_was_s
     consent = consent_at(tmp_path, ci=ci)
     put(place_of("user", tmp_path), "[telemetry]\nenabled = false\n")
 
-    assert consent.grant_on_notice(consent.items) is False
+    assert consent.grant_on_notice(consent.items, lambda: True) is False
     assert not consent.locations.telemetry.exists()
 
     place_of("user", tmp_path).unlink()
-    assert consent.grant_on_notice(consent.items) is True
+    assert consent.grant_on_notice(consent.items, lambda: True) is True
     assert consent.locations.queue.is_dir()
     assert consent.locations.seen.exists() is (ci is None)
+
+
+def test_nothing_is_granted_before_the_notice_is_shown_nor_where_it_was_not(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    asked: list[bool] = []
+
+    def show(*, is_there: bool) -> bool:
+        asked.append(consent.decide().enabled)
+        return is_there
+
+    assert consent.grant_on_notice(consent.items, lambda: show(is_there=False)) is False
+    assert consent.decide().unseen == consent.items
+    assert [path.name for path in consent.locations.telemetry.iterdir()] == ["queue"]
+
+    assert consent.grant_on_notice(consent.items, lambda: show(is_there=True)) is True
+    assert asked == [False, False]
+    assert consent.decide().enabled
+
+
+def test_in_ci_where_the_notice_can_not_be_shown_the_answer_is_no(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path, ci="other")
+
+    for _ in range(2):
+        assert consent.grant_on_notice((), lambda: False) is False
+        assert consent.grant_on_notice((), lambda: True) is True
+
+
+def test_where_nothing_can_be_noted_nothing_is_shown(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    consent.locations.seen.mkdir(parents=True)
+    (consent.locations.telemetry / f".notice.{os.getpid()}").mkdir()
+
+    with pytest.raises(OSError):
+        consent.grant_on_notice(consent.items, lambda: pytest.fail("it was shown"))
 
 
 def test_whoever_shows_the_notice_at_the_same_moment_is_waited_for(
@@ -369,7 +403,7 @@ def test_whoever_shows_the_notice_at_the_same_moment_is_waited_for(
         another.enter_context(held(consent.locations.lock, 1.0))
         monkeypatch.setattr("sst_core.locks.time.sleep", lambda _: another.close())
 
-        assert consent.grant_on_notice(consent.items) is True
+        assert consent.grant_on_notice(consent.items, lambda: True) is True
 
 
 def test_a_default_collector_is_an_item_of_its_own(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import pty
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from sst_core import SST, Consent, DeclaredValue, Flag, notice_text
 from sst_core.consent import CollectingPlugin
-from sst_core.notice import show_notice_if_due, what_fits
+from sst_core.notice import show_notice, what_fits
 from sst_core.testing import PROGRAM, Machine
 from trees import tree
 
@@ -315,6 +316,88 @@ def test_a_closed_stderr_is_nobody_looking(machine: Machine) -> None:
     assert tree(machine.home) == {}
 
 
+# --- when it doesn't come to be read
+
+_CUT_OFF = {
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+    "terminated": "os.kill(os.getpid(), signal.SIGTERM)",
+    "Ctrl-C": "os.kill(os.getpid(), signal.SIGINT)",
+    # A terminal that was closed a moment ago: what is written there is an error.
+    "hung up": "ours, theirs = os.openpty(); os.close(ours); os.dup2(theirs, 2); return say(message)",
+}
+
+
+def cut_off(how: str) -> tuple[str, ...]:
+    """The program, to which that happens just before its first line on stderr."""
+    code = (
+        "import os, signal, sst_core.terminal as terminal\n"
+        "say = terminal.say\n"
+        f"def cut_off(message): {_CUT_OFF[how]}\n"
+        "terminal.say = cut_off\n"
+        "from sst_core.sst import main\n"
+        "main()\n"
+    )
+    return (sys.executable, "-P", "-c", code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how"),
+    [
+        *((("build",), how) for how in _CUT_OFF),
+        # Who says so has agreed, whether the words can be read or not; but not who is no more when they come.
+        *((("telemetry", "enable"), how) for how in _CUT_OFF if how != "hung up"),
+    ],
+)
+def test_what_was_not_shown_to_the_end_is_shown_again_and_nothing_is_recorded_before(
+    machine: Machine, arguments: tuple[str, ...], how: str
+) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    screen = machine.terminal(*arguments, program=cut_off(how)).end()
+    assert SIGN not in screen.text
+
+    assert machine.sst("build").returncode == 0
+    assert machine.queued() == []
+    assert SIGN in machine.on_terminal("build").text
+    assert machine.queued() == []
+    assert machine.on_terminal("build").text == "built\n"
+    assert len(machine.queued()) == 1
+
+
+def test_what_was_seen_before_stays_so_where_what_is_new_can_not_be_shown(consenting: Machine) -> None:
+    every = (consenting.telemetry / "notice").read_text()
+    consenting.install("nosy", "", {"sst.telemetry": {"nosy": "nosy"}})
+
+    consenting.terminal("build", program=cut_off("hung up")).end()
+
+    assert [path.name for path in consenting.telemetry.iterdir() if path.is_file()] == ["notice"]
+    assert (consenting.telemetry / "notice").read_text() == every
+    assert "nosy" in consenting.on_terminal("build").text
+
+
+def test_in_ci_a_run_that_can_not_say_so_in_its_log_is_not_recorded(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    env = {"GITHUB_ACTIONS": "true"}
+    closed = ("sh", "-c", 'exec "$0" "$@" 2>&-', str(PROGRAM))
+    full = ("sh", "-c", 'exec "$0" "$@" 2> /dev/full', str(PROGRAM))
+
+    for program in (closed, full):
+        assert machine.sst("build", env=env, program=program).stdout == "built\n"
+        assert machine.queued() == []
+
+    machine.sst("build", env=env)
+    assert len(machine.queued()) == 1
+
+
+def test_of_two_terminals_at_once_one_shows_it(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+
+    terminals = [machine.terminal("build") for _ in range(4)]
+    screens = [terminal.end() for terminal in terminals]
+
+    assert [SIGN in screen.text for screen in screens].count(True) == 1
+
+
 def test_items_are_stable_names_of_what_was_agreed_to(tmp_path: Path) -> None:
     fields = SST.catalogue.fields
     shuffled = replace(SST, catalogue=replace(SST.catalogue, fields=fields[::-1]))
@@ -332,8 +415,7 @@ def test_in_ci_where_nothing_can_be_kept_nothing_is_said(
     assert decision.enabled
     monkeypatch.setitem(asked.environ, "DO_NOT_TRACK", "1")  # meanwhile
 
-    show_notice_if_due(asked, decision)
-
+    assert show_notice(asked, decision) is False
     assert capsys.readouterr() == ("", "")
 
 
@@ -343,6 +425,5 @@ def test_a_notice_that_cannot_be_noted_is_not_shown(tmp_path: Path, capsys: pyte
     decision = asked.decide()
     assert decision.enabled
 
-    show_notice_if_due(asked, decision)
-
+    assert show_notice(asked, decision) is False
     assert capsys.readouterr() == ("", "")

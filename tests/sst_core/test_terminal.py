@@ -42,14 +42,14 @@ def test_nobody_reads_what_is_no_terminal(terminal: IO[str], monkeypatch: pytest
 
 
 def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    say("a line")
+    assert say("a line") is True
     assert capsys.readouterr() == ("", "a line\n")
     for stderr in (None, closed(), object()):
         monkeypatch.setattr(sys, "stderr", stderr)
-        say("a line")
+        assert say("a line") is False
     with open("/dev/full", "w") as full:  # noqa: PTH123
         monkeypatch.setattr(sys, "stderr", full)
-        say("a line")
+        assert say("a line") is False
         with suppress(OSError):
             full.close()
     assert capsys.readouterr().out == "", "and never on stdout"
