@@ -24,6 +24,9 @@ NOTICE_SECONDS = 0.2
 """How long a command that is about to show the notice waits for the lock, at most: others may be showing it too."""
 LOCK_SECONDS = 90.0
 """How long a change of consent waits for the lock: longer than whoever may hold it lives."""
+KEPT_BYTES = 1 << 18
+"""How much of what was seen is kept for other installations, which have other plugins or another version: a thousand
+such lines, and far less than is read again."""
 
 
 class Source(Record):
@@ -77,11 +80,15 @@ class CollectingPlugin(Record):
     @property
     def notice_items(self) -> tuple[str, ...]:
         """The plugin, and each value that it declares."""
-        return (self.notice_item, *(f"plugin {self.distribution} {value.notice_item}" for value in self.values))
+        return (self.notice_item, *map(self._value_item, self.values))
 
     def unseen_values(self, unseen: Collection[str]) -> "tuple[DeclaredValue, ...]":
         """The values that the user has not been told of."""
-        return tuple(value for value in self.values if f"plugin {self.distribution} {value.notice_item}" in unseen)
+        return tuple(value for value in self.values if self._value_item(value) in unseen)
+
+    def _value_item(self, value: "DeclaredValue") -> str:
+        """This plugin, sending that there: of what goes to one address, nothing is said by what goes to another."""
+        return f"{self.notice_item}, {value.notice_item}"
 
 
 class Consent(Record):
@@ -128,7 +135,7 @@ class Consent(Record):
 
     def grant(self, seen: Collection[str] | None = None) -> None:
         """Note which items have been seen, by default all that there are, and make the folder that recorded runs may be
-        kept in. What was seen before stays so. Raises OSError."""
+        kept in. What was seen before stays so, in other installations too. Raises OSError."""
         self._grant(seen, lambda: True)
 
     def grant_on_notice(self, seen: Collection[str], show: Callable[[], bool]) -> bool:
@@ -154,10 +161,11 @@ class Consent(Record):
             return enabled
 
     def _grant(self, seen: Collection[str] | None, show: Callable[[], bool]) -> bool:
-        unseen = self._unseen()
+        items, before = self.items, self._seen()
         self._make_queue()
-        known = (item for item in self.items if seen is None or item in seen or item not in unseen)
-        with private_draft(self.locations.seen, "".join(f"{item}\n" for item in known).encode()) as draft:
+        own = [item for item in items if seen is None or item in seen or item in before]
+        others = _newest([line for line in before if line and line not in items])
+        with private_draft(self.locations.seen, "".join(f"{item}\n" for item in (*others, *own)).encode()) as draft:
             if not show():
                 return False
             draft.replace(self.locations.seen)
@@ -263,12 +271,26 @@ class Consent(Record):
         return "not seen on a terminal yet"
 
     def _unseen(self) -> tuple[str, ...]:
+        seen = self._seen()
+        return tuple(item for item in self.items if item not in seen)
+
+    def _seen(self) -> Collection[str]:
+        """All that was noted, the oldest first; nothing where that can't be trusted."""
         try:
             content = read_own(self.locations.seen) or b""
         except ConfigurationError:
-            return self.items
-        seen = set(content.decode(errors="replace").splitlines())
-        return tuple(item for item in self.items if item not in seen)
+            return ()
+        return dict.fromkeys(content.decode(errors="replace").splitlines())
+
+
+def _newest(lines: list[str]) -> list[str]:
+    """As many of the last as there is room for."""
+    room = KEPT_BYTES
+    for position in range(len(lines) - 1, -1, -1):
+        room -= len(lines[position].encode()) + 1
+        if room < 0:
+            return lines[position + 1 :]
+    return lines
 
 
 def _file_source(name: str, path: Path, *, foreign_counts: bool = True) -> Source:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from permissions import give_away
 from sharing import share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
-from sst_core.consent import working_folder
+from sst_core.consent import KEPT_BYTES, working_folder
 from sst_core.files import MAX_BYTES
 from sst_core.testing import PROGRAM, Machine
 
@@ -404,6 +404,43 @@ def test_whoever_shows_the_notice_at_the_same_moment_is_waited_for(
         monkeypatch.setattr("sst_core.locks.time.sleep", lambda _: another.close())
 
         assert consent.grant_on_notice(consent.items, lambda: True) is True
+
+
+def test_what_other_installations_have_shown_is_kept_as_far_as_there_is_room(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    size = 1000
+    lines = [f"another's {number}".ljust(size - 1, ".") for number in range(KEPT_BYTES // size + 3)]
+    with consent.locations.seen.open("a") as file:
+        file.write("\n\n" + "".join(f"{line}\n" for line in [*lines, "the last"]))
+
+    consent.grant(())
+
+    kept = consent.locations.seen.read_text().splitlines()
+    others = kept[: -len(consent.items)]
+    assert tuple(kept[-len(consent.items) :]) == consent.items
+    assert others == [*lines, "the last"][-len(others) :], "the oldest go"
+    assert KEPT_BYTES - size < sum(len(line) + 1 for line in others) <= KEPT_BYTES
+    assert consent.decide().enabled
+
+    place_of("notice", tmp_path).write_text(f"{'x' * (KEPT_BYTES - 1)}\n")
+    consent.grant(())
+    assert consent.locations.seen.read_text() == f"{'x' * (KEPT_BYTES - 1)}\n"
+
+    place_of("notice", tmp_path).write_text(f"{'x' * KEPT_BYTES}\n")
+    consent.grant(())
+    assert consent.locations.seen.read_text() == ""
+
+
+def test_what_cannot_be_trusted_is_not_kept(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    place_of("notice", tmp_path).write_text("another's\n")
+    place_of("notice", tmp_path).chmod(0o646)
+
+    consent.grant()
+
+    assert tuple(consent.locations.seen.read_text().splitlines()) == consent.items
 
 
 def test_a_default_collector_is_an_item_of_its_own(tmp_path: Path) -> None:

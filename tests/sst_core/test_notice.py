@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sst_core import SST, Consent, DeclaredValue, Flag, notice_text
+from sst_core import SST, Choice, Consent, DeclaredValue, Flag, notice_text
 from sst_core.consent import CollectingPlugin
 from sst_core.notice import show_notice, what_fits
 from sst_core.testing import PROGRAM, Machine
@@ -119,6 +120,89 @@ def test_a_new_plugin_that_collects_is_named_with_where_it_sends() -> None:
     for text in (first, later):
         assert "nosy" in text
         assert "https://nosy.example" in text
+
+
+# --- of several installations that share a home
+
+INSTALLATIONS = st.tuples(
+    st.integers(1, 3),
+    st.lists(
+        st.builds(
+            CollectingPlugin,
+            st.sampled_from(["x", "y"]),
+            st.sampled_from(["https://a.example", "https://b.example", f"https://{'c' * 30}.example"]),
+            st.lists(
+                st.sampled_from(
+                    [
+                        DeclaredValue(key=key, kind=kind, label=f"the {key}", purpose="Why.")
+                        for key in ("n.one", "n.two")
+                        for kind in (Flag(), Choice(("a", "b")))
+                    ]
+                ),
+                max_size=2,
+                unique_by=lambda value: value.key,
+            ).map(tuple),
+        ),
+        max_size=2,
+        unique_by=lambda plugin: plugin.distribution,
+    ).map(tuple),
+)
+"""The revision of a field, and the plugins that collect."""
+
+
+def installation(home: str, revision: int, others: tuple[CollectingPlugin, ...]) -> Consent:
+    first, *rest = SST.catalogue.fields
+    product = replace(SST, catalogue=replace(SST.catalogue, fields=(replace(first, revision=revision), *rest)))
+    return Consent(product, {"HOME": home}, None, None, collecting_plugins=others)
+
+
+@given(st.lists(INSTALLATIONS, min_size=1, max_size=8))
+@settings(deadline=None, max_examples=40)
+def test_however_installations_take_turns_each_item_is_told_once_and_nothing_untold_is_granted(
+    turns: list[tuple[int, tuple[CollectingPlugin, ...]]],
+) -> None:
+    told: list[str] = []
+    with tempfile.TemporaryDirectory() as home:
+        for revision, others in turns:
+            asked = installation(home, revision, others)
+            while (decision := asked.decide()).unseen:
+                text, items = what_fits(asked, decision.unseen)
+                assert items
+                words = "".join(text.split())
+                assert all(
+                    f"{other.distribution}({_labels(other, items)}),to{other.sends_to}" in words
+                    for other in others
+                    if _labels(other, items)
+                )
+
+                assert asked.grant_on_notice(items, lambda: True)
+                told += items
+            assert set(asked.items) <= set(told)
+            assert sorted(asked.locations.seen.read_text().splitlines()) == sorted(told)
+    assert len(told) == len(set(told))
+
+
+def _labels(other: CollectingPlugin, items: tuple[str, ...]) -> str:
+    return "".join(",".join(value.label for value in other.unseen_values(items)).split())
+
+
+def test_two_environments_with_other_plugins_each_show_their_own_once(machine: Machine) -> None:
+    machine.see_notice()
+    environments = []
+    for name in ("one", "two"):
+        there = replace(machine, plugins=machine.root / name, environ=dict(machine.environ))
+        there.install(f"nosy_{name}", "", {"sst.telemetry": {name: f"nosy_{name}"}})
+        environments.append(there)
+
+    screens = [there.on_terminal("build").text for there in environments]
+
+    assert [[f"nosy_{name}" in screen for name in ("one", "two")] for screen in screens] == [
+        [True, False],
+        [False, True],
+    ]
+    for count, there in enumerate((*environments, *environments, machine), 1):
+        assert there.on_terminal("build").text == ""
+        assert len(machine.queued()) == count
 
 
 # --- on a real terminal
