@@ -23,6 +23,8 @@ class Line:
     """The queue's file it came from."""
     content: bytes
     """One envelope as JSON, without a line end."""
+    week: str
+    """Whose weekly id is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def compose(
     secret_of: Callable[[Path], bytes] = machine_secret,
 ) -> Composed:
     """The lines for `paths`, in order. Raises what `secret_of` raises: it is called once, where a line needs it."""
-    week = week_of(now)
+    this_week = week_of(now)
     machine = _machine_facts(product)
     queue = Queue(locations.queue)
     secret = cache(lambda: secret_of(locations.telemetry))
@@ -53,8 +55,9 @@ def compose(
         if run is None:
             unusable.append(path)
             continue
-        anonymous = random_id() if run["isCI"] else weekly_id(secret(), pinned_week(path) or week)
-        lines.append(Line(path, _encode(product, run, machine, anonymous)))
+        week = pinned_week(path) or this_week
+        anonymous = random_id() if run["isCI"] else weekly_id(secret(), week)
+        lines.append(Line(path, _encode(product, run, machine, anonymous), week))
     return Composed(tuple(lines), tuple(unusable))
 
 

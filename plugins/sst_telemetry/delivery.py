@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free, week_of
+from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free
 from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
@@ -177,7 +177,8 @@ class Delivery:
             return "telemetry was switched off"
         self._requests += 1
         now = self._clock()
-        lines = [replace(line, path=self._queue.pinned(line.path, week_of(now))) for line in lines]
+        # By the week of its id, and not of this moment: a retry has the id that its name says.
+        lines = [replace(line, path=self._queue.pinned(line.path, line.week)) for line in lines]
         contents = [line.content for line in lines]
         write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
         before = self._state()

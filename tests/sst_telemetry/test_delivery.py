@@ -20,6 +20,8 @@ from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
 from sst_telemetry.delivery import MAX_WAIT, UNUSABLE, WAITING_IN_CI, Delivery
+from sst_telemetry.identity import machine_secret, weekly_id
+from sst_telemetry.queue import pinned_week
 from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, write_state
 
@@ -495,6 +497,27 @@ def test_consent_that_is_withdrawn_before_a_request_stops_it(
         assert names(machine.queued()) == names(runs)
     else:
         assert len(loopback.requests) == 1
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+@pytest.mark.parametrize("step", [timedelta(seconds=1), timedelta(days=-7)])
+def test_whenever_the_week_becomes_another_a_retry_has_the_id_of_the_first_try(
+    machine: Machine, consenting: Consenting, loopback: Loopback, call: int, step: timedelta
+) -> None:
+    before = datetime(2026, 11, 22, 23, 59, 59, 500_000, tzinfo=UTC)  # of Sunday's last second
+    consenting.record("build", at=before.timestamp() - 60)
+    loopback.otherwise = raw(b"")  # the answer is lost
+    calls = itertools.count(1)
+
+    consenting.deliver(loopback.url, clock=lambda: before if next(calls) < call else before + step)
+    consenting.deliver(loopback.url, clock=lambda: before + step)
+    consenting.deliver(loopback.url, clock=lambda: before + timedelta(days=7))
+
+    (run,) = machine.queued()
+    ids = {envelope["context"]["anonymousId"] for request in loopback.requests for envelope in request.envelopes}
+    secret = machine_secret(machine.telemetry)
+    assert len(loopback.requests) == 3
+    assert ids == {weekly_id(secret, str(pinned_week(run)))}
 
 
 def test_consent_that_is_withdrawn_between_two_requests_stops_the_second(
