@@ -82,7 +82,8 @@ def _spawn(product: Product, *, in_ci: bool) -> None:
     streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     # A command may have been handed a pipe beside the streams, and whoever reads it waits for all its ends.
     others = [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()]
-    os.posix_spawn(sys.executable, arguments, environ, file_actions=[*streams, *others], setsid=True)
+    # A signal that the command had blocked would stay so: among them the one that ends the sender.
+    os.posix_spawn(sys.executable, arguments, environ, file_actions=[*streams, *others], setsid=True, setsigmask=())
 
 
 def _inheritable() -> Iterator[int]:

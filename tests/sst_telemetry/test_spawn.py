@@ -1,6 +1,7 @@
 """Starting the sender: at most one an interval, detached, with a reduced environment, and never waited for."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -250,6 +251,27 @@ def test_the_sender_never_has_a_file_that_the_command_was_handed(
     eventually(lambda: loopback.commands == ["build"], "a delivery")
     assert str(handed) not in seen.read_text()
     assert "/dev/null" in seen.read_text()
+
+
+def test_what_ends_a_sender_is_not_kept_from_it_by_what_the_command_blocks(
+    building: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+) -> None:
+    loopback.otherwise = hanging
+    blocking = (
+        "import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+
+    program = (sys.executable, "-c", blocking, str(PROGRAM))
+    building.sst("build", env={"SST_TELEMETRY_URL": loopback.url}, program=program)
+
+    eventually(lambda: len(loopback.requests) == 1, "a request")
+    process = sender(building)
+    os.kill(process, signal.SIGALRM)  # as when its ten seconds are over
+    eventually(lambda: not lives(process), "its end")
+    assert consenting.status["last_delivery"]["outcome"] == "none yet", "and not that of a request that was given up"
+    assert len(building.queued()) == 1
 
 
 def test_a_module_in_the_working_directory_is_not_the_senders(
