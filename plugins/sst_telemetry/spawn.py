@@ -101,9 +101,40 @@ def _inheritable() -> Iterator[int]:
 def _environment(product: Product, *, in_ci: bool) -> dict[str, str]:
     own = (product.variable("TELEMETRY_URL"), product.variable("TELEMETRY_DISABLED"))
     environ = {name: os.environ[name] for name in (*PASSED_ON, *own) if name in os.environ}
-    # The sender finds its modules where this process found them, but never in the working directory.
-    first = 0 if sys.flags.safe_path else 1
-    environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path[first:] if Path(path).is_absolute())
+    environ["PYTHONPATH"] = os.pathsep.join(_search_path(product))
     if in_ci:
         environ["CI"] = "1"
     return environ
+
+
+def _search_path(product: Product) -> Iterator[str]:
+    """The sender finds its modules where this process found them, but in no folder that a command merely ran in."""
+    first = 0 if sys.flags.safe_path else 1
+    passing = _passing_folders() - _own_folders(product)
+    return (path for path in map(str, sys.path[first:]) if Path(path).is_absolute() and path not in passing)
+
+
+def _passing_folders() -> set[str]:
+    """The working directory, and what relative entries of PYTHONPATH lead to from it: Python has made them absolute.
+
+    The command may have changed the working directory since; the shell's word for it stays.
+    """
+    relative = [".", *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    starts = [os.environ.get("PWD", "")]
+    with suppress(OSError):  # where it was deleted, nobody finds a module
+        starts.append(os.getcwd())  # noqa: PTH109 - as text, as Python puts it there
+    return {
+        os.path.normpath(f"{start}{os.sep}{entry}")
+        for start in starts
+        for entry in relative
+        if not Path(entry).is_absolute()
+    }
+
+
+def _own_folders(product: Product) -> set[str]:
+    """Where the program itself was found, which has to be found again."""
+    names = ("sst_core", "sst_telemetry", product.target.partition(":")[0].partition(".")[0])
+    found = [sys.modules[name] for name in names if name in sys.modules]
+    places = [*(path for each in found for path in getattr(each, "__path__", ()))]
+    places += [file for each in found if not hasattr(each, "__path__") and (file := getattr(each, "__file__", None))]
+    return {os.path.dirname(place) for place in places}  # noqa: PTH120 - as above

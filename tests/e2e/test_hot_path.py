@@ -99,7 +99,7 @@ def test_starting_the_sender_is_one_stamp_and_one_process(consenting: Machine) -
 
 # What strace shows of a recorded run beyond an unrecorded one, by the names that ARCHITECTURE.md has for it.
 RECORDING = {"getrandom", "open", "write", "close", "rename", "stat"}
-STARTING_A_SENDER = {*RECORDING, "flock", "getdents", "fcntl", "clone"}
+STARTING_A_SENDER = {*RECORDING, "flock", "getcwd", "getdents", "fcntl", "clone"}
 THE_C_LIBRARYS_OWN = {"prlimit", "sigprocmask", "mmap", "munmap"}
 _NAMES = {"openat": "open", "newfstatat": "stat", "fstat": "stat", "vfork": "clone", "rt_sigprocmask": "sigprocmask"}
 

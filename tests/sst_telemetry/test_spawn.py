@@ -285,6 +285,57 @@ def test_a_module_in_the_working_directory_is_not_the_senders(
     eventually(lambda: loopback.commands == ["build"], "a delivery")
 
 
+@pytest.mark.parametrize("entries", [".", ":/x", "/x:", "below", "/x:below/../below", "./"])
+def test_a_path_that_leads_to_wherever_a_command_is_run_leads_its_sender_nowhere(
+    building: Machine, loopback: Loopback, eventually: Eventually, entries: str
+) -> None:
+    (building.folder / "below").mkdir()
+    for folder in (building.folder, building.folder / "below"):
+        for module in ("httpx", "distro", "gzip"):  # which a command doesn't import, and its sender does
+            (folder / f"{module}.py").write_text("raise SystemExit\n")
+
+    building.sst("build", env={"SST_TELEMETRY_URL": loopback.url, "PYTHONPATH": entries})
+
+    eventually(lambda: loopback.commands == ["build"], "a delivery")
+
+
+def test_a_command_that_goes_elsewhere_leads_its_sender_to_neither_folder(
+    building: Machine, spawned: Spawned, tmp_path: Path
+) -> None:
+    first, there = tmp_path / "first", tmp_path / "there"
+    first.mkdir()
+    there.mkdir()
+    code = f"import os, sys; os.chdir({str(there)!r}); sys.path += [os.getcwd()]; from sst_core.sst import main; main()"
+    building.project('build = ["/bin/echo", "built"]', folder=there)
+    path = os.pathsep.join(["", str(first), building.environ["PYTHONPATH"]])
+
+    building.sst("-c", code, "build", env={"PYTHONPATH": path, "PWD": str(building.folder)}, program=(sys.executable,))
+
+    (started,) = spawned.senders
+    found = started["environ"]["PYTHONPATH"].split(os.pathsep)
+    assert str(first) in found
+    assert str(building.folder) not in found
+    assert str(there) not in found
+
+
+def test_a_program_that_lies_in_the_working_directory_is_found_there_again(building: Machine, spawned: Spawned) -> None:
+    (building.folder / "shop.py").write_text(
+        "from dataclasses import replace\n"
+        "from sst_core import SST, Context\n"
+        "from sst_telemetry.spawn import start_sender_if_due\n"
+        "PRODUCT = replace(SST, target='shop:PRODUCT')\n"
+        "def main(): start_sender_if_due(Context(product=PRODUCT, ci=None), None)\n"
+    )
+    path = os.pathsep.join([".", building.environ["PYTHONPATH"]])
+
+    program = (sys.executable, "-P", "-c", "import shop; shop.main()")
+    ended = building.sst(env={"PYTHONPATH": path}, program=program)
+
+    assert ended.stderr == ""
+    (started,) = spawned.senders
+    assert str(building.folder) in started["environ"]["PYTHONPATH"].split(os.pathsep)
+
+
 @pytest.mark.parametrize("options", [["-m", "sst_core"], ["-I", "-m", "sst_core"], ["-P", "-m", "sst_core"]])
 def test_however_the_command_is_started_its_sender_delivers(
     building: Machine, loopback: Loopback, eventually: Eventually, options: list[str]
