@@ -6,8 +6,10 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from loopback import Answer, Loopback, Request, accounting, answer, raw, refusin
 from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
-from sst_telemetry.delivery import MAX_WAIT, UNUSABLE, WAITING_IN_CI, Delivery
+from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE, WAITING_IN_CI, Delivery
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
 from sst_telemetry.spawn import STAMP
-from sst_telemetry.state import DeliveryState, write_state
+from sst_telemetry.state import DeliveryState, LastDelivery, write_state
 
 Eventually = Callable[[Callable[[], bool], str], None]
 
@@ -107,7 +109,7 @@ def test_every_line_is_an_envelope_of_the_catalogue(consenting: Consenting, loop
     assert consenting.consent().product.catalogue.envelope(flat) == envelope
 
 
-def test_the_queue_goes_in_requests_of_a_thousand(
+def test_the_queue_goes_in_requests_of_so_many(
     consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sst_telemetry.delivery.MAX_LINES", 2)
@@ -695,3 +697,127 @@ def test_in_ci_a_person_who_asks_for_a_delivery_waits_for_no_more_to_come(
     in_ci.run(now_please=True)
 
     assert ([request.commands for request in loopback.requests], seen) == ([["build"]], [False])
+
+
+# --- to the last number
+
+
+@pytest.mark.parametrize("failures", range(13))
+@pytest.mark.parametrize("part", [0, 1])
+def test_each_failure_doubles_the_wait_of_a_minute_of_which_at_least_half_is_waited(
+    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch, failures: int, part: int
+) -> None:
+    monkeypatch.setattr("sst_telemetry.delivery.random.uniform", lambda *bounds: bounds[part])
+    record(consenting, "build")
+    write_state(consenting.machine.telemetry, DeliveryState(failures=failures))
+    loopback.otherwise = answer(500)
+
+    consenting.deliver(loopback.url, clock=now)
+
+    longest = min(60 * 2**failures, 24 * 3600)
+    assert consenting.state.not_before - NOW.timestamp() == (longest, longest / 2)[1 - part]
+    assert consenting.state.failures == failures + 1
+
+
+def test_at_the_moment_until_which_it_was_put_off_it_is_tried(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build")
+    write_state(consenting.machine.telemetry, DeliveryState(failures=1, not_before=NOW.timestamp()))
+
+    assert consenting.deliver(loopback.url, clock=now, now_please=False).left == 0
+
+
+def test_what_is_noted_of_a_failure_is_when_where_and_how_much(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build", "deploy")
+    loopback.otherwise = answer(500)
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=5)))
+
+    for _ in range(2):
+        consenting.deliver(loopback.url, clock=lambda: elsewhere)
+
+    last = LastDelivery("2026-11-25T12:00:00+00:00", loopback.url, "500", sent=2, accepted=0)
+    assert (consenting.state.last, consenting.state.sent_to) == (last, (loopback.url,))
+
+
+def test_where_nothing_happens_nothing_is_noted(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    consenting.deliver(loopback.url, clock=now)
+
+    assert sorted(path.name for path in machine.telemetry.iterdir()) == ["notice", "queue"]
+
+
+def test_a_failure_after_a_run_that_was_refused_alone_is_what_it_is(consenting: Consenting, loopback: Loopback) -> None:
+    runs = record(consenting, "build", "deploy")
+    loopback.script = [answer(400), answer(400), answer(500)]
+
+    report = consenting.deliver(loopback.url, clock=now)
+
+    assert (report.left, report.reason) == (2, "500 from SST_TELEMETRY_URL")
+    assert [request.commands for request in loopback.requests] == [["build", "deploy"], ["deploy"], ["build"]]
+    assert (consenting.state.failures, consenting.state.rejected) == (1, 0)
+    assert names(consenting.machine.queued()) == names(runs)
+
+
+def test_what_is_recorded_while_it_sends_is_sent_too(consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record("build")
+    loopback.script = [recording_another(consenting, [])]
+
+    assert consenting.deliver(loopback.url, now_please=False).left == 0
+
+    assert [request.commands for request in loopback.requests] == [["build"], ["deploy"]]
+
+
+def test_what_cannot_be_tidied_up_keeps_nothing_from_being_sent(
+    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("sst_telemetry.delivery.remove_leftovers", refused)
+    record(consenting, "build")
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+
+def test_a_person_who_asks_waits_for_the_sender_at_work(
+    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(consenting, "build")
+    with ExitStack() as another:
+        another.enter_context(held(consenting.locations.lock, 0))
+        monkeypatch.setattr("sst_core.locks.time.sleep", lambda _: another.close())
+
+        assert consenting.deliver(loopback.url, clock=now).left == 0
+
+
+@pytest.mark.parametrize(("ci", "now_please"), [(None, False), (None, True), ("other", True)])
+def test_but_for_one_in_ci_nobody_waits_for_longer_than_that(
+    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch, ci: str | None, now_please: bool
+) -> None:
+    record(consenting, "build")
+    monkeypatch.setattr("sst_telemetry.delivery.PATIENCE", 0.0)
+
+    with held(consenting.locations.lock, 0):
+        report = Delivery(consenting.consent(ci=ci)).run(now_please=now_please)
+
+    assert (report.left, report.reason) == (1, "another sender is at work")
+    assert not (consenting.machine.telemetry / WAITING_IN_CI).exists()
+
+
+def test_in_ci_it_pauses_for_more_only_once_it_has_sent_and_needs_no_stamp(
+    consenting: Consenting, loopback: Loopback, in_ci: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused_after: list[int] = []
+    sleep = time.sleep
+
+    def noting(seconds: float) -> None:
+        if seconds == PAUSE_IN_CI:
+            paused_after.append(len(loopback.requests))
+        else:
+            sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", noting)
+    consenting.record("build")
+    loopback.script = [recording_another(consenting, [])]
+
+    assert in_ci.run().left == 0
+
+    assert paused_after == [1, 2]
