@@ -94,7 +94,7 @@ def build(context: Context, project: Project, options: Options) -> ProviderResul
     Not given: the environment: it is the process's own, and a tool inherits it. stdout is the provider's here.
     Returns: `ProviderResult`, the tool's exit code, which becomes the command's; or None for a project of another's.
     An exception: is the command's own failure: an `SstError` in its own words and with its own exit code, `SystemExit`
-    with its code, any other with exit code 1.
+    with its code, any other with exit code 1. `typer.Abort`, as a prompt raises it, is the user's no, with exit code 1.
     """
 
 

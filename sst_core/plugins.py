@@ -9,6 +9,8 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from sst_core.consent import CollectingPlugin
 from sst_core.entry_points import Entry, Installed, is_interrupt
 from sst_core.environment import is_set
@@ -304,10 +306,13 @@ def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationErr
 
 @contextmanager
 def _failing(what: str) -> Iterator[None]:
-    """A provider's failure is the command's own, and is told as the provider's. Raises :class:`PluginError`."""
+    """A provider's failure is the command's own, and is told as the provider's. Raises :class:`PluginError`.
+
+    A no of the user's is no failure: `typer.Abort` is a RuntimeError, and goes through.
+    """
     try:
         yield
-    except SstError:
+    except (SstError, typer.Abort):
         raise
     except Exception as error:
         raise PluginError(f"{what}: {type(error).__name__}: {error}") from error

@@ -27,7 +27,8 @@ _PROFILE = re.compile(r"[^\s-]\S*")
 def stage_of(context: Context, project: Project, options: Options) -> str:
     """The stage, for a provider that can't do without: on a terminal the person is asked, once for the project.
 
-    Raises :class:`ConfigurationError` where nobody says it and nobody can be asked.
+    Raises :class:`ConfigurationError` where nobody says it and nobody can be asked, KeyboardInterrupt for Ctrl-C at
+    the question, and `typer.Abort` where what is typed ends there.
     """
     if options.stage is not None:
         return options.stage
@@ -39,7 +40,7 @@ def stage_of(context: Context, project: Project, options: Options) -> str:
     say(f"{name}: a stage is a deployment of the app of its own. Which is yours?")
     answer = ""
     while not _STAGE.fullmatch(answer):
-        answer = typer.prompt("Stage (a letter, then letters, digits and hyphens)", _suggested(), err=True).strip()
+        answer = _asked("Stage (a letter, then letters, digits and hyphens)", _suggested())
     write_private(project.kept_stage, f"{answer}\n".encode())
     say(printable(f"{name}: kept in {project.kept_stage}"))
     return answer
@@ -98,6 +99,17 @@ def _checked(value: str, shape: re.Pattern[str], otherwise: str) -> str:
     if not shape.fullmatch(value):
         raise ConfigurationError(f"{otherwise}, and {value!r} does not.")
     return value
+
+
+def _asked(question: str, suggested: str) -> str:
+    try:
+        return str(typer.prompt(question, suggested, err=True)).strip()
+    except typer.Abort as error:
+        # To Typer, Ctrl-C at a prompt is a no like any other. Our commands end with 130 wherever it is typed.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            typer.echo(err=True)  # off the line of the question
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _suggested() -> str:

@@ -100,6 +100,24 @@ def test_at_a_terminal_the_person_is_asked_once(asking: Machine) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "code", "result"), [("\x03", 130, "interrupt"), ("\x04", 1, "abort")], ids=["Ctrl-C", "Ctrl-D"]
+)
+def test_who_does_not_answer_ends_the_command_and_no_provider_is_blamed(
+    asking: Machine, watcher: Watcher, key: str, code: int, result: str
+) -> None:
+    terminal = asking.terminal("build", env={"SST_TELEMETRY_DISABLED": "1"})
+    terminal.wait_for("hyphens) [")
+    terminal.type(key)
+    screen = terminal.end()
+
+    assert screen.exit_code == code
+    assert watcher.ending() == (("build",), code, result)
+    assert "error" not in screen.text
+    assert screen.text.endswith("\n")
+    assert not (asking.folder / ".sst").exists(), "nothing was chosen"
+
+
+@pytest.mark.parametrize(
     ("typed", "told", "words"),
     [
         (["--stage", "1st"], "", "--stage: a stage has to be a letter, then letters, digits and hyphens, and '1st'"),
