@@ -16,10 +16,12 @@ least.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pluggy
 
+from sst_core.errors import RefusedError
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.project import Detected, Options, Project, ProviderResult
 
@@ -33,6 +35,23 @@ hookimpl = pluggy.HookimplMarker(NAMESPACE)
 CALLED_ONE_BY_ONE = ("on_command_invoked", "on_command_finished", "detect_provider")
 """Notifications and questions. Each implementation is called by itself: one that fails is named on stderr, and the next
 is called. Wrappers are refused, since one could keep the others from being called."""
+
+
+def wraps(implementation: pluggy.HookImpl) -> bool:
+    """Whether it is called around others, in pluggy's new way or its old one."""
+    return implementation.wrapper or implementation.hookwrapper
+
+
+def refuse_what_can_not_be_called(implementation: pluggy.HookImpl, hook: str) -> None:
+    """Raises :class:`RefusedError`."""
+    if wraps(implementation) and hook in CALLED_ONE_BY_ONE:
+        raise RefusedError(f"{hook} is called for each plugin by itself and can't be wrapped")
+    code = getattr(implementation.function, "__code__", None)
+    # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR: to call one of these runs nothing of it.
+    if not wraps(implementation) and isinstance(code, CodeType) and code.co_flags & (0x20 | 0x80 | 0x200):
+        raise RefusedError(f"{hook} is called and not awaited, so it can be neither async nor a generator")
+    if isinstance(implementation.plugin, type) and isinstance(code, CodeType) and code.co_varnames[:1] == ("self",):
+        raise RefusedError("its entry point names a class; it has to name an instance")
 
 
 @hookspec
@@ -88,13 +107,16 @@ def build(context: Context, project: Project, options: Options) -> ProviderResul
     """Build a project.
 
     When: in `build`, after `detect_provider` found whose project it is.
-    Order: that of `on_command_invoked`, up to the first answer that is not None. Wrappers are allowed.
+    Order: the plugin that claimed the project is called, and nobody else's implementation; of several of its own, up to
+    the first answer that is not None. Wrappers are allowed, whoever's, and are called in the order of
+    `on_command_invoked` around it.
     Given: `context`, the run; `project`, its folder, settings and provider; `options`, what stands after `--` and what
     was said of stage, region and profile, on the command line, in the environment or in `sst.toml`.
     Not given: the environment: it is the process's own, and a tool inherits it. stdout is the provider's here.
-    Returns: `ProviderResult`, the tool's exit code, which becomes the command's; or None for a project of another's.
+    Returns: `ProviderResult`, the tool's exit code, which becomes the command's; or None for what it can't do.
     An exception: is the command's own failure: an `SstError` in its own words and with its own exit code, `SystemExit`
     with its code, any other with exit code 1. `typer.Abort`, as a prompt raises it, is the user's no, with exit code 1.
+    A wrapper's own is the command's failure too, with the name of its plugin.
     """
 
 

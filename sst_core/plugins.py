@@ -2,11 +2,10 @@
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,13 +18,16 @@ from sst_core.guarding import kept_apart
 from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
-from sst_core.project import Detected, Options, Project, ProviderResult
+from sst_core.project import Detected, Options, Project, ProviderResult, answer_of, claim_of
 from sst_core.terminal import printable, say
 
 if TYPE_CHECKING:
     import pluggy
 
     from sst_core.declaration import Declaration
+
+
+Answering = Callable[[], ProviderResult | None]
 
 
 class Plugins:
@@ -117,17 +119,20 @@ class Plugins:
         """Tell every plugin, each guarded."""
         self._notify("on_command_finished", {"context": context, "command": command, "outcome": outcome})
 
-    def detect_provider(self, context: Context, root: Path, settings: Mapping[str, Any]) -> list[Detected]:
-        """Every claim to the project. Each plugin is asked, guarded: one that fails claims nothing.
+    def detect_provider(
+        self, context: Context, root: Path, settings: Mapping[str, Any]
+    ) -> list[tuple[Entry, Detected]]:
+        """Every claim to the project, and whose it is. Each plugin is asked, guarded: one that fails claims nothing.
 
         Where none claims it, raises what a plugin has to tell the user in words: :class:`SstError`.
         """
-        claims: list[Detected] = []
+        claims: list[tuple[Entry, Detected]] = []
         words: list[SstError] = []
         for entry, ask in self._each("detect_provider", {"context": context, "root": root, "settings": settings}):
             with self._guarded(entry, "detect_provider"):
                 try:
-                    claims += _claims(ask())
+                    claim = claim_of(ask())
+                    claims += [(entry, claim)] if claim else []
                 except RefusedError:
                     raise
                 except SstError as error:
@@ -136,13 +141,41 @@ class Plugins:
             raise words[0]
         return claims
 
-    def provide(self, action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
-        """Have `project`'s provider do `action`, the name of a first-result hook; None if none answers to it."""
+    def provide(
+        self, provider: Entry, action: str, context: Context, project: Project, options: Options
+    ) -> ProviderResult | None:
+        """Have the plugin that claimed `project` do `action`, the name of a first-result hook; None if it does not.
+
+        Others' implementations are not called, and what wraps the hook is, whoever's it is. Raises
+        :class:`PluginError`, with the name of who failed.
+        """
+        from sst_core.hookspecs import wraps
+
+        arguments = {"context": context, "project": project, "options": options}
+        caller: pluggy.HookCaller = getattr(self._manager.hook, action)
+        called = list(reversed(caller.get_hookimpls()))
+        own = [each for each in called if not wraps(each) and self._owners[each.plugin_name] is provider]
+
+        def answer() -> ProviderResult | None:
+            for implementation in own:
+                found = answer_of(implementation.function(*_handed(implementation, arguments)))
+                if found is not None:
+                    return found
+            return None
+
+        for wrapper in reversed([each for each in called if wraps(each)]):  # the outermost is called first
+            answer = self._wrapped(wrapper, action, _handed(wrapper, arguments), answer)
         with _failing(f"the provider {project.provider} failed in {action}"):
-            result = getattr(self._manager.hook, action)(context=context, project=project, options=options)
-            if not isinstance(result, ProviderResult | None):
-                raise TypeError(f"it answered with {type(result).__name__}, and has to with ProviderResult or None")
-        return result
+            return answer()
+
+    def _wrapped(
+        self, wrapper: "pluggy.HookImpl", action: str, handed: Sequence[object], inner: Answering
+    ) -> Answering:
+        from sst_core.wrapping import wrapped  # most hooks are wrapped by nobody
+
+        entry = self._owners[wrapper.plugin_name]
+        how = self.switching_off(entry)
+        return lambda: wrapped(wrapper, handed, inner, lambda why: f"plugin {entry} failed in {action}: {why}; {how}")
 
     @cached_property
     def _declarations(self) -> "Mapping[Entry, Declaration | ConfigurationError | None]":
@@ -204,31 +237,26 @@ class Plugins:
         if plugin is None or already is not None:
             raise RefusedError(f"it is the same object as '{already}'" if already else "its entry point names None")
         try:
-            with self._noting_what_is_deprecated(entry):
+            with self._telling_what_is_deprecated(entry):
                 self._manager.register(plugin, name=entry.name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             from sst_core.refusals import why_misfit
 
             raise RefusedError(why_misfit(self._manager, plugin)) from error
+        from sst_core.hookspecs import refuse_what_can_not_be_called
+
         for caller in self._manager.get_hookcallers(plugin) or ():
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
-                    _refuse_what_can_not_be_called(implementation, caller.name)
+                    refuse_what_can_not_be_called(implementation, caller.name)
 
-    @contextmanager
-    def _noting_what_is_deprecated(self, entry: Entry) -> Iterator[None]:
-        """To the author who debugs, a line that says who; otherwise a DeprecationWarning, which users do not see."""
+    def _telling_what_is_deprecated(self, entry: Entry) -> AbstractContextManager[None]:
         if not self._show_traceback:
-            yield
-            return
-        import warnings
+            return nullcontext()
+        from sst_core.deprecations import told  # for the author who debugs
 
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield
-        for each in caught:
-            say(f"{self._product.name}: plugin {entry}: {each.message} ({Path(each.filename).name}:{each.lineno})")
+        return told(f"{self._product.name}: plugin {entry}")
 
     def _notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         for entry, tell in self._each(hook, arguments):
@@ -239,7 +267,7 @@ class Plugins:
         """Whose implementations there are, in the order of their calls, and the call of each."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         for implementation in reversed(caller.get_hookimpls()):
-            handed = [arguments[name] for name in implementation.argnames]
+            handed = _handed(implementation, arguments)
             yield self._owners[implementation.plugin_name], partial(implementation.function, *handed)
 
     @contextmanager
@@ -273,26 +301,8 @@ class Plugins:
             say("".join(traceback.format_exception(cause or error)).rstrip())
 
 
-def _claims(answer: object) -> list[Detected]:
-    """What a plugin's answer claims. Raises :class:`RefusedError` for one that is no answer."""
-    if not isinstance(answer, Detected | None):
-        raise RefusedError(f"it answered with {type(answer).__name__}, and has to with Detected or None")
-    return [answer] if answer else []
-
-
-def _refuse_what_can_not_be_called(implementation: "pluggy.HookImpl", hook: str) -> None:
-    """Raises :class:`RefusedError`."""
-    from sst_core.hookspecs import CALLED_ONE_BY_ONE
-
-    wraps = implementation.wrapper or implementation.hookwrapper
-    if wraps and hook in CALLED_ONE_BY_ONE:
-        raise RefusedError(f"{hook} is called for each plugin by itself and can't be wrapped")
-    code = getattr(implementation.function, "__code__", None)
-    # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR: to call one of these runs nothing of it.
-    if not wraps and isinstance(code, CodeType) and code.co_flags & (0x20 | 0x80 | 0x200):
-        raise RefusedError(f"{hook} is called and not awaited, so it can be neither async nor a generator")
-    if isinstance(implementation.plugin, type) and isinstance(code, CodeType) and code.co_varnames[:1] == ("self",):
-        raise RefusedError("its entry point names a class; it has to name an instance")
+def _handed(implementation: "pluggy.HookImpl", arguments: Mapping[str, object]) -> list[object]:
+    return [arguments[name] for name in implementation.argnames]
 
 
 def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationError | None":

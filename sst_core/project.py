@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_core.configuration import read_toml
-from sst_core.errors import ConfigurationError
+from sst_core.errors import ConfigurationError, RefusedError
 from sst_core.product import Product
 from sst_core.records import Record
 
@@ -95,6 +95,20 @@ class ProviderResult(Record):
     """The tool's own, passed on as it is."""
     stacks: tuple[Stack, ...] = ()
     """What `deploy` left and `diff` compared, where the core was asked for it: for `--json` and `--outputs-file`."""
+
+
+def claim_of(found: object) -> Detected | None:
+    """What a plugin claims. Raises :class:`RefusedError` for what is no claim."""
+    if not isinstance(found, Detected | None):
+        raise RefusedError(f"it answered with {type(found).__name__}, and has to with Detected or None")
+    return found
+
+
+def answer_of(found: object) -> ProviderResult | None:
+    """What a provider answered. Raises TypeError for what is no answer."""
+    if not isinstance(found, ProviderResult | None):
+        raise TypeError(f"it answered with {type(found).__name__}, and has to with ProviderResult or None")
+    return found
 
 
 def settings_files(product: Product, folder: Path) -> Iterator[Path]:

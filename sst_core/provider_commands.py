@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sst_core.consent import working_folder
+from sst_core.entry_points import Entry
 from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
 from sst_core.project import Detected, Options, Project, ProviderResult, read_settings
@@ -121,9 +122,9 @@ def diff(
 
 def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
     session: Session = ctx.obj
-    project = _project(session)
+    provider, project = _project(session)
     options = _completed(typed, session, project)
-    result = session.plugins.provide(action, session.context, project, options)
+    result = session.plugins.provide(provider, action, session.context, project, options)
     if result is None:
         raise NoProviderError(f"The provider {project.provider} does not know how to {action} {project.root}.")
     if options.json or options.outputs_file is not None:
@@ -161,7 +162,8 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
         write_outputs(options.outputs_file, result)
 
 
-def _project(session: Session) -> Project:
+def _project(session: Session) -> tuple[Entry, Project]:
+    """The project in this folder, and the plugin that claimed it."""
     folder = working_folder()
     if folder is None:
         raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
@@ -171,20 +173,22 @@ def _project(session: Session) -> Project:
     claims = session.plugins.detect_provider(session.context, root, settings)
     wanted = settings.get("provider")
     if wanted is not None:
-        claims = [claim for claim in claims if claim.provider == wanted]
+        claims = [(entry, claim) for entry, claim in claims if claim.provider == wanted]
         if not claims:
             raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
-    claim = _only(claims, session, root, file if found else None)
-    return Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
+    entry, claim = _only(claims, session, root, file if found else None)
+    return entry, Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
 
 
-def _only(claims: list[Detected], session: Session, root: Path, file: Path | None) -> Detected:
+def _only(
+    claims: list[tuple[Entry, Detected]], session: Session, root: Path, file: Path | None
+) -> tuple[Entry, Detected]:
     name = f"{session.context.product.name}.toml"
     if len(claims) == 1:
         return claims[0]
     if claims:
-        each = ", ".join(f"{claim.provider} ({claim.because})" for claim in claims)
-        line = f'provider = "{claims[0].provider}"'
+        each = ", ".join(f"{claim.provider} ({claim.because})" for _, claim in claims)
+        line = f'provider = "{claims[0][1].provider}"'
         raise NoProviderError(f"More than one provider claims {root}: {each}. Say which in {root / name}: {line}")
     looked = f"{file} names none" if file else f"there is no {name} in {root} or above it"
     raise NoProviderError(

@@ -26,34 +26,32 @@ class Cdk:
         return None if read_own(root / "cdk.json") is None else Detected(NAME, "it has a cdk.json")
 
     @hookimpl
-    def build(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def build(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `cdk synth`."""
         return _run("build", context, project, options)
 
     @hookimpl
-    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Serve the functions on loopback."""
         return _run("start", context, project, options)
 
     @hookimpl
-    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `cdk deploy`."""
         return _run("deploy", context, project, options)
 
     @hookimpl
-    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `cdk destroy`."""
         return _run("remove", context, project, options)
 
     @hookimpl
-    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `cdk diff`."""
         return _run("diff", context, project, options)
 
 
-def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
-    if project.provider != NAME:
-        return None
+def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     from sst_cdk import actions
 
     do = {

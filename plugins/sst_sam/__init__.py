@@ -30,34 +30,32 @@ class Sam:
         return None
 
     @hookimpl
-    def build(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def build(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `sam build`."""
         return _run("build", context, project, options)
 
     @hookimpl
-    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Serve the functions on loopback."""
         return _run("start", context, project, options)
 
     @hookimpl
-    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `sam build` and `sam deploy`."""
         return _run("deploy", context, project, options)
 
     @hookimpl
-    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run `sam delete`."""
         return _run("remove", context, project, options)
 
     @hookimpl
-    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Show the change set that a deployment would execute, and take it away again."""
         return _run("diff", context, project, options)
 
 
-def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
-    if project.provider != NAME:
-        return None
+def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     from sst_sam import actions
 
     do = {

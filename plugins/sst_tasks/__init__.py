@@ -27,34 +27,32 @@ class Tasks:
         return Detected(NAME, "it has [tasks]") if NAME in settings else None
 
     @hookimpl
-    def build(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def build(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run the task `build`."""
         return _run("build", context, project, options)
 
     @hookimpl
-    def start(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def start(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run the task `start`."""
         return _run("start", context, project, options)
 
     @hookimpl
-    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def deploy(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run the task `deploy`."""
         return _run("deploy", context, project, options)
 
     @hookimpl
-    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def remove(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run the task `remove`."""
         return _run("remove", context, project, options)
 
     @hookimpl
-    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult | None:
+    def diff(self, context: Context, project: Project, options: Options) -> ProviderResult:
         """Run the task `diff`."""
         return _run("diff", context, project, options)
 
 
-def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult | None:
-    if project.provider != NAME:
-        return None
+def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     program, *arguments = _task(action, project)
     if options.outputs_file is not None:
         raise ConfigurationError("Only the task itself knows what it gives out. Have it write the file: -- ARGS")

@@ -6,14 +6,14 @@ In each hook it comes before all others and claims nothing, so other plugins see
 import io
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sst_core.hookspecs import hookimpl
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
-from sst_core.project import Options, Project
+from sst_core.project import Options, Project, ProviderResult
 from sst_core.records import Record
 from sst_core.testing.machine import Machine
 
@@ -112,6 +112,10 @@ class _Writer(pickle.Pickler):
         return (Product.at, (value.target,)) if isinstance(value, Product) else NotImplemented
 
 
+_Around = Generator[None, ProviderResult | None, ProviderResult | None]
+"""A provider alone is asked to build: whoever watches is around it."""
+
+
 class _Plugin:
     """What is installed."""
 
@@ -127,25 +131,30 @@ class _Plugin:
     def detect_provider(self, context: Context, root: Path, settings: Mapping[str, Any]) -> None:
         _write(Asked(context, root, settings))
 
-    @hookimpl(tryfirst=True)
-    def build(self, context: Context, project: Project, options: Options) -> None:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def build(self, context: Context, project: Project, options: Options) -> _Around:
         _write(Provided("build", context, project, options))
+        return (yield)
 
-    @hookimpl(tryfirst=True)
-    def start(self, context: Context, project: Project, options: Options) -> None:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def start(self, context: Context, project: Project, options: Options) -> _Around:
         _write(Provided("start", context, project, options))
+        return (yield)
 
-    @hookimpl(tryfirst=True)
-    def deploy(self, context: Context, project: Project, options: Options) -> None:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def deploy(self, context: Context, project: Project, options: Options) -> _Around:
         _write(Provided("deploy", context, project, options))
+        return (yield)
 
-    @hookimpl(tryfirst=True)
-    def remove(self, context: Context, project: Project, options: Options) -> None:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def remove(self, context: Context, project: Project, options: Options) -> _Around:
         _write(Provided("remove", context, project, options))
+        return (yield)
 
-    @hookimpl(tryfirst=True)
-    def diff(self, context: Context, project: Project, options: Options) -> None:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def diff(self, context: Context, project: Project, options: Options) -> _Around:
         _write(Provided("diff", context, project, options))
+        return (yield)
 
 
 def _write(call: Call) -> None:

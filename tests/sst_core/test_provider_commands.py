@@ -18,8 +18,6 @@ def detect_provider(context, root, settings):
 
 @hookimpl
 def build(context, project, options):
-    if project.provider != "{name}":
-        return None
     {body}
 """
 
@@ -217,3 +215,131 @@ def test_a_file_that_goes_away_while_it_is_read_is_said(tmp_path: Path, monkeypa
 
     with pytest.raises(ConfigurationError, match=r"sst\.toml went away while it was read. Try again."):
         read_settings(SST, tmp_path)
+
+
+_BYSTANDER = """
+from sst_core import ProviderResult, hookimpl
+
+@hookimpl{options}
+def build(context, project, options):
+    {body}
+"""
+
+
+def bystander(machine: Machine, body: str, options: str = "", name: str = "bystander") -> None:
+    """A plugin that claims nothing and implements `build`."""
+    machine.install(name, _BYSTANDER.format(options=options, body=body), {"sst.plugins": {name: name}})
+
+
+@pytest.mark.parametrize("body", ["raise KeyError('x')", "return ProviderResult(9)", "raise SystemExit(9)", "return 3"])
+@pytest.mark.parametrize("options", ["", "(tryfirst=True)"])
+def test_who_did_not_claim_the_project_is_not_asked_to_build_it(machine: Machine, body: str, options: str) -> None:
+    machine.project('build = ["sh", "-c", "echo built; exit 4"]')
+    bystander(machine, body, options)
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (4, "built\n", "")
+
+
+def test_what_plugins_are_equal_and_hashed_to_is_their_own(machine: Machine) -> None:
+    odd = "class Odd:\n    def __eq__(self, other): return self is other\n    __hash__ = None\n{}\nplugin = Odd()\n"
+    build = "    @hookimpl\n    def build(self, project): return ProviderResult({})\n"
+    claim = "    @hookimpl\n    def detect_provider(self): return Detected('odd', 'it says so')"
+    names = "from sst_core import Detected, ProviderResult, hookimpl\n"
+    for name, methods in {"odd": build.format(5) + claim, "even": build.format(6)}.items():
+        machine.install(name, names + odd.format(methods), {"sst.plugins": {name: f"{name}:plugin"}})
+
+    assert machine.sst("build").returncode == 5
+
+
+def test_a_provider_may_have_several_implementations_and_the_first_answer_counts(machine: Machine) -> None:
+    more = "return None\n\n@hookimpl(specname='build', trylast=True)\ndef last(): return ProviderResult(12)"
+    provider(machine, "other", more)
+
+    assert machine.sst("build").returncode == 12
+
+
+WRAPPERS = {
+    "new": ("(wrapper=True)", "print('before'); result = yield; print('after'); return result"),
+    "old": ("(hookwrapper=True)", "print('before'); outcome = yield; print('after')"),
+    "of the answer": ("(wrapper=True)", "print('before'); yield; print('after'); return ProviderResult(4)"),
+    "of the answer, old": (
+        "(hookwrapper=True)",
+        "print('before'); outcome = yield; print('after'); outcome.force_result(ProviderResult(4))",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "body"), WRAPPERS.values(), ids=WRAPPERS)
+def test_everybody_may_wrap_what_the_provider_does(machine: Machine, options: str, body: str) -> None:
+    machine.project('build = ["sh", "-c", "echo built; exit 4"]')
+    bystander(machine, body, options)
+
+    run = machine.sst("build", env={"PYTHONUNBUFFERED": "1"})
+
+    assert (run.returncode, run.stdout, run.stderr) == (4, "before\nbuilt\nafter\n", "")
+
+
+def test_wrappers_are_called_in_pluggys_order_and_one_may_catch(machine: Machine) -> None:
+    provider(machine, "other", "raise ValueError('from inside')")
+    inner = "print('{0}')\n    try: return (yield)\n    finally: print('/{0}')"
+    for name, options in {"aa": "", "bb": ", trylast=True", "cc": ", tryfirst=True"}.items():
+        bystander(machine, inner.format(name), f"(wrapper=True{options})", name)
+    catching = "print('dd')\n    try: return (yield)\n    except ValueError as error: print(error)"
+    bystander(machine, catching + "; return ProviderResult(7)", "(wrapper=True)", "dd")
+
+    run = machine.sst("build")
+
+    assert run.stdout.split("\n") == ["cc", "dd", "aa", "bb", "/bb", "/aa", "from inside", "/cc", ""]
+    assert (run.returncode, run.stderr) == (7, "")
+
+
+BROKEN_WRAPPERS = {
+    "before": ("(wrapper=True)", "raise ValueError('x\x1b[2J'); yield", "ValueError: x[2J"),
+    "after": ("(wrapper=True)", "yield; raise KeyError('x')", "KeyError: 'x'"),
+    "instead of the provider's": (
+        "(wrapper=True)",
+        "try: yield\n    except LookupError: raise KeyError('x')",
+        "KeyError: 'x'",
+    ),
+    "old, before": ("(hookwrapper=True)", "raise KeyError('x'); yield", "KeyError: 'x'"),
+    "no yield": ("(wrapper=True)", "return\n    yield", "RuntimeError: it has to yield once"),
+    "yields twice": ("(wrapper=True)", "yield; yield", "RuntimeError: it has to yield once"),
+    "old, yields twice": ("(hookwrapper=True)", "yield; yield", "RuntimeError: it has to yield once"),
+    "answers with something else": (
+        "(wrapper=True)",
+        "yield; return True",
+        "TypeError: it answered with bool, and has to with ProviderResult or None",
+    ),
+}
+
+
+@pytest.mark.parametrize("outer", [False, True], ids=["alone", "with another around it"])
+@pytest.mark.parametrize(("options", "body", "words"), BROKEN_WRAPPERS.values(), ids=BROKEN_WRAPPERS)
+def test_a_wrapper_that_fails_is_named_and_the_provider_is_not(
+    machine: Machine, options: str, body: str, words: str, *, outer: bool
+) -> None:
+    provider(machine, "other", "raise LookupError" if "LookupError" in body else "return ProviderResult(0)")
+    bystander(machine, body, options)
+    if outer:
+        bystander(machine, "return (yield)", "(wrapper=True, tryfirst=True)", "outer")
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"sst: error: plugin 'bystander' (bystander 1.0) failed in build: {words}; "
+        "SST_DISABLE_PLUGINS=bystander switches it off\n"
+    )
+
+
+@pytest.mark.parametrize(("options", "body"), [WRAPPERS["new"], WRAPPERS["old"]], ids=["new", "old"])
+def test_a_providers_failure_stays_its_own_whoever_wraps_it(machine: Machine, options: str, body: str) -> None:
+    provider(machine, "other", "raise ValueError('what went wrong')")
+    bystander(machine, body, options)
+
+    run = machine.sst("build")
+
+    assert run.returncode == 1
+    assert run.stderr == "sst: error: the provider other failed in build: ValueError: what went wrong\n"

@@ -69,8 +69,6 @@ class Make:
         return result or ProviderResult(ExitCode.FAILURE)
 
     def _make(self, target: str, project: Project, options: Options) -> ProviderResult | None:
-        if project.provider != "make":
-            return None
         try:
             make: str = find_tool("make", project, "Get it from your system.")
         except ToolNotFoundError:
