@@ -34,7 +34,7 @@ class CommandTable(TyperGroup):
     session: Session
     entries: dict[str, Entry]
     running: Entry | None = None
-    """Whose command was imported to be run."""
+    """Whose command was imported to be run; of one that runs others, its own."""
     _ignored: list[Entry]
     _listing = False
 
@@ -71,7 +71,7 @@ class CommandTable(TyperGroup):
             if ctx.resilient_parsing:  # completion: a line on stderr would stand in the middle of the prompt
                 return None
             raise
-        self.running = entry
+        self.running = self.running or entry
         origin = Origin.CORE if entry.first_party else Origin.PLUGIN
         observe(command, self.session, (cmd_name,), origin)
         return command

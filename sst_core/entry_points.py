@@ -5,7 +5,7 @@ from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sst_core.errors import RefusedError
+from sst_core.errors import ConfigurationError, RefusedError
 from sst_core.installation import Point, entry_points, normalized
 from sst_core.product import Product
 from sst_core.records import Record
@@ -13,6 +13,9 @@ from sst_core.terminal import printable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackageMetadata
+
+    from sst_core.catalogue import Catalogue
+    from sst_core.declaration import Declaration
 
 
 class Entry(Record):
@@ -76,6 +79,15 @@ class Entry(Record):
             from sst_core.refusals import why_not_imported  # nothing to say of most
 
             raise RefusedError(why_not_imported(self, error)) from error
+
+    def declared(self, catalogue: "Catalogue") -> "Declaration | ConfigurationError | None":
+        """What it says that it collects, or why that can't be read; None if it says nothing."""
+        from sst_core.declaration import read_declaration  # most users have no plugin that could say it
+
+        try:
+            return read_declaration(self.module, catalogue)
+        except ConfigurationError as error:
+            return error
 
     def _said(self, field: str) -> str:
         metadata = self._metadata()

@@ -1,4 +1,4 @@
-"""Keeping what is the command's own from a plugin's code, for as long as that runs."""
+"""Keeping what is the command's own from a plugin's code for as long as that runs, and telling whose a failure was."""
 
 import os
 import sys
@@ -6,6 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
+
+import typer
+
+from sst_core.errors import PluginError, SstError
 
 
 @contextmanager
@@ -53,3 +57,17 @@ def kept_apart() -> Iterator[list[BaseException]]:
     finally:
         (sys.stdout, sys.stderr), (os._exit, os.execv, os.execve), is_over = streams, functions, True
         sys.unraisablehook, threading.excepthook = hooks
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """A provider's failure is the command's own, and is told as the provider's. Raises :class:`PluginError`.
+
+    A no of the user's is no failure: `typer.Abort` is a RuntimeError, and goes through.
+    """
+    try:
+        yield
+    except (SstError, typer.Abort):
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: {type(error).__name__}: {error}") from error

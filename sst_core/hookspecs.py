@@ -60,7 +60,7 @@ def on_command_invoked(context: Context, command: Command) -> None:
 
     When: its arguments have been parsed and its body has not begun. Not for a command line that doesn't parse, nor for
     `--help`, `--version` or shell completion, which load no plugin, nor for `sst plugins`, which loads the product's
-    own alone.
+    own alone. Nor for what a command runs of the program's others in its own process: that is a part of it.
     Order: what is marked `tryfirst`; then the plugins of `sst.telemetry` and those of `sst.plugins`, each from the last
     name to the first; then the product's own; then what is marked `trylast`.
     Given: `context`, the run; `command`, by the names it was registered under.

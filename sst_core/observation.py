@@ -14,7 +14,13 @@ T = TypeVar("T")
 
 
 def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
-    """Run `body` as `command`. Returns and raises what the body does, whatever the plugins do."""
+    """Run `body` as `command`. Returns and raises what the body does, whatever the plugins do.
+
+    What a command runs of the program's others in this process is a part of it: nobody is told of that, and nothing is
+    recorded. The user ran one command, with one end.
+    """
+    if session.plugins.are_told_of_a_command:
+        return body()
     collecting = _consent_to(session.consent, command)
     session.plugins.load(collecting=collecting, only_own=_looks_at_plugins(session, command))
     begun = time.monotonic()

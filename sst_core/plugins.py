@@ -8,13 +8,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from sst_core.consent import CollectingPlugin
 from sst_core.entry_points import Entry, Installed, is_interrupt
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
-from sst_core.guarding import kept_apart
+from sst_core.guarding import failing, kept_apart
 from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
@@ -52,6 +50,9 @@ class Plugins:
         self.commands = tuple(entry for entry in installed.commands if entry.first_party or not self._blocked(entry))
         """The commands that are not blocked. The product's own never are: `telemetry disable` has to stay there."""
         self._owners: dict[str, Entry] = {}
+        self._are_loaded = False
+        self.are_told_of_a_command = False
+        """Whether a command has begun and not ended."""
 
     @property
     def collecting_plugins(self) -> tuple[CollectingPlugin, ...]:
@@ -102,7 +103,15 @@ class Plugins:
         return tuple(caller.name for caller in callers)
 
     def load(self, *, collecting: bool, only_own: bool = False) -> None:
-        """Import and register the plugins; where something collects and may not, the null plugin takes its place."""
+        """Import and register the plugins, once; where something collects and may not, the null plugin takes its place.
+
+        Before a later command of the run, what collects and may no more is taken away.
+        """
+        if self._are_loaded:
+            for entry in () if collecting else self._collecting:
+                self._forget(entry)
+            return
+        self._are_loaded = True
         loaders = [(entry, entry.load) for entry in self._entries]
         loaders += [(entry, self._loader(entry) if collecting else self._null_plugin) for entry in self._collecting]
         if only_own:
@@ -113,11 +122,15 @@ class Plugins:
 
     def on_command_invoked(self, context: Context, command: Command) -> None:
         """Tell every plugin, each guarded."""
+        self.are_told_of_a_command = True
         self._notify("on_command_invoked", {"context": context, "command": command})
 
     def on_command_finished(self, context: Context, command: Command, outcome: Outcome) -> None:
         """Tell every plugin, each guarded."""
-        self._notify("on_command_finished", {"context": context, "command": command, "outcome": outcome})
+        try:
+            self._notify("on_command_finished", {"context": context, "command": command, "outcome": outcome})
+        finally:
+            self.are_told_of_a_command = False
 
     def detect_provider(
         self, context: Context, root: Path, settings: Mapping[str, Any]
@@ -165,7 +178,7 @@ class Plugins:
 
         for wrapper in reversed([each for each in called if wraps(each)]):  # the outermost is called first
             answer = self._wrapped(wrapper, action, _handed(wrapper, arguments), answer)
-        with _failing(f"the provider {project.provider} failed in {action}"):
+        with failing(f"the provider {project.provider} failed in {action}"):
             return answer()
 
     def _wrapped(
@@ -180,7 +193,7 @@ class Plugins:
     @cached_property
     def _declarations(self) -> "Mapping[Entry, Declaration | ConfigurationError | None]":
         """What each collecting plugin of somebody else's says of itself, or why that can't be read."""
-        return {entry: _declared(entry, self._product) for entry in self._collecting if not entry.first_party}
+        return {entry: entry.declared(self._product.catalogue) for entry in self._collecting if not entry.first_party}
 
     def _loader(self, entry: Entry) -> Callable[[], object]:
         wrong = self._declarations.get(entry)
@@ -218,16 +231,19 @@ class Plugins:
 
     def _register(self, entry: Entry, load: Callable[[], object]) -> None:
         with self._guarded(entry, "loading"):
-            owner = self._owners.setdefault(entry.name, entry)
-            if owner is not entry:
-                raise RefusedError(f"{owner} has that name already")
+            if entry.name in self._owners:
+                raise RefusedError(f"{self._owners[entry.name]} has that name already")
+            self._owners[entry.name] = entry
             try:
                 self._take(entry, load())
             except BaseException:
-                # pluggy before 1.7 leaves the hooks that came before a bad one.
-                self._manager.unregister(name=entry.name)
-                del self._owners[entry.name]
+                self._forget(entry)  # pluggy before 1.7 leaves the hooks that came before a bad one
                 raise
+
+    def _forget(self, entry: Entry) -> None:
+        if self._owners.get(entry.name) is entry:
+            self._manager.unregister(name=entry.name)
+            del self._owners[entry.name]
 
     def _take(self, entry: Entry, plugin: object) -> None:
         """Register it. Raises :class:`RefusedError`."""
@@ -303,26 +319,3 @@ class Plugins:
 
 def _handed(implementation: "pluggy.HookImpl", arguments: Mapping[str, object]) -> list[object]:
     return [arguments[name] for name in implementation.argnames]
-
-
-def _declared(entry: Entry, product: Product) -> "Declaration | ConfigurationError | None":
-    from sst_core.declaration import read_declaration  # most users have no such plugin
-
-    try:
-        return read_declaration(entry.module, product.catalogue)
-    except ConfigurationError as error:
-        return error
-
-
-@contextmanager
-def _failing(what: str) -> Iterator[None]:
-    """A provider's failure is the command's own, and is told as the provider's. Raises :class:`PluginError`.
-
-    A no of the user's is no failure: `typer.Abort` is a RuntimeError, and goes through.
-    """
-    try:
-        yield
-    except (SstError, typer.Abort):
-        raise
-    except Exception as error:
-        raise PluginError(f"{what}: {type(error).__name__}: {error}") from error

@@ -218,6 +218,30 @@ def test_what_is_registered_late_and_what_runs_alone_is_recorded_so(machine: Mac
     assert [json.loads(run.read_text())["command"] for run in machine.queued()] == ["plugin", "shop", "buy"]
 
 
+SHELL = """
+import sys
+
+@app.command()
+def shell(ctx: typer.Context):
+    for line in sys.stdin.read().split():
+        ctx.find_root().command.main([line], obj=ctx.obj, standalone_mode=False)
+
+"""
+
+
+def test_a_shell_of_the_programs_own_is_one_run_whatever_is_done_in_it(machine: Machine, program: Write) -> None:
+    program(SHELL + GUARDED)
+    shop = (sys.executable, "-m", "shop")
+    machine.program = Path("shop")
+    assert machine.sst("telemetry", "enable", program=shop).returncode == 0
+
+    ended = machine.sst("-c", f"echo buy telemetry buy | {sys.executable} -m shop shell", program=("sh",))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count("bought\n") == 2
+    assert [json.loads(run.read_text())["command"] for run in machine.queued()] == ["shell"]
+
+
 ALIASES = """
 from typer.core import TyperCommand, TyperGroup
 

@@ -1,11 +1,13 @@
 """How commands end: what the shell gets and what plugins are told agree, in every way there is."""
 
+import json
 import signal
+from collections.abc import Callable
 
 import pytest
 
-from sst_core import SST, Origin
-from sst_core.testing import Invoked, Machine, Watcher
+from sst_core import SST, Consent, Origin
+from sst_core.testing import Finished, Invoked, Machine, Watcher
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -280,3 +282,83 @@ def test_a_crash_says_what_and_how_to_see_where(endings: Machine) -> None:
     assert "SST_DEBUG_PLUGINS=1" in short
     assert "Traceback" in full
     assert "endings.py" in full
+
+
+_INSIDE = """
+import os, typer
+
+def run(ctx: typer.Context, names: list[str]):
+    for name in names:
+        code = ctx.find_root().command.main([name], obj=ctx.obj, standalone_mode=False)
+        print(name, "ended with", code, flush=True)
+    if names[1:] == ["build"]: raise ValueError
+
+group = typer.Typer(add_completion=False)
+
+@group.callback()
+def first(ctx: typer.Context, withdraw: bool = False):
+    run(ctx, ["build"])
+    if withdraw: os.environ["SST_TELEMETRY_DISABLED"] = "1"
+
+@group.command()
+def then(): raise typer.Exit(3)
+"""
+
+
+@pytest.fixture
+def inside(machine: Machine) -> Machine:
+    """A machine with commands that run others, in the same process."""
+    machine.project('build = ["sh", "-c", "echo built; exit 4"]')
+    machine.install("inside", _INSIDE, {"sst.commands": {"run": "inside:run", "group": "inside:group"}})
+    return machine
+
+
+@pytest.fixture
+def recorded(inside: Machine) -> Callable[[], list[str]]:
+    """What of that machine's runs is recorded, by the commands' names; its user has seen the notice."""
+    Consent(SST, inside.environ, inside.folder, ci=None).grant()
+    return lambda: [json.loads(path.read_bytes())["command"] for path in inside.queued()]
+
+
+def test_a_command_that_another_one_runs_is_a_part_of_it(
+    inside: Machine, watcher: Watcher, recorded: Callable[[], list[str]]
+) -> None:
+    run = inside.sst("run", "build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, "built\nbuild ended with 4\n", "")
+    assert watcher.ending() == (("run",), 0, "ok")
+    assert len(watcher.provided) == 1
+    assert recorded() == ["plugin"]
+
+
+def test_a_command_that_fails_after_it_ran_another_is_named(inside: Machine, watcher: Watcher) -> None:
+    run = inside.sst("run", "build", "build")
+
+    assert run.returncode == 1
+    assert run.stdout.count("built\n") == 2
+    assert run.stderr.startswith("sst: error: the command of plugin 'run' (inside 1.0) failed: ValueError")
+    assert watcher.ending() == (("run",), 1, "error")
+
+
+def test_what_runs_before_a_command_is_told_of_by_itself(
+    inside: Machine, watcher: Watcher, recorded: Callable[[], list[str]]
+) -> None:
+    run = inside.sst("group", "then")
+
+    assert (run.returncode, run.stdout, run.stderr) == (3, "built\nbuild ended with 4\n", "")
+    assert [(type(each), each.command.path) for each in watcher.notified] == [
+        (Invoked, ("build",)),
+        (Finished, ("build",)),
+        (Invoked, ("group", "then")),
+        (Finished, ("group", "then")),
+    ]
+    assert sorted(recorded()) == ["build", "plugin"]
+
+
+def test_what_runs_after_consent_was_withdrawn_is_not_recorded(
+    inside: Machine, watcher: Watcher, recorded: Callable[[], list[str]]
+) -> None:
+    assert inside.sst("group", "--withdraw", "then").returncode == 3
+
+    assert [each.command.path for each in watcher.finished] == [("build",), ("group", "then")]
+    assert recorded() == ["build"]
