@@ -1,7 +1,8 @@
 """The hooks: the whole contract between the core and its plugins. `docs/hooks.md` is made of this file.
 
 A plugin takes the arguments that it names and no others, so that arguments can be added without breaking it. An
-argument of its own with a default is never passed, and `**kwargs` stays empty. Arguments are frozen data.
+argument of its own with a default is never passed, and `**kwargs` stays empty. Arguments are frozen data; of what
+`sst.toml` says, each implementation is handed a copy of its own.
 
 All hooks are called in the main thread of the process that runs the command, one after the other, while the command
 waits. What a plugin prints in a notification or a question goes to stderr: stdout is the command's, and may be JSON.

@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -318,4 +319,11 @@ class Plugins:
 
 
 def _handed(implementation: "pluggy.HookImpl", arguments: Mapping[str, object]) -> list[object]:
-    return [arguments[name] for name in implementation.argnames]
+    """What `implementation` names: frozen data, and of the settings, which can't be frozen, a copy of its own."""
+    return [_its_own(arguments[name]) for name in implementation.argnames]
+
+
+def _its_own(argument: object) -> object:
+    if isinstance(argument, Project):
+        return Project(argument.root, argument.provider, deepcopy(argument.settings), argument.settings_file)
+    return deepcopy(argument) if isinstance(argument, Mapping) else argument

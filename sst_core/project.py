@@ -27,7 +27,7 @@ class Project(Record):
     provider: str
     """The one provider that claimed the folder."""
     settings: Mapping[str, Any]
-    """The parsed `sst.toml`, or nothing."""
+    """The parsed `sst.toml`, or nothing. What a plugin does to it, no other sees."""
     settings_file: Path
     """That `sst.toml`, for messages; it may not exist."""
 

@@ -1,5 +1,6 @@
 """Which project a command works on, which provider does it, and what is said where there is none."""
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from sst_core import SST, ConfigurationError
 from sst_core.project import read_settings, settings_files
-from sst_core.testing import Machine, Watcher
+from sst_core.testing import Asked, Machine, Watcher
 
 _PROVIDER = """
 from sst_core import Detected, ProviderResult, hookimpl
@@ -343,3 +344,36 @@ def test_a_providers_failure_stays_its_own_whoever_wraps_it(machine: Machine, op
 
     assert run.returncode == 1
     assert run.stderr == "sst: error: the provider other failed in build: ValueError: what went wrong\n"
+
+
+_MEDDLING = """
+from sst_core import hookimpl
+
+def meddle(settings):
+    settings.pop("provider", None)
+    settings["tasks"]["build"][0] = "false"
+    settings["more"] = True
+
+@hookimpl(tryfirst=True)
+def detect_provider(settings): meddle(settings)
+
+@hookimpl(wrapper=True)
+def build(project):
+    meddle(project.settings)
+    return (yield)
+"""
+
+
+def test_what_a_plugin_does_to_the_settings_is_seen_by_nobody_else(machine: Machine, watcher: Watcher) -> None:
+    file = machine.project('build = ["echo", "built"]')
+    file.write_text(f'provider = "tasks"\n{file.read_text()}')
+    before = tomllib.loads(file.read_text())
+    provider(machine, "other")  # claims it too: the settings decide
+    machine.install("meddling", _MEDDLING, {"sst.plugins": {"meddling": "meddling"}})
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, "built\n", "")
+    asked = next(call for call in watcher.calls if isinstance(call, Asked))
+    assert asked.settings == before
+    assert watcher.provided[0].project.settings == before
