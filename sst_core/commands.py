@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
-from sst_core.entry_points import Entry
+from sst_core.entry_points import Entry, is_interrupt, printable
 from sst_core.errors import PluginError, RefusedError
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
@@ -129,14 +129,10 @@ def say_ignored(session: Session, entries: Iterable[Entry]) -> None:
 def as_command(entry: Entry, session: Session) -> "AnyCommand":
     """The entry's command, imported. Raises :class:`PluginError`."""
     try:
-        app = app_of(entry)
+        command = imported_command(entry)
     except RefusedError as error:
         refusal = session.plugins.refusal(entry, str(error))
         raise PluginError(f"the command of plugin {entry} can't be run: {refusal}") from error.__cause__
-    app.info.name = entry.name
-    app._add_completion = False
-    command = command_of(app)
-    command.name = entry.name
     if entry.first_party:
         program = session.context.product.name
         _fill_in(command, program, f"{program} {entry.name}")
@@ -154,9 +150,22 @@ def _fill_in(command: "AnyCommand", program: str, path: str) -> None:
         _fill_in(child, program, f"{path} {name}")
 
 
-def app_of(entry: Entry) -> typer.Typer:
-    """What the entry names, imported, as a Typer app. Raises :class:`RefusedError`."""
-    target = entry.load()
+def imported_command(entry: Entry) -> "AnyCommand":
+    """What the entry names, imported, as the command that Typer makes of it. Raises :class:`RefusedError`."""
+    app = _app_of(entry.load())
+    app.info.name = entry.name
+    app._add_completion = False
+    try:
+        command = command_of(app)
+    except BaseException as error:  # it reads annotations, and runs what classes and parsers of the plugin's own do
+        if is_interrupt(error):
+            raise
+        raise RefusedError(printable(f"Typer can't make a command of it: {type(error).__name__}")) from error
+    command.name = entry.name
+    return command
+
+
+def _app_of(target: object) -> typer.Typer:
     if isinstance(target, typer.Typer):
         return target
     if not callable(target):

@@ -30,7 +30,7 @@ def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Find
     if too_old:
         yield Finding(too_old, "Install what it requires, or an older version of it.")
     if loading.failed:
-        yield Finding(loading.failed, _advice(product, loading))
+        yield Finding(loading.failed, _advice(product, surveyed, loading))
     if loading.printed:
         first = loading.printed.strip().partition("\n")[0]
         shown = "".join(letter for letter in first if letter.isprintable())[:40]
@@ -54,13 +54,15 @@ def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Find
         yield Finding(f"it uses what is to go: {words}", "Do as it says before the next major version.")
 
 
-def _advice(product: Product, loading: Loading) -> str:
+def _advice(product: Product, surveyed: Surveyed, loading: Loading) -> str:
     if loading.hung:
         return "Do nothing when imported but define: read, connect and wait in the hook or command that needs it."
     if loading.exit_code is not None:
         return "Nothing that runs at import may end the process: neither os._exit nor what crashes in C code."
     refusal = loading.refusal
     assert refusal is not None
+    if surveyed.kind == "commands" and refusal.imported and refusal.kind:  # Typer's, as it made a command of it
+        return "Every parameter of a command has to have a type that Typer knows."
     advice = _advice_for(product, refusal)
     return f"{advice} ({refusal.where})" if refusal.where else advice
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pluggy import PluginValidationError
 
-from sst_core.commands import app_of
+from sst_core.commands import imported_command
 from sst_core.entry_points import Entry, Installed, installed
 from sst_core.errors import PluginError
 from sst_core.plugins import Plugins
@@ -29,13 +29,15 @@ def main(target: str, kind: str, name: str, value: str, report: str) -> None:
     product = Product.at(target)
     entry = _entry(product, kind, name, value)
     plugins = _manager_for(product, kind, entry)
+    imported = False
     try:
         _write(report, step="importing")
         _import(entry, report)
+        imported = True
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", DeprecationWarning)
             if kind == "commands":
-                app_of(entry)
+                imported_command(entry)
             else:
                 plugins.load(collecting=True)
         _write(
@@ -45,7 +47,8 @@ def main(target: str, kind: str, name: str, value: str, report: str) -> None:
             deprecated=[str(warning.message) for warning in warned],
         )
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
-        _write(report, step="refused", **_described(error, f"plugin {entry} failed in loading: "))
+        described = _described(error, f"plugin {entry} failed in loading: ")
+        _write(report, step="refused", imported=imported, **described)
 
 
 def _entry(product: Product, kind: str, name: str, value: str) -> Entry:

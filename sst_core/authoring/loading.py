@@ -30,6 +30,8 @@ class Refusal(Record):
     """File and line of the plugin's own; empty if there is none."""
     missing: str | None
     """The module that could not be imported, or that lacks what was to be imported from it."""
+    imported: bool
+    """Whether it was imported, and failed in what came then."""
 
 
 class Loading(Record):

@@ -95,6 +95,39 @@ def test_a_command_that_cannot_be_imported_is_an_error_with_a_traceback_for_its_
     assert "greeting.py" in debugged.stderr
 
 
+_UNBUILDABLE = """
+import typer
+app = typer.Typer()
+
+class Odd: pass
+
+def function(what: Odd): pass
+
+@app.command()
+def hello(what: Odd): pass
+
+@app.command()
+def other(): pass
+"""
+
+
+@pytest.mark.parametrize("name", ["wave", "greet"])
+def test_a_command_that_typer_can_not_build_is_an_error_that_names_who(machine: Machine, name: str) -> None:
+    machine.install("greeting", _UNBUILDABLE, ENTRIES)
+
+    run = machine.sst(name)
+    debugged = machine.sst(name, env={"SST_DEBUG_PLUGINS": "1"})
+    completed = machine.sst(env={"_SST_COMPLETE": "complete_bash", "COMP_WORDS": f"sst {name} ", "COMP_CWORD": "2"})
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"sst: error: the command of plugin '{name}' (greeting 1.0) can't be run: "
+        f"Typer can't make a command of it: RuntimeError; SST_DISABLE_PLUGINS={name} switches it off\n"
+    )
+    assert "Odd" in debugged.stderr
+    assert completed.stderr == ""
+
+
 def test_a_command_made_for_a_newer_core_says_which(machine: Machine) -> None:
     machine.install("greeting", "from sst_core import Later", ENTRIES)
     assert machine.plugins is not None

@@ -104,15 +104,28 @@ def test_a_plugin_that_hangs_is_ended_and_named(machine: Machine, monkeypatch: p
 def test_a_command_is_examined_too(machine: Machine) -> None:
     machine.install(
         "greeting",
-        "print('hi')\nnothing = 5\ndef greet(): pass",
-        {"sst.commands": {"a": "greeting:greet", "b": "greeting:nothing"}},
+        "print('hi')\nnothing = 5\ndef greet(): pass\ndef odd(what: object): pass\n",
+        {"sst.commands": {"a": "greeting:greet", "b": "greeting:nothing", "c": "greeting:odd"}},
     )
 
-    exit_code, (greet, nothing) = examined(machine, "greeting")
+    exit_code, (greet, nothing, odd) = examined(machine, "greeting")
 
     assert exit_code == 1
     assert [found["what"] for found in greet["findings"]] == ["it prints when it is imported: 'hi'"]
     assert "neither a Typer app nor a function" in nothing["findings"][0]["what"]
+    assert odd["findings"][0]["what"].startswith("RuntimeError: Type not yet supported: <class 'object'>")
+    assert odd["findings"][0]["advice"] == "Every parameter of a command has to have a type that Typer knows."
+
+
+def test_a_command_that_can_not_be_imported_has_its_own_advice(machine: Machine) -> None:
+    machine.install("greeting", "raise ValueError('because')", {"sst.commands": {"a": "greeting:greet"}})
+
+    exit_code, (told,) = examined(machine, "greeting")
+
+    assert exit_code == 1
+    (found,) = told["findings"]
+    assert found["what"] == "ValueError: because"
+    assert found["advice"].startswith("Do nothing when imported but define. (")
 
 
 def test_what_it_requires_and_is_not_there_is_wrong(machine: Machine) -> None:
