@@ -19,7 +19,7 @@ from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins
 from sst_core.product import Product
 from sst_core.startup import uncollected
-from sst_core.terminal import output, printable, say
+from sst_core.terminal import output, printable_lines, say
 
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -48,7 +48,7 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
         raise
     except SstError as error:
-        say("\n".join(map(printable, f"{product.name}: error: {error}".split("\n"))))
+        say(f"{product.name}: error: {printable_lines(str(error))}")
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
@@ -108,7 +108,7 @@ def _root_options(product: Product) -> Callable[[bool], None]:
 
 
 def _report_crash(product: Product, error: Exception, running: tuple[Session, Entry] | None) -> None:
-    what = f"{type(error).__name__}: {error}"
+    what = f"{type(error).__name__}: {printable_lines(str(error))}"
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
     if running is not None and not running[1].first_party:
         session, entry = running

@@ -12,11 +12,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
-from sst_core.entry_points import Entry, is_interrupt, printable
+from sst_core.entry_points import Entry, is_interrupt
 from sst_core.errors import PluginError, RefusedError
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
-from sst_core.terminal import say
+from sst_core.terminal import printable, say
 
 if TYPE_CHECKING:
     # Typer has vendored Click since 0.26 and exports neither of these; a group's `commands` is made of the first.

@@ -37,7 +37,7 @@ class Entry(Record):
     @property
     def distribution(self) -> str:
         """The name of the distribution that brought it. Reads a file: only for messages and lists."""
-        return self._said("Name") or self.point.distribution_name
+        return self._said("Name") or printable(self.point.distribution_name)
 
     @property
     def version(self) -> str:

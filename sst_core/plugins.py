@@ -89,7 +89,8 @@ class Plugins:
         """`why` and what else there is to say of a plugin that was not taken: that it is made for a newer core."""
         from sst_core.refusals import what_is_too_old
 
-        return "; ".join(filter(None, (why, what_is_too_old(entry, self._product), self.switching_off(entry))))
+        words = (why, what_is_too_old(entry, self._product), self.switching_off(entry))
+        return printable("; ".join(filter(None, words)))
 
     def why_blocked(self, entry: Entry) -> str:
         """Which variable switches the plugin off; empty if none does."""
@@ -179,7 +180,7 @@ class Plugins:
 
         for wrapper in reversed([each for each in called if wraps(each)]):  # the outermost is called first
             answer = self._wrapped(wrapper, action, _handed(wrapper, arguments), answer)
-        with failing(f"the provider {project.provider} failed in {action}"):
+        with failing(f"the provider {printable(project.provider)} failed in {action}"):
             return answer()
 
     def _wrapped(
@@ -307,11 +308,11 @@ class Plugins:
         if self._strict:
             what = str(error) if isinstance(error, RefusedError) else traceback.format_exception_only(error)[-1].strip()
             cause = error.__cause__ if isinstance(error, RefusedError) else None
-            raise PluginError(f"plugin {entry} failed in {where}: {what}") from (cause or error)
+            raise PluginError(printable(f"plugin {entry} failed in {where}: {what}")) from (cause or error)
         if entry in self._collecting and entry.first_party and not self._show_traceback:
             return  # a user's build is never the place to read about telemetry's own failures
         # Only the core's own words: the text of a plugin's exception may hold anything.
-        why = str(error) if isinstance(error, RefusedError) else printable(type(error).__name__)
+        why = str(error) if isinstance(error, RefusedError) else type(error).__name__
         say(f"{self._product.name}: plugin {entry} failed in {where}: {self.refusal(entry, why)}")
         if self._show_traceback:
             cause = error.__cause__ if isinstance(error, RefusedError) else None

@@ -101,6 +101,8 @@ def claim_of(found: object) -> Detected | None:
     """What a plugin claims. Raises :class:`RefusedError` for what is no claim."""
     if not isinstance(found, Detected | None):
         raise RefusedError(f"it answered with {type(found).__name__}, and has to with Detected or None")
+    if found is not None and not (isinstance(found.provider, str) and isinstance(found.because, str)):
+        raise RefusedError("its claim has to say provider and because in words")
     return found
 
 

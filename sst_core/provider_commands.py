@@ -11,7 +11,7 @@ from sst_core.entry_points import Entry
 from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
 from sst_core.project import Detected, Options, Project, ProviderResult, read_settings
-from sst_core.terminal import output
+from sst_core.terminal import output, printable
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Handed to the tool as they are.", show_default=False)
@@ -126,7 +126,8 @@ def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
     options = _completed(typed, session, project)
     result = session.plugins.provide(provider, action, session.context, project, options)
     if result is None:
-        raise NoProviderError(f"The provider {project.provider} does not know how to {action} {project.root}.")
+        name = printable(project.provider)
+        raise NoProviderError(f"The provider {name} does not know how to {action} {project.root}.")
     if options.json or options.outputs_file is not None:
         _hand_out(action, session, project, options, result)
     raise typer.Exit(result.exit_code)
@@ -187,13 +188,14 @@ def _only(
     if len(claims) == 1:
         return claims[0]
     if claims:
-        each = ", ".join(f"{claim.provider} ({claim.because})" for _, claim in claims)
-        line = f'provider = "{claims[0][1].provider}"'
+        each = ", ".join(printable(f"{claim.provider} ({claim.because})") for _, claim in claims)
+        line = printable(f'provider = "{claims[0][1].provider}"')
         raise NoProviderError(f"More than one provider claims {root}: {each}. Say which in {root / name}: {line}")
+    known = ", ".join(map(printable, session.plugins.names))
     looked = f"{file} names none" if file else f"there is no {name} in {root} or above it"
     raise NoProviderError(
         f"Nothing here says how to build the app: {looked}, "
-        f"and none of these plugins knows the folder: {', '.join(session.plugins.names) or 'none is installed'}.\n"
+        f"and none of these plugins knows the folder: {known or 'none is installed'}.\n"
         f"Put this into {root / name}, with your own command:\n\n"
         f"    [tasks]\n"
         f'    build = ["python", "build.py"]\n'

@@ -60,7 +60,7 @@ def what_is_too_old(entry: Entry, product: Product) -> str:
     for requirement in entry.requirements:
         words = re.match(r"\s*([\w.-]+)", requirement)
         version = versions.get(normalized(words[1])) if words else None
-        for least in re.findall(r"(?:>=|~=|==|>)\s*([\d.]*\d)", requirement.partition(";")[0]):
+        for least in re.findall(r"(?:>=|~=|==|>)\s*(\d{1,9}(?:\.\d{1,9})*)", requirement.partition(";")[0]):
             if version is not None and _numbers(version) < _numbers(least):
                 return printable(f"it requires {requirement.partition(';')[0].strip()}, and this is {version}")
     return ""

@@ -10,14 +10,18 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+def printable_lines(text: str) -> str:
+    """As :func:`printable`, with the lines that there are."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def output(text: str) -> None:
     """Print on stdout what a command was asked for, so that any stdout can take it and no terminal is steered by it.
 
     Raises OSError where it can't be written.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    lines = "\n".join(map(printable, text.split("\n")))
-    print(lines.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    print(printable_lines(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def say(message: str) -> bool:

@@ -10,9 +10,9 @@ from typing import cast
 import pluggy
 import typer
 
-from sst_core.entry_points import printable
 from sst_core.errors import PluginError, SstError
 from sst_core.project import ProviderResult, answer_of
+from sst_core.terminal import printable
 
 
 def wrapped(

@@ -574,10 +574,12 @@ REQUIRED = {
     "sst<0.0.1": None,
     "sst": None,
     "other>=99": None,
+    "sst>=" + "9" * 5000: ", and this is ",
+    "sst>=0." + "0" * 5000 + "1": None,
 }
 
 
-@pytest.mark.parametrize(("requirement", "words"), REQUIRED.items(), ids=REQUIRED)
+@pytest.mark.parametrize(("requirement", "words"), REQUIRED.items(), ids=[each[:20] for each in REQUIRED])
 def test_a_plugin_made_for_a_newer_core_says_which(machine: Machine, requirement: str, words: str | None) -> None:
     machine.project('build = ["true"]')
     code = "@hookimpl\ndef on_command_invoked(context): context.later"
@@ -611,6 +613,68 @@ def test_a_name_that_would_steer_the_terminal_does_not(machine: Machine) -> None
     assert r"plugin 'ro gue\x1b[2J' (rogue_dist 2.5)" in line
     assert "SST_DISABLE_PLUGINS=rogue_dist switches it off" in line
     assert machine.sst("build", env={"SST_DISABLE_PLUGINS": "rogue_dist"}).stderr == ""
+
+
+_CLS = r"od\x1b[2Jd"
+STEERING = {
+    "what its answer is called": (
+        "",
+        f"return type('{_CLS}', (), {{}})()",
+        f"it answered with {_CLS}, and has to",
+    ),
+    "what it tells in words": (
+        "",
+        f"raise PluginError('{_CLS}\\nin two lines')",
+        f"error: {_CLS}\nin two lines\n",
+    ),
+    "what it claims": (
+        "",
+        f"return Detected('{_CLS}', 'a\\nb')",
+        f"The provider {_CLS} does not know how to build",
+    ),
+    "one of two claims": (
+        'build = ["true"]',
+        f"return Detected('{_CLS}', 'a\\nb')",
+        rf": {_CLS} (a\nb), tasks (it has [tasks]). ",
+    ),
+    "a claim that is none": ("", "return Detected(1, None)", "its claim has to say provider and because in words"),
+    "what a provider is called that fails": (
+        "",
+        f"return Detected('{_CLS}', 'a')\n@hookimpl\ndef build(): raise ValueError('{_CLS}')",
+        f"the provider {_CLS} failed in build: ValueError: {_CLS}\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "body", "words"), STEERING.values(), ids=STEERING)
+def test_what_a_plugin_says_does_not_steer_the_terminal(machine: Machine, task: str, body: str, words: str) -> None:
+    if task:
+        machine.project(task)
+    install(machine, f"from sst_core import Detected\n@hookimpl\ndef detect_provider(): {body}")
+
+    run = machine.sst("build")
+
+    assert run.returncode != 0
+    assert "\x1b" not in run.stderr
+    assert words in run.stderr
+
+
+def test_names_do_not_steer_it_where_they_are_listed_or_compared(machine: Machine) -> None:
+    install(machine, "", name="rogue")
+    assert machine.plugins is not None
+    points = machine.plugins / "rogue_dist-2.5.dist-info" / "entry_points.txt"
+    points.write_text(
+        "[sst.plugins]\na\x1b[2J = rogue_dist\nb\x1b[2J = rogue_dist\n[sst.commands]\nrogue = rogue_dist:x\n"
+    )
+
+    run = machine.sst("build")
+    strict = machine.sst("build", env={"SST_STRICT_PLUGINS": "1"})
+    crashed = machine.sst("rogue")
+
+    assert r"plugin 'b\x1b[2J' (rogue_dist 2.5) failed in loading: it is the same object as 'a\x1b[2J';" in run.stderr
+    assert "knows the folder: " in run.stderr
+    assert r"a\x1b[2J" in run.stderr.partition("knows the folder: ")[2]
+    assert "\x1b" not in run.stderr + strict.stderr + crashed.stderr
 
 
 def test_a_hook_that_another_core_may_have_is_no_error_where_its_author_says_so(

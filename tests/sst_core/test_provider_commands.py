@@ -297,7 +297,7 @@ def test_wrappers_are_called_in_pluggys_order_and_one_may_catch(machine: Machine
 
 
 BROKEN_WRAPPERS = {
-    "before": ("(wrapper=True)", "raise ValueError('x\x1b[2J'); yield", "ValueError: x[2J"),
+    "before": ("(wrapper=True)", "raise ValueError('x\x1b[2J'); yield", r"ValueError: x\x1b[2J"),
     "after": ("(wrapper=True)", "yield; raise KeyError('x')", "KeyError: 'x'"),
     "instead of the provider's": (
         "(wrapper=True)",
