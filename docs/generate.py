@@ -3,13 +3,14 @@
 A block stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
 
+import ast
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from contract import api, handed, hooks, testing_api
+from contract import api, described, handed, hooks, parsed, testing_api
 from sst_core import SST, Consent, Field, Moment, notice_text
 from walking import helps
 
@@ -88,6 +89,23 @@ def commands() -> str:
     )
 
 
+def exit_codes() -> str:
+    """Those of the core itself, and those that it passes on."""
+    (found,) = [each for each in parsed("errors").body if isinstance(each, ast.ClassDef) and each.name == "ExitCode"]
+    meanings = {
+        ast.unparse(statement.value): says
+        for statement, says in described(found.body)
+        if isinstance(statement, ast.Assign)
+    }
+    signalled = "Signal N ended it, or the tool that did the work: 129 is a hang-up, 137 SIGKILL, 143 SIGTERM."
+    rows = [
+        *meanings.items(),
+        ("128 + N", signalled),
+        ("other", "The project's own tool, or a plugin, ended with it."),
+    ]
+    return "\n".join(["| exit code | meaning |", "|---:|---|", *(f"| {code} | {says} |" for code, says in rows)])
+
+
 def _asked(arguments: Sequence[str]) -> str:
     environ = {"COLUMNS": "80", "TERM": "dumb", "SST_NO_PLUGINS": "1", "HOME": "/nowhere"}
     program = Path(sys.executable).with_name("sst")
@@ -109,6 +127,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
         notice,
         anonymity,
         commands,
+        exit_codes,
         hooks,
         handed,
         api,

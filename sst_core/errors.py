@@ -1,13 +1,5 @@
 """The errors a user can meet, and the exit codes they end with.
 
-    SstError                 exit 1   anything that went wrong
-    ├── ConfigurationError   exit 2   a file that decides something can't be read, parsed or trusted
-    ├── NoProviderError      exit 2   nothing here says how to build, or two plugins say so
-    ├── AdoptionError        exit 2   a program that adopts the core can't: its author is told why
-    ├── PluginError          exit 1   a plugin that a command needs does not work
-    ├── ToolNotFoundError    exit 127 the tool that should do the work is not installed (sst_core.processes)
-    └── CatalogueError       exit 1   a value that may not be recorded (sst_core.catalogue)
-
 A message says what happened, where, and what to do next, in that order.
 """
 
@@ -15,14 +7,19 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Every exit code the core itself ends with. A tool that a provider runs passes its own through."""
+    """Every exit code the core itself ends with: the table in `docs/commands.md` is made of them.
+
+    A tool that a provider runs passes its own through, and a signal that ended it becomes 128 + its number.
+    """
 
     OK = 0
+    """Done."""
     FAILURE = 1
+    """It failed; the reason is on stderr."""
     USAGE = 2
     """The command line or a configuration file is wrong; nothing was done."""
     NOT_FOUND = 127
-    """The tool that should do the work is not installed."""
+    """The program that should do the work can't be run."""
     INTERRUPT = 130
     """Ctrl-C."""
 

@@ -3,14 +3,14 @@
 import json as json_format
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from sst_core import Session, SstError, is_terminal, output, say
+from sst_core import ExitCode, Session, SstError, is_terminal, output, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -141,11 +141,8 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
             report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
-    if json:
-        output(json_format.dumps({"left": report.left, "reason": report.reason}))
-    else:
-        output(f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send.")
-    raise typer.Exit(1 if report.left else 0)
+    words = f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send."
+    _print_result({"left": report.left, "reason": report.reason}, words, json, failed=report.left > 0)
 
 
 def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
@@ -186,8 +183,16 @@ def _print_preview(session: Session, name: str, json: bool) -> None:
 
 
 def _print_forgotten(forgotten: forgetting.Forgotten, json: bool) -> None:
-    output(json_format.dumps(forgotten.as_json()) if json else forgotten.what)
-    raise typer.Exit(1 if forgotten.pending else 0)
+    _print_result(forgotten.as_json(), forgotten.what, json, failed=forgotten.pending > 0)
+
+
+def _print_result(values: Mapping[str, object], words: str, json: bool, *, failed: bool) -> None:
+    """Print what became of a request. A failure is an error in these words; with JSON, the JSON and its exit code."""
+    if failed and not json:
+        raise SstError(words)
+    output(json_format.dumps(values) if json else words)
+    if failed:
+        raise typer.Exit(ExitCode.FAILURE)
 
 
 def _print_status(session: Session, json: bool) -> None:

@@ -1,8 +1,4 @@
-"""`sst plugins …`: what is installed and what became of it, what is wrong with it, and a new one.
-
-Exit codes: 0 done, and nothing is wrong; 1 `doctor` found something wrong; 2 the command line is wrong, and nothing was
-done: no plugin is called so, or the new one can't be.
-"""
+"""`sst plugins …`: what is installed and what became of it, what is wrong with it, and a new one."""
 
 import json as json_format
 import os
