@@ -122,7 +122,7 @@ def diff(
 
 def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
     session: Session = ctx.obj
-    provider, project = _project(session)
+    provider, project = _project(session, action)
     options = _completed(typed, session, project)
     result = session.plugins.provide(provider, action, session.context, project, options)
     if result is None:
@@ -163,7 +163,7 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
         write_outputs(options.outputs_file, result)
 
 
-def _project(session: Session) -> tuple[Entry, Project]:
+def _project(session: Session, action: str) -> tuple[Entry, Project]:
     """The project in this folder, and the plugin that claimed it."""
     folder = working_folder()
     if folder is None:
@@ -177,12 +177,12 @@ def _project(session: Session) -> tuple[Entry, Project]:
         claims = [(entry, claim) for entry, claim in claims if claim.provider == wanted]
         if not claims:
             raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
-    entry, claim = _only(claims, session, root, file if found else None)
+    entry, claim = _only(claims, session, action, root, file if found else None)
     return entry, Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
 
 
 def _only(
-    claims: list[tuple[Entry, Detected]], session: Session, root: Path, file: Path | None
+    claims: list[tuple[Entry, Detected]], session: Session, action: str, root: Path, file: Path | None
 ) -> tuple[Entry, Detected]:
     name = f"{session.context.product.name}.toml"
     if len(claims) == 1:
@@ -191,13 +191,13 @@ def _only(
         each = ", ".join(printable(f"{claim.provider} ({claim.because})") for _, claim in claims)
         line = printable(f'provider = "{claims[0][1].provider}"')
         raise NoProviderError(f"More than one provider claims {root}: {each}. Say which in {root / name}: {line}")
-    known = ", ".join(map(printable, session.plugins.names))
     looked = f"{file} names none" if file else f"there is no {name} in {root} or above it"
+    asked = [plugin for plugin in session.plugins.names if "detect_provider" in session.plugins.hooks_of(plugin)]
+    known = ", ".join(map(printable, asked))
     raise NoProviderError(
-        f"Nothing here says how to build the app: {looked}, "
+        f"Nothing here says how to {action} the app: {looked}, "
         f"and none of these plugins knows the folder: {known or 'none is installed'}.\n"
         f"Put this into {root / name}, with your own command:\n\n"
         f"    [tasks]\n"
-        f'    build = ["python", "build.py"]\n'
-        f'    start = ["python", "app.py"]'
+        f'    {action} = ["python", "{action}.py"]'
     )

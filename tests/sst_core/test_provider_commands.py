@@ -33,9 +33,21 @@ def test_nothing_that_knows_the_folder_is_an_error_with_the_lines_that_help(mach
     assert run.returncode == 2
     assert run.stderr.startswith("sst: error: Nothing here says how to build the app: there is no sst.toml in ")
     assert str(machine.folder) in run.stderr
-    assert "tasks" in run.stderr
-    assert run.stderr.endswith('    [tasks]\n    build = ["python", "build.py"]\n    start = ["python", "app.py"]\n')
+    assert run.stderr.endswith('    [tasks]\n    build = ["python", "build.py"]\n')
     assert watcher.ending() == (("build",), 2, "error")
+
+
+@pytest.mark.parametrize("command", ["start", "deploy", "remove", "diff"])
+def test_what_is_missing_is_what_the_command_needs(machine: Machine, command: str) -> None:
+    machine.environ |= {"SST_TELEMETRY_URL": "http://127.0.0.1:9/events"}
+    machine.sst("telemetry", "enable")
+
+    told = machine.sst(command).stderr
+
+    assert f"Nothing here says how to {command} the app: " in told
+    asked = told.partition("knows the folder: ")[2].partition(".\n")[0].split(", ")
+    assert {*asked} == {"tasks", "sam", "cdk"}, "what is no provider could know of no folder"
+    assert told.endswith(f'    [tasks]\n    {command} = ["python", "{command}.py"]\n')
 
 
 def test_the_lines_that_help_do_help(machine: Machine) -> None:
