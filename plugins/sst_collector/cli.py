@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
+from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
 from sst_core import Session, is_terminal, output, say
 
@@ -181,9 +181,7 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
     site_key: SITE_KEY = None,
     snapshot_every: SNAPSHOT_EVERY = 3600,
     warehouse: WAREHOUSE = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Print JSON, for scripts.")
-    ] = False,
+    as_json: JSON = False,
 ) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
@@ -210,7 +208,9 @@ def _print_findings(findings: "list[Finding]") -> None:
 
 
 @app.command()
-def move(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None) -> None:
+def move(
+    ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None, as_json: JSON = False
+) -> None:
     """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
 
     The collector has to be stopped. What is there is compared with what was here, and only then is the file put aside.
@@ -227,7 +227,8 @@ def move(ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: P
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
         from sst_collector import moving
-    output(moving.move(data, address, served_product(session, product).catalogue, _tell_a_person))
+    moved = moving.move(data, address, served_product(session, product).catalogue, _tell_a_person)
+    output(json.dumps(moved.as_json()) if as_json else moved.as_text())
 
 
 def _tell_a_person(how_far: str) -> None:

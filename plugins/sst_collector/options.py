@@ -24,6 +24,7 @@ PRODUCT = Annotated[
         help="The program whose collector this is, if it is another: what `adopt` returned, or its Product.",
     ),
 ]
+JSON = Annotated[bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Print JSON, for scripts.")]
 
 
 def served_product(session: Session, target: str | None) -> Product:

@@ -3,6 +3,7 @@
 Both read the published snapshot, a file that is replaced whole: the server may run, and its database is not opened.
 """
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sst_collector.data_folder import DataFolder
-from sst_collector.options import DATA, PRODUCT, explaining_what_is_missing, served_product
+from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
 from sst_core import ConfigurationError, Product, SstError, output
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
     data: DATA,
     product: PRODUCT = None,
+    as_json: JSON = False,
 ) -> None:
     """Write what is published as a static site: pages, CSV and JSON, and a manifest of digests.
 
@@ -40,14 +42,15 @@ def export(
     """
     served = served_product(ctx.obj, product)
     with explaining_what_is_missing(ctx.obj):
-        from sst_collector.exporting import write_site
+        from sst_collector.exporting import MANIFEST, write_site
 
         site = _published(data, served)
     try:
         write_site(site, folder)
     except OSError as error:
         raise SstError(f"The site can't be written to {folder}: {error.strerror}. Name another folder.") from None
-    output(str(folder / "index.html"))
+    index = str(folder / "index.html")
+    output(json.dumps({"index": index, "manifest": str(folder / MANIFEST)}) if as_json else index)
 
 
 def stats(

@@ -7,7 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_core import Consent, Locations, Source, SstError, held_if_free, is_terminal, notice_text, printable, say
+from sst_core import (
+    ConfigurationError,
+    Consent,
+    Locations,
+    Source,
+    SstError,
+    held_if_free,
+    is_terminal,
+    notice_text,
+    printable,
+    say,
+)
 from sst_telemetry.forget import pending_count
 from sst_telemetry.leftovers import delete, remove_leftovers
 from sst_telemetry.queue import SET_ASIDE, Queue
@@ -24,6 +35,8 @@ class Change:
     """What turns telemetry off apart from the user's own choice."""
     what: str
     """What was done, in a sentence."""
+    pending_forget: int
+    """Ids that `forget` has still to ask for: the only ones that `disable` leaves."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
@@ -33,6 +46,8 @@ class Change:
             "still_off": [
                 {"name": source.name, "value": source.value, "where": source.where} for source in self.still_off
             ],
+            "what": self.what,
+            "pending_forget": self.pending_forget,
         }
 
     def as_text(self) -> str:
@@ -58,7 +73,8 @@ def enable(consent: Consent) -> Change:
         what = "Telemetry is on." if changed else "Telemetry was on already."
     else:
         what = "Your choice is saved, but telemetry stays off." if changed else "Telemetry stays off, and not by you."
-    return Change(changed, decision.enabled, tuple(source for source in decision.sources if source.off), what)
+    off = tuple(source for source in decision.sources if source.off)
+    return Change(changed, decision.enabled, off, what, _pending(consent))
 
 
 def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
@@ -91,10 +107,10 @@ def disable(consent: Consent) -> Change:
         )
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
-    pending = pending_count(consent.locations)
+    pending = _pending(consent)
     if pending:
         what += f" Kept are {pending} ids for which `{consent.product.telemetry} forget` has still to ask."
-    return Change(changed, False, off, what)
+    return Change(changed, False, off, what, pending)
 
 
 def _withdraw(consent: Consent, *, saved: bool) -> bool:
@@ -122,7 +138,14 @@ def choose_for_project(consent: Consent, enabled: bool) -> Change:
     holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
     what = f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
     what += f" Here, telemetry is {'on' if decision.enabled else 'off'}."
-    return Change(changed, decision.enabled, off, what)
+    return Change(changed, decision.enabled, off, what, _pending(consent))
+
+
+def _pending(consent: Consent) -> int:
+    try:
+        return pending_count(consent.locations)
+    except (ConfigurationError, OSError):  # a project's choice needs no home folder
+        return 0
 
 
 def purge(consent: Consent) -> int:

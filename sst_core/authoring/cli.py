@@ -91,6 +91,7 @@ def doctor(
 def new(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the package and its folder, such as sst-hello.")],
+    json: Json = False,
 ) -> None:
     """Write a complete package into ./NAME: a hook, a command, their tests, a README. Overwrites nothing.
 
@@ -103,6 +104,9 @@ def new(
         files = write_package(package)
     except NotPossibleError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
+    if json:
+        typer.echo(json_format.dumps({"folder": str(package.folder), "files": files}, indent=2))
+        return
     for file in files:
         output(str(file))
     _print_indented(f"\nNext: cd {package.folder} && python -m pip install -e . 'sst[testing]' && python -m pytest", "")

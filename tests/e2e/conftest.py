@@ -1,9 +1,26 @@
-"""What the tests of the whole say at their end."""
+"""The help of every command, for what has to be so of each; and what the tests of the whole say at their end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
+
+import walking
+from sst_core.testing.machine import new_machine
+
+
+@pytest.fixture(scope="package")
+def helps(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Of every command, such as `sst telemetry`, in a pipe of 80 columns."""
+    machine = new_machine(tmp_path_factory.mktemp("helps"))
+    machine.environ["COLUMNS"] = "80"
+
+    def ask(arguments: Sequence[str]) -> str:
+        ended = machine.sst(*arguments)
+        assert (ended.returncode, ended.stderr) == (0, ""), arguments
+        return ended.stdout
+
+    return {" ".join(("sst", *path)): text for path, text in walking.helps(ask)}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

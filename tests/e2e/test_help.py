@@ -1,18 +1,15 @@
 """What every command says of itself, found by walking from the top: 80 columns of plain text wherever it is read, with
 an example that works."""
 
-import json
 import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pytest
 
-import walking
 from sst_core.testing import PATIENCE, Machine
-from sst_core.testing.machine import new_machine
 
 WIDTH = 80
 ESCAPE = "\x1b"
@@ -23,20 +20,6 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 TASKS = [f'{name} = ["true"]' for name in ("build", "start", "deploy", "remove", "diff")]
 _EXAMPLE = re.compile(r"^  Example:(.*(?:\n    .*)*)", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def helps(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Of every command, such as `sst telemetry`, in a pipe."""
-    machine = new_machine(tmp_path_factory.mktemp("helps"))
-    machine.environ["COLUMNS"] = str(WIDTH)
-
-    def ask(arguments: Sequence[str]) -> str:
-        ended = machine.sst(*arguments)
-        assert (ended.returncode, ended.stderr) == (0, ""), arguments
-        return ended.stdout
-
-    return {" ".join(("sst", *path)): text for path, text in walking.helps(ask)}
 
 
 @pytest.fixture
@@ -96,15 +79,6 @@ def test_a_mistake_is_told_in_plain_text_with_where_to_read_on(
         assert f"{path} --help' for help." in run.stderr
 
 
-@pytest.mark.parametrize("arguments", ["deploy", "diff", "remove", "collector stats --data nowhere"])
-def test_an_error_of_a_command_that_prints_json_leaves_stdout_empty(machine: Machine, arguments: str) -> None:
-    run = machine.sst(*arguments.split(), "--json")
-
-    assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("sst: error: ")
-    assert ESCAPE not in run.stderr
-
-
 COLLECTOR = "sst collector"
 
 
@@ -156,12 +130,3 @@ def test_long_work_says_how_long_on_a_terminal_and_nothing_in_a_pipe(machine: Ma
 
     assert (piped.returncode, piped.stderr, piped.stdout) == (0, "", "Nothing is left to send.\n")
     assert screen.text == f"Sending what is queued, for 60 seconds at most.\n{piped.stdout}"
-
-
-def test_the_collectors_doctor_answers_scripts(machine: Machine) -> None:
-    run = machine.sst("collector", "doctor", "--data", "nowhere", "--json")
-
-    assert (run.returncode, run.stderr) == (1, "")
-    assert json.loads(run.stdout) == [
-        {"what": "there is no folder nowhere", "remedy": "Name the one that `serve` is given with --data."}
-    ]

@@ -66,12 +66,13 @@ def test_enabling_on_a_terminal_prints_the_notice_without_excuses(machine: Machi
 
 
 def test_enabling_twice_changes_nothing_and_says_so(machine: Machine) -> None:
-    assert answer(machine, "enable") == {"enabled": True, "changed": True, "still_off": []}
+    told = {"enabled": True, "still_off": [], "pending_forget": 0}
+    assert answer(machine, "enable") == {**told, "changed": True, "what": "Telemetry is on."}
     before = everything(machine)
 
     again = machine.sst("telemetry", "enable", "--json")
 
-    assert json.loads(again.stdout) == {"enabled": True, "changed": False, "still_off": []}
+    assert json.loads(again.stdout) == {**told, "changed": False, "what": "Telemetry was on already."}
     assert again.stderr == ""
     assert everything(machine) == before
 
@@ -110,8 +111,10 @@ def test_disabling_deletes_everything_that_was_kept(
 
 
 def test_disabling_twice_changes_nothing_and_says_so(machine: Machine, consenting: Consenting) -> None:
-    assert answer(machine, "disable") == {"enabled": False, "changed": True, "still_off": []}
-    assert answer(machine, "disable") == {"enabled": False, "changed": False, "still_off": []}
+    told = {"enabled": False, "still_off": [], "pending_forget": 0}
+    off = "Telemetry is off. What was recorded, and every id, is deleted."
+    assert answer(machine, "disable") == {**told, "changed": True, "what": off}
+    assert answer(machine, "disable") == {**told, "changed": False, "what": "Telemetry was off already."}
     assert machine.sst("telemetry", "disable").stdout == "Telemetry was off already.\n"
 
 
