@@ -68,7 +68,8 @@ def _machine() -> Iterator[Machine]:
         home = Path(folder).resolve() / "home"
         project = home / "shop"
         project.mkdir(parents=True)
-        environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+        # So wide that no line is broken for the name of this folder, which the picture doesn't have.
+        environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "COLUMNS": "1000"}
         machine = Machine(home, project, {**environ, "LANG": "C.UTF-8"})
         machine.project('build = ["true"]')
         yield machine

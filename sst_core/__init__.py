@@ -64,9 +64,10 @@ if TYPE_CHECKING:
     from sst_core.sst import SST
     from sst_core.stages import name_of, stage_of
     from sst_core.terminal import can_ask, is_terminal, output, printable, say
-    from sst_core.timeline import timed
+    from sst_core.timeline import timed, waiting
     from sst_core.tools import find_tool
     from sst_core.weeks import week_of
+    from sst_core.width import fitted
 
 _HOME = {
     "Adopted": "adoption",
@@ -118,6 +119,7 @@ _HOME = {
     "declaration_of": "declaration",
     "find_destination": "destination",
     "find_tool": "tools",
+    "fitted": "width",
     "held": "locks",
     "held_if_free": "locks",
     "hookimpl": "hookspecs",
@@ -134,6 +136,7 @@ _HOME = {
     "say": "terminal",
     "stage_of": "stages",
     "timed": "timeline",
+    "waiting": "timeline",
     "week_of": "weeks",
     "write_private": "files",
 }
@@ -188,6 +191,7 @@ __all__ = [
     "declaration_of",
     "find_destination",
     "find_tool",
+    "fitted",
     "held",
     "held_if_free",
     "hookimpl",
@@ -204,6 +208,7 @@ __all__ = [
     "say",
     "stage_of",
     "timed",
+    "waiting",
     "week_of",
     "write_private",
 ]

@@ -48,7 +48,9 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
         raise
     except SstError as error:
-        say(f"{product.name}: error: {printable_lines(str(error))}")
+        from sst_core.width import fitted
+
+        say(fitted(f"{product.name}: error: {printable_lines(str(error))}", sys.stderr))
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)

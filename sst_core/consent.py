@@ -4,7 +4,7 @@ The sources are asked every time, all of them, so that a user can be shown each 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,9 +205,13 @@ class Consent(Record):
     def changing(self) -> Iterator[int]:
         """Hold the lock that keeps senders, and other changes of consent, out; gives its open file.
 
-        Waits for it, for longer than a sender lives. Raises OSError.
+        Waits for it, for longer than a sender lives, and tells a person so. Raises OSError.
         """
-        with self._held(LOCK_SECONDS) as descriptor:
+        from sst_core.timeline import waiting  # most commands change nothing
+
+        with ExitStack() as stack:
+            with waiting(f"Waiting for a sender or another change to end, for {LOCK_SECONDS:.0f} seconds at most."):
+                descriptor = stack.enter_context(self._held(LOCK_SECONDS))
             yield descriptor
 
     def _held(self, seconds: float) -> AbstractContextManager[int]:

@@ -1,10 +1,14 @@
-"""What is going on, told to a person at a terminal: each step as it begins and ends. Elsewhere nothing."""
+"""What is going on, told to a person at a terminal: each step as it begins and ends, and what a wait is for. Elsewhere
+nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sst_core.terminal import is_terminal, say
 
+SOON = 1.0
+"""Seconds that a person waits without being told what for."""
 _begun = time.monotonic()
 
 
@@ -18,6 +22,24 @@ def timed(what: str, step: Callable[[], int]) -> int:
     how = "done" if code == 0 else f"ended with {code}"
     _tell(f"{what}: {how} after {time.monotonic() - begun:.1f} s")
     return code
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """On a terminal, say on stderr `what` is being waited for, once that has taken a second."""
+    if not is_terminal():
+        yield
+        return
+    from threading import Timer  # most commands wait for nothing
+
+    timer = Timer(SOON, say, (what,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _tell(words: str) -> None:

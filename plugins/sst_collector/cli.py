@@ -2,6 +2,9 @@
 
 import json
 import os
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +14,7 @@ import typer
 
 from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import Session, is_terminal, output, say
+from sst_core import Session, fitted, is_terminal, output, say, waiting
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -27,7 +30,8 @@ app = typer.Typer(
     """,
 )
 
-
+SECONDS_BETWEEN_LINES = 1.0
+"""Of what a person is told while something is moved."""
 SITE_KEY = Annotated[
     Path | None,
     typer.Option(
@@ -151,7 +155,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         raise typer.BadParameter("a certificate and its key go together", param_hint="--tls-cert and --tls-key")
     session: Session = ctx.obj
     served = served_product(session, product)
-    with explaining_what_is_missing(session):
+    with explaining_what_is_missing(session), waiting("Starting the collector."):
         from sst_collector.listening import Tls
         from sst_collector.server import Settings, serve_forever
     serve_forever(
@@ -202,9 +206,9 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
 
 def _print_findings(findings: "list[Finding]") -> None:
     for finding in findings:
-        output(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}")
+        output(fitted(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}", sys.stdout))
         if finding.remedy is not None:
-            output(f"       {finding.remedy}")
+            output(fitted(f"       {finding.remedy}", sys.stdout))
 
 
 @app.command()
@@ -227,14 +231,21 @@ def move(
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
         from sst_collector import moving
-    moved = moving.move(data, address, served_product(session, product).catalogue, _tell_a_person)
-    output(json.dumps(moved.as_json()) if as_json else moved.as_text())
+    moved = moving.move(data, address, served_product(session, product).catalogue, _teller())
+    output(json.dumps(moved.as_json()) if as_json else fitted(moved.as_text(), sys.stdout))
 
 
-def _tell_a_person(how_far: str) -> None:
-    """How far it has come is for a terminal, and no part of what a script keeps."""
-    if is_terminal():
-        say(how_far)
+def _teller() -> Callable[[str], None]:
+    """How far it has come is for a terminal, once a second, and no part of what a script keeps."""
+    told_at = -SECONDS_BETWEEN_LINES
+
+    def tell(how_far: str) -> None:
+        nonlocal told_at
+        if is_terminal() and time.monotonic() - told_at >= SECONDS_BETWEEN_LINES:
+            told_at = time.monotonic()
+            say(how_far)
+
+    return tell
 
 
 def _address(url: str | None) -> "Address | None":

@@ -4,6 +4,7 @@ Both read the published snapshot, a file that is replaced whole: the server may 
 """
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ import typer
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
-from sst_core import ConfigurationError, Product, SstError, output
+from sst_core import ConfigurationError, Product, SstError, fitted, output
 
 if TYPE_CHECKING:
     from sst_collector.site import Site
@@ -71,7 +72,8 @@ def stats(
         from sst_collector.snapshot import Snapshot
 
         content = _published(data, served)["stats.json"].content
-    output(content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value))
+        text = content.decode() if as_json else fitted(_as_text(Snapshot.from_json(content), window.value), sys.stdout)
+    output(text)
 
 
 def _published(data: Path, product: Product) -> "Site":

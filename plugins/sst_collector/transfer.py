@@ -4,7 +4,7 @@ It may be ended at any moment and begun again: what is taken over has a name tha
 over once, and a week is published once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
@@ -44,10 +44,10 @@ def transfer(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable
     for week in published:
         if week.week not in there:
             target.publish(week)
-    for name, rejected in source.segments():
+    for number, (name, rejected) in enumerate(source.segments(), 1):
         target.take_over(name, "", (), rejected)
-    say("comparing")
-    _compare(source, target)
+        say(f"{number} segments so far")
+    _compare(source, target, say)
     return Transferred(runs, len(published), checksum(target.published_weeks(since="")))
 
 
@@ -67,18 +67,27 @@ def _take_runs(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callab
             digest = blake2b(repr(batch).encode(), digest_size=16).hexdigest()
             target.take_over(f"{week} {digest}", week, batch)
             total += len(batch)
-        say(f"{week}: {total} runs so far")
+            say(f"{week}: {total} runs so far")
     return total
 
 
-def _compare(source: DuckdbWarehouse, target: ClickhouseWarehouse) -> None:
-    numbers = [_numbers(warehouse, source.kept_weeks()) for warehouse in (source, target)]
+def _compare(source: DuckdbWarehouse, target: ClickhouseWarehouse, say: Callable[[str], None]) -> None:
+    weeks = list(source.kept_weeks())
+    numbers = [
+        _numbers(warehouse, _told(weeks, where, say)) for where, warehouse in (("here", source), ("there", target))
+    ]
     for what, (one, other) in {what: tuple(each[what] for each in numbers) for what in numbers[0]}.items():
         if one != other:
             raise WarehouseError(
                 f"{what}: the two warehouses differ ({one[:12]} and {other[:12]}). The file stays as it is. "
                 "Name an empty database and move anew"
             )
+
+
+def _told(weeks: Iterable[str], where: str, say: Callable[[str], None]) -> Iterator[str]:
+    for week in weeks:
+        say(f"comparing: the runs of {week} {where}")
+        yield week
 
 
 def _numbers(warehouse: Warehouse, weeks: Iterable[str]) -> dict[str, str]:

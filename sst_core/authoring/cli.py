@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from sst_core.authoring.diagnosis import Finding, findings
-from sst_core.authoring.loading import Loading, load_apart
+from sst_core.authoring.loading import PATIENCE, Loading, load_apart
 from sst_core.authoring.survey import State, Surveyed, survey
 from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.terminal import output, printable
+from sst_core.timeline import waiting
 
 WIDTH = 79
 """In characters."""
@@ -44,7 +45,8 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
     session: Session = ctx.obj
     product = session.context.product
     surveyed = survey(session)
-    loadings = _loaded(product, surveyed)
+    with waiting(f"Loading each plugin in a process of its own, {PATIENCE:.0f} seconds at most."):
+        loadings = _loaded(product, surveyed)
     rows = [
         (each, State.FAILED if loading and loading.failed else each.state, loading)
         for each, loading in zip(surveyed, loadings, strict=True)
@@ -79,7 +81,8 @@ def doctor(
     surveyed = _named(survey(session), names or [])
     told = []
     for each in surveyed:  # one after the other: what runs beside it would be in its time
-        told.append(_examined(product, each))
+        with waiting(f"Loading {printable(each.entry.name)} in a process of its own, {PATIENCE:.0f} seconds at most."):
+            told.append(_examined(product, each))
         if not json:
             _print_examined(product, *told[-1])
     if json:

@@ -1,5 +1,6 @@
 """From one machine's DuckDB to a ClickHouse: everything once, and the same numbers."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -63,6 +64,23 @@ def test_everything_is_taken_over_once_and_the_numbers_are_the_same(file: Path, 
             moved = transfer(source, target, lambda _: None)
             assert (moved.runs, moved.published, moved.checksum) == (80, 2, before[0])
             assert numbers(target) == before
+
+
+def test_it_is_told_how_far_it_has_come_within_a_week_too(
+    file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transferring, "BATCH", 10)
+    told: list[str] = []
+    with opened(file, SST.catalogue) as source, shared_place.opened() as target:
+        assert isinstance(target, ClickhouseWarehouse)
+        transfer(source, target, told.append)
+
+    weeks = ["2026-W46", "2026-W48", "2026-W49"]
+    assert [line for line in told if line.startswith("2026-W46: ")] == [
+        f"2026-W46: {total} runs so far" for total in (10, 20, 25)
+    ]
+    comparing = [line for line in told if line.startswith("comparing")]
+    assert comparing == [f"comparing: the runs of {week} {where}" for where in ("here", "there") for week in weeks]
 
 
 def test_it_is_resumed_wherever_it_was_ended(file: Path, shared_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +169,14 @@ def test_the_command_moves_a_collector_and_nothing_counts_twice(
 
     refused = sst(collector, "serve", "--port", "0", "--warehouse", url)
     assert (refused.returncode, "sst collector move" in refused.stderr) == (2, True)
-    for said in ("20 runs and 0 published weeks are in both", "has been moved"):
-        moved = sst(collector, "move", "--warehouse", url)
-        assert (moved.returncode, said in moved.stdout, moved.stderr) == (0, True, ""), moved
+    moved = sst(collector, "move", "--warehouse", url, "--json")
+    assert (moved.returncode, moved.stderr) == (0, "")
+    told = json.loads(moved.stdout)
+    assert (told["runs"], told["published"], len(told["checksum"])) == (20, 0, 64)
+    assert Path(told["file"]).is_file()
+    again = sst(collector, "move", "--warehouse", url)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == f"What was in {told['file']} has been moved. Start the collector with --warehouse.\n"
     (collector.data / "warehouse.duckdb.moved").unlink()
     refused = sst(collector, "serve", "--port", "0")
     assert (refused.returncode, "was moved to another warehouse. Start with --warehouse" in refused.stderr) == (2, True)
@@ -182,10 +205,9 @@ def test_a_person_at_a_terminal_sees_how_far_it_has_come(
     )  # fmt: skip
 
     assert screen.exit_code == 0, screen.text
-    week, comparing, moved, *_ = screen.text.splitlines()
+    week, *_ = screen.text.splitlines()
     assert week.endswith(": 20 runs so far")
-    assert comparing == "comparing"
-    assert moved.startswith("20 runs and 0 published weeks are in both")
+    assert "\n20 runs and 0 published weeks are in both" in screen.text
 
 
 def sst(collector: Collector, command: str, *options: str) -> "subprocess.CompletedProcess[str]":

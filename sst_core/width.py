@@ -1,0 +1,38 @@
+"""Text as wide as the terminal that it is read on. Anywhere else its lines stay whole: a script reads them."""
+
+import re
+from typing import IO
+
+_SHORT = 8
+"""Columns that have to be left beside an indentation."""
+
+
+def fitted(text: str, stream: IO[str] | None) -> str:
+    """`text`, with lines broken between words where `stream` is a terminal that they are too long for.
+
+    What follows stands below the last column of its line; columns are two spaces apart. What is in backticks, to be
+    copied, and words that are too long, such as paths, stay whole.
+    """
+    if not _is_terminal(stream):
+        return text
+    from shutil import get_terminal_size
+
+    width = get_terminal_size().columns
+    return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _broken(line: str, width: int) -> str:
+    from textwrap import wrap
+
+    columns = re.match(r"(?:.*\S)?  +", line)
+    indent = columns.end() if columns and columns.end() <= width - _SHORT else 0
+    kept = re.sub(r"`[^`]+`", lambda quoted: quoted[0].replace(" ", "\0"), line[indent:])
+    lines = wrap(kept, width - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    return line[:indent] + f"\n{' ' * indent}".join(lines).replace("\0", " ")

@@ -1,0 +1,110 @@
+"""A person at a terminal of 80 columns: no line is wider, and who waits is told what for. In a pipe neither is so."""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from consenting import Consenting
+from loopback import Loopback, answer
+from sst_core import held
+from sst_core.testing import Machine
+
+WIDTH = 80
+TEXTS = [
+    "telemetry",
+    "telemetry catalog",
+    "telemetry enable",
+    "telemetry forget",
+    "plugins list",
+    "plugins doctor",
+    "collector stats --data nowhere",
+    "collector doctor --data data",
+    "deploy",
+]
+
+
+@pytest.fixture
+def consenting(machine: Machine) -> Consenting:
+    """A machine whose user has seen the notice."""
+    there = Consenting(machine)
+    there.consent().grant()
+    return there
+
+
+@pytest.mark.parametrize("arguments", TEXTS)
+def test_no_line_is_wider_but_for_a_word_that_is(machine: Machine, arguments: str) -> None:
+    (machine.folder / "data").mkdir()
+    (machine.folder / "data" / "lock").touch()
+
+    text = machine.on_terminal(*arguments.split(), env={"COLUMNS": str(WIDTH)}).text
+
+    assert text
+    for line in text.splitlines():
+        assert len(line) <= WIDTH or " " not in re.split(r" {2,}", line.strip())[-1], line
+
+
+def test_in_a_pipe_every_line_is_whole(machine: Machine) -> None:
+    run = machine.sst("collector", "stats", "--data", "nowhere", env={"COLUMNS": str(WIDTH)})
+
+    assert run.stderr.count("\n") == 1
+    assert max(map(len, machine.sst("telemetry", "catalog", env={"COLUMNS": str(WIDTH)}).stdout.splitlines())) > WIDTH
+
+
+@pytest.mark.parametrize("command", ["enable", "disable", "purge", "forget", "reset"])
+def test_who_waits_for_a_sender_is_told(machine: Machine, consenting: Consenting, command: str) -> None:
+    consenting.record("build")
+    with held(consenting.locations.lock, 0):
+        terminal = machine.terminal("telemetry", command)
+        terminal.wait_for("Waiting for a sender or another change to end, for 90 seconds at most.")
+        terminal.wait_for("\n")
+    assert terminal.end().exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["forget", "reset"])
+def test_who_asks_a_collector_is_told_for_how_long(
+    machine: Machine, consenting: Consenting, loopback: Loopback, command: str
+) -> None:
+    consenting.record("build")
+    consenting.deliver(loopback.url)
+    loopback.otherwise = answer(200, b'{"forgotten": 1}')
+
+    screen, piped = machine.on_terminal("telemetry", command), machine.sst("telemetry", command)
+
+    assert screen.text.startswith("Asking the collector, for 60 seconds at most.\n")
+    assert piped.stderr == ""
+    assert "Asking" not in piped.stdout
+
+
+SLOW = "import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.01)\nfrom sst_core import hookimpl\n"
+LOADING: Mapping[str, str] = {
+    "list": "Loading each plugin in a process of its own, 10 seconds at most.",
+    "doctor": "Loading slow in a process of its own, 10 seconds at most.",
+}
+
+
+@pytest.mark.parametrize("command", LOADING)
+def test_who_waits_for_a_plugin_is_told(machine: Machine, command: str) -> None:
+    go = machine.root / "go"
+    machine.install("slow", SLOW.format(go=str(go)), {"sst.plugins": {"slow": "slow"}})
+
+    terminal = machine.terminal("plugins", command)
+    terminal.wait_for(LOADING[command])
+    go.touch()
+    terminal.end()
+
+    assert "Loading" not in machine.sst("plugins", command).stderr
+
+
+def test_who_starts_a_collector_with_packages_that_load_slowly_is_told(machine: Machine) -> None:
+    go, slow = machine.root / "go", machine.root / "slow"
+    slow.mkdir()
+    waits = SLOW.format(go=str(go)).partition("from ")[0]
+    (slow / "duckdb.py").write_text(f"{waits}raise ModuleNotFoundError('duckdb', name='duckdb')\n")
+    machine.put_on_path(slow, first=True)
+
+    terminal = machine.terminal("collector", "serve", "--data", "data")
+    terminal.wait_for("Starting the collector.")
+    go.touch()
+
+    assert "needs packages that are not installed (duckdb)" in " ".join(terminal.end().text.split())
