@@ -27,6 +27,7 @@ from loopback import (
     refusing,
 )
 from proxying import Authority
+from required_programs import absent
 from sst_core.testing import PROGRAM, Machine
 from sst_telemetry.delivery import UNUSABLE
 from sst_telemetry.state import DeliveryState, write_state
@@ -257,7 +258,7 @@ def _clock_set(seconds: int) -> Callable[..., Staged]:
     def stage(machine: Machine, stack: ExitStack) -> Staged:
         library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
         if library is None:
-            pytest.skip("libfaketime is not installed")
+            absent("libfaketime is not installed")
         if machine.telemetry.is_dir():
             write_state(machine.telemetry, DeliveryState(failures=1, not_before=time.time() + 60))
             Consenting(machine).hold_back_senders()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reading import blocks_of, outputs_of
+from required_programs import needed
 from sst_core import SST
 from sst_core.testing import PATIENCE
 
@@ -138,8 +139,7 @@ class Reading:
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     """The page "Verify it yourself", read once, at another port than the page's."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed, and the page is about it")
+    needed("strace")  # the page is about it
     folder = tmp_path_factory.mktemp("reading")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])

@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ from canary.leaking import ENCODINGS, Encoding
 from canary.planting import PLACES, UNPARSED, Setting, secrets
 from canary.searching import Trace, machine_facts, search, search_words
 from collecting import Collector, a_run, collectors
+from required_programs import needed
 from sst_core import SST
 
 SETTINGS = {
@@ -56,8 +56,7 @@ one_round = settings(rounds, max_examples=1)
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for loopback, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed, so there is no certificate for a collector on loopback")
+    needed("openssl")  # without it there is no certificate for a collector on loopback
     path = tmp_path_factory.mktemp("certificate") / "both.pem"
     subprocess.run(
         [

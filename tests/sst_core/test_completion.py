@@ -1,11 +1,11 @@
 """Completion in the shells that there are: names from what is installed, and no plugin imported for them."""
 
 import os
-import shutil
 from collections.abc import Mapping
 
 import pytest
 
+from required_programs import needed
 from sst_core.testing import PROGRAM, Machine, Probe
 
 _PLUGIN = """
@@ -52,11 +52,6 @@ def asked(shell: str, word: str) -> dict[str, str]:
     return {name: value.replace("WORD", word) for name, value in PROTOCOLS[shell].items()}
 
 
-def program(shell: str) -> str:
-    """Where it is."""
-    return shutil.which(shell) or pytest.skip(f"no {shell} on this machine")
-
-
 @pytest.mark.parametrize("shell", PROTOCOLS)
 def test_names_are_completed_without_importing_who_brought_them(greeted: Machine, shell: str) -> None:
     probe = Probe.on(greeted)
@@ -85,7 +80,7 @@ def test_fish_shows_a_line_on_each(greeted: Machine) -> None:
 
 
 def test_fish_completes(greeted: Machine) -> None:
-    fish = program("fish")
+    fish = needed("fish")
     assert greeted.sst("-c", "sst --install-completion", program=(fish,)).returncode == 0
 
     run = greeted.sst("-c", "complete --do-complete 'sst gr'; complete --do-complete 'sst greet h'", program=(fish,))
@@ -100,7 +95,7 @@ PROMPT = "next> "
 
 def on_terminal(machine: Machine, shell: str, keys: Mapping[str, str]) -> str:
     """Install completion as a user does, start a new shell, and type `keys`, each when the text before is there."""
-    where = program(shell)
+    where = needed(shell)
     installed = machine.sst("-c", "sst --install-completion; true", program=(where,))
     assert (installed.returncode, installed.stderr) == (0, "")
     with (machine.home / f".{shell}rc").open("a") as file:
@@ -122,6 +117,33 @@ def test_tab_completes_a_plugins_command_and_its_own(greeted: Machine, shell: st
     typed = {PROMPT: "sst gree\t", "greet ": "hel\t", "hello ": "--name me\r", "hello me": "exit\r"}
 
     assert "hello me" in on_terminal(greeted, shell, typed)
+
+
+# A subcommand, an option, and an option's value: what is typed, and what is then on the line.
+COMPLETED: Mapping[str, str] = {
+    "sst telemetry sta": "sst telemetry status ",
+    "sst build --st": "sst build --stage ",
+    "sst collector stats --window 9": "sst collector stats --window 90 ",
+}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_tab_completes_the_products_own_commands_options_and_values(greeted: Machine, shell: str, typed: str) -> None:
+    screen = on_terminal(greeted, shell, {PROMPT: f"{typed}\t", COMPLETED[typed]: "\x15exit\r"})
+
+    assert "Traceback" not in screen
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_fish_completes_the_products_own_commands_options_and_values(greeted: Machine, typed: str) -> None:
+    fish = needed("fish")
+    assert greeted.sst("-c", "sst --install-completion", program=(fish,)).returncode == 0
+
+    run = greeted.sst("-c", f"complete --do-complete '{typed}'", program=(fish,))
+
+    assert [line.split("\t")[0].strip() for line in run.stdout.splitlines()] == [COMPLETED[typed].split()[-1]]
+    assert run.stderr == ""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
