@@ -2,8 +2,7 @@
 
 import json as json_format
 import os
-import textwrap
-from collections.abc import Iterator
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -16,9 +15,7 @@ from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.terminal import output, printable
 from sst_core.timeline import waiting
-
-WIDTH = 79
-"""In characters."""
+from sst_core.width import fitted
 
 app = typer.Typer(
     help="""List plugins, find out what is wrong with one, or begin one.
@@ -108,11 +105,11 @@ def new(
     except NotPossibleError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
     if json:
-        typer.echo(json_format.dumps({"folder": str(package.folder), "files": files}, indent=2))
+        output(json_format.dumps({"folder": str(package.folder), "files": files}, indent=2))
         return
     for file in files:
         output(str(file))
-    _print_indented(f"\nNext: cd {package.folder} && python -m pip install -e . 'sst[testing]' && python -m pytest", "")
+    output(f"\nNext:\n  cd {package.folder}\n  python -m pip install -e . 'sst[testing]'\n  python -m pytest")
 
 
 def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | None]:
@@ -165,21 +162,8 @@ def _origin(product: Product, each: Surveyed) -> str:
 
 
 def _print_indented(text: str, indent: str) -> None:
-    for line in _wrapped(text, indent):
-        output(line)
-
-
-def _wrapped(text: str, indent: str) -> Iterator[str]:
     for line in text.split("\n"):
-        wrapped = textwrap.wrap(
-            printable(line),
-            WIDTH,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        yield from wrapped or [""]
+        output(fitted(f"{indent}{printable(line)}", sys.stdout))
 
 
 def _as_json(product: Product, each: Surveyed, state: State, loading: Loading | None) -> dict[str, object]:

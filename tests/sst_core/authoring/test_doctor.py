@@ -147,8 +147,7 @@ def test_a_name_that_is_taken_is_wrong(machine: Machine) -> None:
 
     assert run.returncode == 1
     assert "wrong: plugin 'tasks' (sst 0.1.0) has that name already" in run.stdout
-    assert "SST_DISABLE_PLUGINS=twin switches it off." in " ".join(run.stdout.split())
-    assert max(map(len, run.stdout.splitlines())) < 80
+    assert "SST_DISABLE_PLUGINS=twin switches it off.\n" in run.stdout
 
 
 def test_a_collecting_plugin_is_not_imported_while_telemetry_is_off_whoever_asks(machine: Machine) -> None:

@@ -124,11 +124,10 @@ def test_no_plugin_is_imported_into_the_commands_own_process(machine: Machine) -
     assert "hello" not in own
 
 
-def test_the_text_has_80_columns(crowded: Machine) -> None:
+def test_each_is_a_line_and_its_hooks_or_why_stand_below(crowded: Machine) -> None:
     run = crowded.sst("plugins", "list")
 
     assert run.returncode == 0
-    assert max(len(line) for line in run.stdout.splitlines() if str(crowded.root) not in line) < 80
     lines = run.stdout.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("tasks"))
     second = lines[first + 1]

@@ -29,7 +29,9 @@ def package(machine: Machine) -> Path:
     """A new package."""
     run = machine.sst("plugins", "new", "sst-hello")
     assert (run.returncode, run.stderr) == (0, "")
-    assert set(run.stdout.split("\n\n")[0].splitlines()) == {f"sst-hello/{file}" for file in FILES}
+    files, following = run.stdout.split("\n\n")
+    assert set(files.splitlines()) == {f"sst-hello/{file}" for file in FILES}
+    assert following == "Next:\n  cd sst-hello\n  python -m pip install -e . 'sst[testing]'\n  python -m pytest\n"
     return machine.folder / "sst-hello"
 
 
