@@ -195,7 +195,8 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
     """
     with explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
-    findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
+    with waiting("Looking at the data folder and its warehouse."):
+        findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
     if as_json:
         output(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

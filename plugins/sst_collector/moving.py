@@ -1,6 +1,7 @@
 """`sst collector move`: a data folder's warehouse becomes the ClickHouse that collectors share."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sst_collector.journal import sync_folder
 from sst_collector.transfer import Transferred, transfer
 from sst_collector.warehouses import identity
 from sst_collector.weeks import utc_now
-from sst_core import Catalogue, ConfigurationError
+from sst_core import Catalogue, ConfigurationError, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
             if is_moved(folder.warehouse):
                 return Moved(folder.moved, None)
             raise ConfigurationError(f"There is no warehouse in {data}: there is nothing to move.")
-        with (
-            duckdb_warehouse.opened(folder.warehouse, catalogue) as source,
-            clickhouse_warehouse.opened(address, catalogue, collector=identity(folder), clock=utc_now) as target,
-        ):
+        with ExitStack() as stack:
+            with waiting("Opening both warehouses."):
+                source = stack.enter_context(duckdb_warehouse.opened(folder.warehouse, catalogue))
+                target = stack.enter_context(
+                    clickhouse_warehouse.opened(address, catalogue, collector=identity(folder), clock=utc_now)
+                )
             transferred = transfer(source, target, say)
         # In this order: one that is only noted to be moved is still there, and is moved once more.
         mark_moved(folder.warehouse)

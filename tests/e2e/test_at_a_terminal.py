@@ -1,13 +1,16 @@
 """A person at a terminal of 80 columns: no line is wider, and who waits is told what for. In a pipe neither is so."""
 
 import re
+import socket
 from collections.abc import Mapping
 
 import pytest
 
 from consenting import Consenting
 from loopback import Loopback, answer
-from sst_core import held
+from sst_collector.data_folder import DataFolder, claimed
+from sst_collector.duckdb_warehouse import opened
+from sst_core import SST, held
 from sst_core.testing import Machine
 
 WIDTH = 80
@@ -108,3 +111,20 @@ def test_who_starts_a_collector_with_packages_that_load_slowly_is_told(machine: 
     go.touch()
 
     assert "needs packages that are not installed (duckdb)" in " ".join(terminal.end().text.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("doctor", "Looking at the data folder and its warehouse."), ("move", "Opening both warehouses.")],
+)
+def test_who_waits_for_a_warehouse_is_told(machine: Machine, command: str, told: str) -> None:
+    data = DataFolder(machine.folder / "data")
+    with claimed(data.path):
+        if command == "move":  # or there is nothing to move, and the doctor would say so
+            with opened(data.warehouse, SST.catalogue):
+                pass
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"clickhouse://127.0.0.1:{silent.getsockname()[1]}/sst"
+        terminal = machine.terminal("collector", command, "--data", "data", "--warehouse", url)
+        terminal.wait_for(told)
+    assert terminal.end().exit_code == 1
