@@ -1,6 +1,7 @@
 """Builds wheel and sdist of the commit that is checked out, twice, and keeps them if every byte is the same.
 
-    python release/building.py dist
+    python release/building.py dist          # build
+    python release/building.py --sums dist   # write the sums anew, of whatever was put there beside wheel and sdist
 
 The two builds differ in all that must not matter: folder, umask, time zone, locale, hash seed, times of the files. What
 is built is the commit and not the folder, so that nothing which lies about gets in.
@@ -44,7 +45,7 @@ class UnfitError(Exception):
 
 
 def build(repository: Path, out: Path) -> list[Path]:
-    """Build `repository`'s commit into `out`, which is made anew, and return wheel, sdist and their sums.
+    """Build `repository`'s commit into `out`, which is made anew, and return wheel and sdist.
 
     Raises :class:`UnfitError`, and CalledProcessError when there is nothing to build or the build fails.
     """
@@ -56,10 +57,15 @@ def build(repository: Path, out: Path) -> list[Path]:
             require_contents(built, tracked, _packages(repository))
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        kept = [Path(shutil.copy(built, out)) for built in first]
-    sums = out / SUMS
-    sums.write_text("".join(f"{digest(file)}  {file.name}\n" for file in kept))
-    return [*kept, sums]
+        return [Path(shutil.copy(built, out)) for built in first]
+
+
+def write_sums(folder: Path) -> Path:
+    """Write the sums of all that is in `folder`, and return their file."""
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    sums = folder / SUMS
+    sums.write_text("".join(f"{digest(file)}  {file.name}\n" for file in files))
+    return sums
 
 
 def _build_in(repository: Path, folder: Path, circumstances: Circumstances) -> list[Path]:
@@ -129,15 +135,20 @@ def _run(repository: Path, *command: str) -> str:
 def main() -> None:
     """Build, and print the sums."""
     parser = argparse.ArgumentParser(description="Build wheel and sdist twice, and keep them if they are the same.")
+    parser.add_argument("--sums", action="store_true", help="build nothing, and write the sums of what is there")
     parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    if arguments.sums:
+        print(write_sums(arguments.out).read_text(), end="")
+        return
     repository = Path(__file__).parents[1]
     if _lines(repository, "git", "status", "--porcelain", "-z"):
         print("What is not committed is not built.")
     try:
-        *_, sums = build(repository, parser.parse_args().out)
+        build(repository, arguments.out)
     except UnfitError as error:
         sys.exit(str(error))
-    print(f"Built twice, byte for byte the same:\n{sums.read_text()}", end="")
+    print(f"Built twice, byte for byte the same:\n{write_sums(arguments.out).read_text()}", end="")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """What was built is released only if it was built the same twice, and is the commit."""
 
 import io
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from building import UnfitError, require_contents, require_same
+from building import UnfitError, digest, require_contents, require_same, write_sums
 
 TRACKED = ["core/__init__.py", "plugins/one/__init__.py", "plugins/one/page.html", "README.md", ".github/checks.yml"]
 PACKAGES = ["core", "plugins/one"]
@@ -73,3 +74,15 @@ def test_two_builds_that_differ_are_named(tmp_path: Path, first: str | None, sec
         require_same(*built)
 
     require_same(built[0], built[0])
+
+
+def test_the_sums_are_of_all_that_is_there_and_can_be_checked(tmp_path: Path) -> None:
+    for name in ("it-1.tar.gz", "sbom.cdx.json"):
+        (tmp_path / name).write_text(name)
+
+    write_sums(tmp_path)
+    sums = write_sums(tmp_path)  # of itself there is none
+
+    listed = [line.split("  ") for line in sums.read_text().splitlines()]
+    assert listed == [[digest(tmp_path / name), name] for name in ("it-1.tar.gz", "sbom.cdx.json")]
+    subprocess.run(["sha256sum", "--check", "--strict", sums.name], cwd=tmp_path, check=True, capture_output=True)

@@ -41,6 +41,18 @@ def test_every_session_that_is_run_is_there() -> None:
     assert named | matrix | {"newer_python"} <= defined
 
 
+def test_what_a_release_needs_is_tried_before_there_is_a_tag() -> None:
+    assert "\npython3 -m nox -s release\n" in (ROOT / ".ci" / "run").read_text()
+    assert "nox -s vulnerabilities\n" in WORKFLOWS["checks.yml"]  # .ci/run does without what PyPI knows of holes
+
+
+def test_a_licence_is_held_to_whole_names() -> None:
+    """`--partial-match` lets "Proprietary, Limited Use" pass for MIT."""
+    noxfile = (ROOT / "noxfile.py").read_text()
+
+    assert "--allow-only" in noxfile and "--partial-match" not in noxfile
+
+
 def test_every_python_that_we_say_we_support_is_tried() -> None:
     classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
     supported = {found[1] for each in classifiers if (found := re.search(r":: (3\.\d+)$", each))}
