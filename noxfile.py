@@ -290,8 +290,11 @@ def contracts(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Write the generated blocks of the docs anew, and build the site into `docs/_site`. A link to nowhere fails."""
-    install(session, "docs", project=".[collector]")
+    """Write the generated blocks of the docs anew, and build the site into `docs/_site`. A link to nowhere fails.
+
+    So does a page that asks another host for anything, in Chromium.
+    """
+    install(session, "docs", "test", project=".[collector]")
     session.run("python", "docs/generate.py")
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet", "docs", "docs/_site")
     session.run("python", "docs/asking.py", "docs/_site")
@@ -430,6 +433,7 @@ def release(session: nox.Session) -> None:
         install_into(session, python, f"{built}{EXTRAS}")
         session.run(python, "-P", "release/trying.py", "--with-extras", external=True)
         session.run(python, "examples/demo.py", external=True)
+    session.run("python", "release/following.py", str(sdist))
     with_sam = empty_environment(session, "sam", f"{wheel}[sam]", constraints="constraints-aws.txt")
     session.run(with_sam, "-P", "release/trying.py", "--with-sam", external=True)
     # What the SAM CLI brings is told, and not held to our list: it is a program of its own, and none of it is imported.

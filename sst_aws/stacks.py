@@ -113,7 +113,7 @@ class Cloud:
         except ModuleNotFoundError:
             raise ToolNotFoundError(
                 "boto3 is not installed, with which a deployed stack is asked what it holds. "
-                "Get it with: pip install 'sst[sam]' or 'sst[cdk]'"
+                "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
             ) from None
         return boto3.Session(region_name=self._region, profile_name=self._profile).client("cloudformation")
 

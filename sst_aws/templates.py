@@ -11,7 +11,9 @@ def parsed(content: bytes, where: str) -> dict[str, Any]:
     try:
         import yaml
     except ModuleNotFoundError:
-        raise ToolNotFoundError("PyYAML is not installed. Get it with: pip install 'sst[sam]'") from None
+        raise ToolNotFoundError(
+            "PyYAML is not installed. Get it with the extra sam: install sst as you did, with [sam] behind it."
+        ) from None
     try:
         found = yaml.load(content, Loader=_loader())  # noqa: S506 - a safe loader that knows CloudFormation's tags
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that there is not, say

@@ -45,5 +45,6 @@ def explaining_what_is_missing(session: Session) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise SstError(
             f"The collector needs packages that are not installed ({error.name}). "
-            f"Run: pip install '{session.context.product.distribution}[collector]'"
+            "Get them with the extra collector: "
+            f"install {session.context.product.distribution} as you did, with [collector] behind it."
         ) from None

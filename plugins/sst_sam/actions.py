@@ -24,7 +24,7 @@ from sst_sam import NAME, TEMPLATES
 from sst_sam.samconfig import SamConfig
 
 HOW_TO_GET_IT = (
-    "Get it with: pip install 'sst[sam]', or as AWS says: "
+    "Get it with the extra sam: install sst as you did, with [sam] behind it. Or as AWS says: "
     "https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"
 )
 

@@ -34,7 +34,7 @@ def serve(live: Live, region: str, port: int) -> int:
     if find_spec("awslambdaric") is None:
         raise ToolNotFoundError(
             "awslambdaric, AWS's own runtime client for Python, is not installed. "
-            "Get it with: pip install 'sst[sam]' or 'sst[cdk]'"
+            "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
         )
     if not live.routes:
         said = "".join(f"\n  {line}" for line in live.left_out)

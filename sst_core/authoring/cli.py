@@ -109,7 +109,7 @@ def new(
         return
     for file in files:
         output(str(file))
-    output(f"\nNext:\n  cd {package.folder}\n  python -m pip install -e . 'sst[testing]'\n  python -m pytest")
+    output(f"\nNext:\n  cd {package.folder}\n  python -m pip install -e . pytest\n  python -m pytest")
 
 
 def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | None]:

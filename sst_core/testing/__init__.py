@@ -20,7 +20,7 @@ Say so in `conftest.py`, and its fixtures are there; nothing of it is loaded int
         assert watcher.finished[0].outcome.exit_code == 0
 
 Nobody has agreed to anything on a new machine, so nothing is recorded there: `machine.sst("telemetry", "enable")` is
-the user's yes. Needs `pip install 'sst[testing]'`; the classes work without pytest.
+the user's yes. Needs the extra `testing`; the classes work without pytest.
 
 PYTEST_DONT_REWRITE: a `conftest.py` may import this before pytest does.
 """

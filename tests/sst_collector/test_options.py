@@ -32,7 +32,8 @@ def test_without_its_packages_a_command_says_how_to_get_them(bare: Machine, comm
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("sst: error: The collector needs packages that are not installed (")
-    assert ended.stderr.endswith("). Run: pip install 'sst[collector]'\n")
+    how = "Get them with the extra collector: install sst as you did, with [collector] behind it.\n"
+    assert ended.stderr.endswith(f"). {how}")
     assert any(f"({name})" in ended.stderr for name in PACKAGES)
 
 
