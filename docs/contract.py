@@ -1,6 +1,7 @@
 """What the core promises to plugins, read from its source: the hooks, and each exported name with what is said of it.
 
-Run as a program it prints the signatures alone, which `tests/sst_core/public_api.txt` pins.
+Run as a program it prints the signatures alone, the entry-point groups, and each command with its arguments and
+options, which `tests/sst_core/public_api.txt` pins.
 """
 
 import ast
@@ -8,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 
 import sst_core
@@ -76,6 +78,20 @@ def _listed(found: list[Export]) -> str:
     for export in found:
         by_module.setdefault(export.module, []).append(export)
     return "\n\n".join(_section(module, by_module[module]) for module in sorted(by_module))
+
+
+def commands(page: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each command of the page of all commands, and what it takes: arguments, and options by each of their names."""
+    for command, said in re.findall(r"^## `([^`\n]+)`\n\n```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        taken = said.partition("[OPTIONS]")[2].partition("\n\n")[0].split()
+        arguments = [] if "COMMAND" in taken else [" ".join(taken)] if taken else []
+        listed = re.findall(r"^  (-.*?)(?:  |$)", said.partition("\nOptions:\n")[2], re.MULTILINE)
+        yield command, (*arguments, *(name for names in listed for name in re.findall(r"(?<!\S)-[\w-]+", names)))
+
+
+def groups() -> list[str]:
+    """The entry-point groups that plugins are found in."""
+    return sorted({point.group for point in distribution("sst").entry_points} - {"console_scripts"})
 
 
 def signature(function: ast.FunctionDef) -> str:
@@ -191,3 +207,11 @@ if __name__ == "__main__":
     print("\nsst_core.testing\n")
     for export in testing_exports():
         print(*export.lines, sep="\n")
+    print("\nhooks\n")
+    for spec in specs():
+        print(f"@hookspec {signature(spec)}")
+    print("\nentry-point groups\n")
+    print(*(f"[{group}]" for group in groups()), sep="\n")
+    print("\ncommands\n")
+    for command, taken in commands((Path(__file__).parent / "commands.md").read_text(encoding="utf-8")):
+        print(f"$ {command}", *(f"    {name}" for name in taken), sep="\n")

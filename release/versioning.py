@@ -2,10 +2,10 @@
 
     python release/versioning.py [--tag v1.2.3]
 
-`tests/sst_core/public_api.txt` is the public API, and a tag `vN.N.N` a release. A name that is gone is breaking: the
-next version is a major one (before 1.0, a minor one). A name that is new, or says something else, is a minor one at
-least; whether what it says now breaks anybody is for a person to see, so it is printed. With `--tag`, this is the
-release.
+`tests/sst_core/public_api.txt` is the public API (what is exported, hooks, entry-point groups, commands and their
+options), and a tag `vN.N.N` a release. A name that is gone is breaking: the next version is a major one (before 1.0, a
+minor one). A name that is new, or says something else, is a minor one at least; whether what it says now breaks anybody
+is for a person to see, so it is printed. With `--tag`, this is the release.
 """
 
 import argparse

@@ -76,6 +76,21 @@ def test_the_check_fails_when_the_code_says_something_else(house: Path, change: 
     assert f"{page} is stale" in said
 
 
+def test_what_is_pinned_has_every_hook_group_command_and_option() -> None:
+    pinned = (DOCS.parent / "tests" / "sst_core" / "public_api.txt").read_text()
+    page = (DOCS / "commands.md").read_text()
+    by_command = dict(contract.commands(page))
+
+    assert set(re.findall(r"^@hookspec def (\w+)", pinned, re.MULTILINE)) == set(HOOKS)
+    assert "[sst.commands]\n[sst.plugins]\n[sst.telemetry]\n" in pinned
+    assert (
+        re.findall(r"^\$ (.*)$", pinned, re.MULTILINE) == list(by_command) == re.findall("^## `(sst.*)`$", page, re.M)
+    )
+    assert by_command["sst build"] == ("[-- ARGS...]", "--stage", "--region", "--profile", "--verbose", "-h", "--help")
+    assert by_command["sst plugins new"] == ("{NAME}", "-h", "--help")
+    assert by_command["sst telemetry"] == ("--json", "-h", "--help")
+
+
 def test_every_hook_is_documented() -> None:
     assert set(HOOKS) == set(re.findall(r"^### (\w+)$", (DOCS / "hooks.md").read_text(), re.MULTILINE))
     assert len(HOOKS) == 8

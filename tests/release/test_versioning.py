@@ -7,6 +7,24 @@ import pytest
 
 from versioning import API, Version, compared, complaint
 
+CLI = """
+hooks
+
+@hookspec def build(context: Context) -> None
+
+entry-point groups
+
+[sst.plugins]
+
+commands
+
+$ sst build
+    [-- ARGS...]
+    --stage
+    --verbose
+$ sst plugins
+    --help
+"""
 BEFORE = """def adopt(app: Typer, name: str) -> 'Adopted'
 class Field(Record)
     key: str
@@ -31,6 +49,27 @@ def test_a_change_names_what_changed_and_in_which_class() -> None:
     assert compared(BEFORE, DIFFERENT).different == ("Field.check",)
     assert compared(BEFORE, BEFORE.replace("-> Product", "-> int")).different == ("Field.product",)
     assert compared(BEFORE, BEFORE.replace("SST: Product", "SST: int")).different == ("SST",)
+
+
+@pytest.mark.parametrize(
+    ("what", "gone"),
+    [
+        ("    --stage\n", "$ sst build.--stage"),
+        ("    [-- ARGS...]\n", "$ sst build.[-- ARGS...]"),
+        ("[sst.plugins]\n", "[sst.plugins]"),
+        ("@hookspec def build(context: Context) -> None\n", "build"),
+        ("$ sst plugins\n    --help\n", "$ sst plugins"),
+    ],
+)
+def test_an_option_a_command_a_group_or_a_hook_that_goes_is_breaking(what: str, gone: str) -> None:
+    change = compared(BEFORE + CLI, BEFORE + CLI.replace(what, ""))
+
+    assert gone in change.gone
+    assert change.least((1, 2, 3)) == (2, 0, 0)
+
+
+def test_another_argument_of_a_hook_is_told() -> None:
+    assert compared(CLI, CLI.replace("context: Context", "context: Context, mood: str")).different == ("build",)
 
 
 @pytest.mark.parametrize(
