@@ -5,7 +5,8 @@
 `tests/sst_core/public_api.txt` is the public API (what is exported, hooks, entry-point groups, commands and their
 options), and a tag `vN.N.N` a release. A name that is gone is breaking: the next version is a major one (before 1.0, a
 minor one). A name that is new, or says something else, is a minor one at least; whether what it says now breaks anybody
-is for a person to see, so it is printed. With `--tag`, this is the release.
+is for a person to see, so it is printed. With `--tag`, this is the release, and its changes have to be in
+`CHANGELOG.md`.
 """
 
 import argparse
@@ -81,6 +82,8 @@ def complaint(repository: Path, tag: str | None) -> str | None:
     (now,) = re.findall(r'^__version__ = "(.*)"$', source, re.MULTILINE)
     if tag is not None and tag != f"v{now}":
         return f"The tag {tag} is not the version {now}: tag v{now}, or raise __version__ in sst_core/__init__.py."
+    if tag is not None and (untold := _untold(repository, now)):
+        return f"{untold}: run towncrier build --version {now}, commit, and tag that commit."
     last = _last_release(repository, but=f"v{now}" if tag else None)
     if last is None:
         print(f"{now}: there is no release to compare it with.")
@@ -91,6 +94,14 @@ def complaint(repository: Path, tag: str | None) -> str | None:
     if parsed(now) >= least or (tag is None and not str(change) and parsed(now) == parsed(last)):
         return None
     return f"{now} has to be {'.'.join(map(str, least))} at least: raise __version__ in sst_core/__init__.py."
+
+
+def _untold(repository: Path, version: str) -> str | None:
+    """What keeps the changelog from being that of the release, or None."""
+    if fragments := sorted(path.name for path in (repository / "changes").glob("*.*.md")):
+        return f"{len(fragments)} changes are not in CHANGELOG.md, {fragments[0]} for one"
+    headings = re.findall(r"^## (\S+)", (repository / "CHANGELOG.md").read_text(), re.MULTILINE)
+    return None if headings[:1] == [version] else f"CHANGELOG.md does not begin with {version}"
 
 
 def _last_release(repository: Path, but: str | None) -> str | None:

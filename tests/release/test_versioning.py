@@ -99,7 +99,9 @@ def repository(tmp_path: Path) -> Path:
 
 def write(repository: Path, version: str, api: str) -> None:
     """Commit a version with a public API."""
-    for file, text in {"sst_core/__init__.py": f'"""The core."""\n__version__ = "{version}"\n', API: api}.items():
+    core = f'"""The core."""\n__version__ = "{version}"\n'
+    log = f"# Changelog\n\n<!-- releases -->\n\n## {version} (2026-11-28)\n\n## 0.0.1 (2026-01-01)\n"
+    for file, text in {"sst_core/__init__.py": core, API: api, "CHANGELOG.md": log}.items():
         (repository / file).parent.mkdir(parents=True, exist_ok=True)
         (repository / file).write_text(text)
     git(repository, "add", ".")
@@ -134,6 +136,23 @@ def test_a_version_that_is_too_low_is_told(
     said = complaint(repository, tag)
 
     assert (said or "").startswith(says or "") and (said is None) == (says is None), said
+
+
+def test_a_release_whose_changes_are_not_in_the_changelog_is_told(repository: Path) -> None:
+    write(repository, "1.2.4", BEFORE)
+    log, changes = repository / "CHANGELOG.md", repository / "changes"
+    changes.mkdir()
+    (changes / "README.md").write_text("How to.")
+    (changes / "template.md").write_text("{{ it }}")
+    assert complaint(repository, "v1.2.4") is None
+
+    (changes / "+words.added.md").write_text("More.")
+    assert (complaint(repository, "v1.2.4") or "").startswith("1 changes are not in CHANGELOG.md, +words.added.md")
+    assert complaint(repository, None) is None
+
+    (changes / "+words.added.md").unlink()
+    log.write_text(log.read_text().replace("## 1.2.4", "## Unreleased"))
+    assert (complaint(repository, "v1.2.4") or "").startswith("CHANGELOG.md does not begin with 1.2.4: run towncrier")
 
 
 def test_the_newest_release_is_the_one_to_compare_with(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
