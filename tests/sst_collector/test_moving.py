@@ -26,6 +26,6 @@ def test_what_was_moved_stays_moved_when_its_file_is_deleted(tmp_path: Path) -> 
     with claimed(tmp_path):
         mark_moved(DataFolder(tmp_path).warehouse)
 
-    said = move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
+    moved = move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
 
-    assert said == f"What was in {tmp_path}/warehouse.duckdb has been moved. Start the collector with --warehouse."
+    assert moved.as_text() == f"What was in {moved.file} has been moved. Start the collector with --warehouse."
