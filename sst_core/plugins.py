@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from sst_core.declaration import Declaration
 
-
 Answering = Callable[[], ProviderResult | None]
+"""A provider's answer, once it is called for."""
 
 
 class Plugins:
