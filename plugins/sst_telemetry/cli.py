@@ -26,8 +26,8 @@ app = typer.Typer(
 Project = Annotated[
     bool, typer.Option("--project", help="For everybody: in the project's {program}.toml, to be committed.")
 ]
-FLUSH_SECONDS = 60.0
-"""What `flush` takes at most, whatever the network does: `disable` waits for it."""
+REQUESTS_SECONDS = 60.0
+"""What `flush`, `forget` and `reset` take at most, whatever the network does."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -65,7 +65,9 @@ def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> 
 
 @app.command()
 def disable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
-    """Switch telemetry off for you, and delete what was recorded and every id.
+    """Switch telemetry off for you, and delete what was recorded.
+
+    No id stays either, but those that `forget` has still to ask for.
 
     Example: {command}
     """
@@ -140,7 +142,7 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     from sst_telemetry.delivery import Delivery
 
     try:
-        with _at_most(FLUSH_SECONDS, "Sending what is queued"):
+        with _at_most(REQUESTS_SECONDS, "Sending what is queued"):
             report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
@@ -150,7 +152,7 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
 
 def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
     try:
-        with _at_most(FLUSH_SECONDS, "Asking the collector"):
+        with _at_most(REQUESTS_SECONDS, "Asking the collector"):
             return ask()
     except OSError as error:
         raise SstError(f"The collector could not be asked: {error}. `forget` asks again.") from None

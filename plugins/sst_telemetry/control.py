@@ -1,4 +1,7 @@
-"""Switching telemetry on and off for a user. When `disable` returns, no request starts and no id is on disk."""
+"""Switching telemetry on and off for a user. When `disable` returns, no request starts.
+
+No id is on disk then, but those that `forget` has still to ask for.
+"""
 
 import os
 import signal
@@ -180,7 +183,7 @@ def _end_sender(locations: Locations) -> None:
 def _has_open(process: int, lock: Path) -> bool:
     """Whether that process has the lock open, and is not one that was given the number of a sender long gone.
 
-    Where the system doesn't say, it is left to its own end: whoever holds the lock lives for seconds.
+    Where the system doesn't say, it is left to its own end: whoever holds the lock lives for a minute at most.
     """
     try:
         return any(entry.samefile(lock) for entry in Path(f"/proc/{process}/fd").iterdir())

@@ -106,10 +106,10 @@ def test_a_damaged_folder_is_an_error_in_words(note: bytes, tmp_path: Path) -> N
         key(tmp_path)
 
 
-@pytest.mark.parametrize("in_the_way", ["retired", f".retired.{os.getpid()}"])
+@pytest.mark.parametrize("in_the_way", ["retired", ".retired.{process}"])
 def test_a_key_goes_with_its_week_even_if_that_can_not_be_noted(in_the_way: str, tmp_path: Path) -> None:
     key(tmp_path)
-    (tmp_path / in_the_way).mkdir()
+    (tmp_path / in_the_way.format(process=os.getpid())).mkdir()
 
     with pytest.raises((ConfigurationError, OSError), match="retired"):
         SiteKey(tmp_path, lambda: MONDAY).retire(before="2026-W48")
