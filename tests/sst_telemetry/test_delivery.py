@@ -738,6 +738,25 @@ def test_what_is_noted_of_a_failure_is_when_where_and_how_much(consenting: Conse
     assert (consenting.state.last, consenting.state.sent_to) == (last, (loopback.url,))
 
 
+def test_what_is_noted_of_a_request_that_has_no_answer_yet_is_a_failure_of_which_nothing_is_accepted(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build", "deploy")
+    noted: list[DeliveryState] = []
+
+    def looking(connection: socket.socket, request: Request) -> bool:
+        noted.append(consenting.state)
+        return accounting()(connection, request)
+
+    loopback.script = [looking]
+
+    consenting.deliver(loopback.url, clock=now)
+
+    (state,) = noted
+    assert state.last == LastDelivery("2026-11-25T12:00:00+00:00", loopback.url, "none yet", sent=2, accepted=0)
+    assert (state.failures, state.sent_to) == (1, (loopback.url,))
+
+
 def test_where_nothing_happens_nothing_is_noted(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
     consenting.deliver(loopback.url, clock=now)
 
