@@ -210,7 +210,7 @@ class Consent(Record):
         from sst_core.timeline import waiting  # most commands change nothing
 
         with ExitStack() as stack:
-            with waiting(f"Waiting for a sender or another change to end, for {LOCK_SECONDS:.0f} seconds at most."):
+            with waiting("Waiting for a sender or another change to end."):
                 descriptor = stack.enter_context(self._held(LOCK_SECONDS))
             yield descriptor
 

@@ -55,5 +55,5 @@ class PluginError(SstError):
 class RefusedError(PluginError):
     """A plugin that the core does not take. Its text is the core's own and quotes no exception's: it can be shown.
 
-    Names in it are a stranger's, and what shows it takes away what could steer the terminal.
+    Names in it are a stranger's, and what shows it writes out what could steer the terminal.
     """

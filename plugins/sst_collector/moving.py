@@ -21,7 +21,7 @@ class Moved:
     """What came of it."""
 
     file: Path
-    """What the data folder's warehouse is called now."""
+    """What the data folder's warehouse is called now, until somebody deletes it."""
     transferred: Transferred | None
     """None if it had been moved before."""
 

@@ -33,9 +33,8 @@ def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Find
         yield Finding(loading.failed, _advice(product, surveyed, loading))
     if loading.printed:
         first = loading.printed.strip().partition("\n")[0]
-        shown = "".join(letter for letter in first if letter.isprintable())[:40]
         yield Finding(
-            f"it prints when it is imported: {shown!r}",
+            f"it prints when it is imported: {first[:40]!r}",
             "Print in a hook, and to stderr: stdout is the command's, and may be JSON.",
         )
     if loading.threads:

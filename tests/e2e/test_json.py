@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sst_collector.data_folder import DataFolder, claimed
+from sst_collector.duckdb_file import mark_moved
 from sst_collector.snapshot import nothing_published
 from sst_core import SST
 from sst_core.testing import Machine
@@ -68,7 +69,7 @@ def served(machine: Machine) -> Machine:
     data = DataFolder(machine.folder / "data")
     with claimed(data.path):
         data.snapshot.write_bytes(nothing_published(SST.catalogue))
-        data.moved.touch()
+        mark_moved(data.warehouse)
     return machine
 
 

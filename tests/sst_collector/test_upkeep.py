@@ -279,7 +279,7 @@ def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Pat
     in_collector(tmp_path, clock, scenario)
 
 
-def test_when_a_week_is_published_its_site_key_goes(tmp_path: Path) -> None:
+def test_when_a_week_is_over_its_site_key_goes(tmp_path: Path) -> None:
     clock = Clock()
 
     async def scenario(_commit: GroupCommit, upkeep: Upkeep) -> None:

@@ -100,7 +100,7 @@ def test_flush_while_off_sends_nothing(machine: Machine, consenting: Consenting,
 def test_flush_ends_whatever_the_collector_does(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
     consenting.record("build")
     loopback.otherwise = dripping
-    shorter = "import sst_telemetry.cli as c; c.FLUSH_SECONDS = 4.5; from sst_core.sst import main; main()"
+    shorter = "import sst_telemetry.cli as c; c.REQUESTS_SECONDS = 4.5; from sst_core.sst import main; main()"
 
     ended = machine.sst(
         "telemetry",

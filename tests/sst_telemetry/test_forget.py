@@ -165,7 +165,7 @@ def test_a_collector_that_drips_does_not_hold_forget_for_ever(
 ) -> None:
     a_delivered_run(consenting, machine, loopback)
     loopback.otherwise = dripping
-    shorter = "import sst_telemetry.cli as c; c.FLUSH_SECONDS = 1.0; from sst_core.sst import main; main()"
+    shorter = "import sst_telemetry.cli as c; c.REQUESTS_SECONDS = 1.0; from sst_core.sst import main; main()"
 
     result = machine.sst("telemetry", "forget", program=(sys.executable, "-c", shorter))
 
