@@ -87,7 +87,7 @@ def test_what_is_pinned_has_every_hook_group_command_and_option() -> None:
         re.findall(r"^\$ (.*)$", pinned, re.MULTILINE) == list(by_command) == re.findall("^## `(sst.*)`$", page, re.M)
     )
     assert by_command["sst build"] == ("[-- ARGS...]", "--stage", "--region", "--profile", "--verbose", "-h", "--help")
-    assert by_command["sst plugins new"] == ("{NAME}", "-h", "--help")
+    assert by_command["sst plugins new"] == ("{NAME}", "--json", "-h", "--help")
     assert by_command["sst telemetry"] == ("--json", "-h", "--help")
 
 

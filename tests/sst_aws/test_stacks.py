@@ -165,5 +165,5 @@ def test_without_boto3_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
     for module in ("boto3", "botocore", "botocore.exceptions"):
         monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(ToolNotFoundError, match=r"boto3 is not installed.*pip install 'sst\[sam\]'"):
+    with pytest.raises(ToolNotFoundError, match=r"boto3 is not installed.*with \[sam\] or \[cdk\]"):
         CLOUD.stack("app")

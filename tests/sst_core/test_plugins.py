@@ -660,7 +660,7 @@ def test_what_a_plugin_says_does_not_steer_the_terminal(machine: Machine, task: 
 
 
 def test_names_do_not_steer_it_where_they_are_listed_or_compared(machine: Machine) -> None:
-    install(machine, "", name="rogue")
+    install(machine, "@hookimpl\ndef detect_provider(): return None", name="rogue")
     assert machine.plugins is not None
     points = machine.plugins / "rogue_dist-2.5.dist-info" / "entry_points.txt"
     points.write_text(
