@@ -480,13 +480,14 @@ def test_a_child_may_end_and_so_may_a_provider(machine: Machine) -> None:
     assert (run.returncode, run.stdout, run.stderr) == (6, "built\n", "child 5\n")
 
 
-def test_a_thread_may_end_itself_and_a_child_may_become_another_program(machine: Machine) -> None:
+@pytest.mark.parametrize("become", ["execvp('sh', {})", "execvpe('sh', {}, os.environ)"])
+def test_a_thread_may_end_itself_and_a_child_may_become_another_program(machine: Machine, become: str) -> None:
     machine.project('build = ["echo", "built"]')
     install(
         machine,
         "import os, sys, threading\n@hookimpl\ndef on_command_invoked():\n"
         "    thread = threading.Thread(target=sys.exit, args=(3,)); thread.start(); thread.join()\n"
-        "    if os.fork() == 0: os.execvp('sh', ['sh', '-c', 'exit 5'])\n"
+        f"    if os.fork() == 0: os.{become.format(['sh', '-c', 'exit 5'])}\n"
         "    print('child', os.waitstatus_to_exitcode(os.wait()[1]))",
     )
 
@@ -755,6 +756,16 @@ def test_what_is_deprecated_is_told_to_the_author_by_name_and_to_no_user(machine
     ]
     assert "rogue_dist.py:3: DeprecationWarning: on_command_considered is deprecated" in python.stderr
     assert [type(call) for call in watcher.notified] == [Invoked, Finished] * 3
+
+
+def test_what_is_deprecated_is_what_the_doctor_finds(machine: Machine) -> None:
+    install(machine, _BEHIND)
+    another_core(machine, _DEPRECATED)
+
+    run = machine.sst("plugins", "doctor", "--json")
+
+    assert run.returncode == 1
+    assert "it uses what is to go: on_command_considered is deprecated since 0.2 and goes in 0.4" in run.stdout
 
 
 _WITH_ONE_ARGUMENT_MORE = """

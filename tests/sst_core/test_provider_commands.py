@@ -3,10 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from sst_core import SST, ConfigurationError
+from sst_core import SST, ConfigurationError, Session, provider_commands
 from sst_core.project import read_settings, settings_files
 from sst_core.testing import Asked, Machine, Watcher
 
@@ -207,6 +208,14 @@ def test_a_working_directory_that_is_gone_is_an_error_and_no_crash(machine: Mach
     assert build.returncode == 2
     assert "The working directory does not exist any more." in build.stderr
     assert (status.returncode, status.stderr) == (0, "")
+
+
+def test_a_process_whose_working_directory_goes_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+
+    with pytest.raises(ConfigurationError, match="does not exist any more"):
+        provider_commands._project(cast(Session, None), "build")
 
 
 def sst() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,42 @@ def test_no_template_at_all_is_said_with_the_names_it_may_have(machine: Machine)
 
     assert ended.returncode == 2
     assert f"There is no template in {machine.folder}: none of template." in ended.stderr
+
+
+SERVED = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Here:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      CodeUri: src/
+      Handler: handler.handler
+      Events:
+        Get:
+          Type: HttpApi
+          Properties: {Path: /here, Method: get}
+  Elsewhere:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      CodeUri: s3://bucket/code.zip
+      Handler: handler.handler
+      Events:
+        Get:
+          Type: HttpApi
+          Properties: {Path: /elsewhere, Method: get}
+"""
+
+
+def test_what_has_requirements_is_built_before_it_is_served(machine: Machine, sam: Path) -> None:
+    pytest.importorskip("awslambdaric")
+    write(machine.folder / "template.yaml", SERVED)
+    write(machine.folder / "src" / "requirements.txt", "")
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = machine.sst("start", "--stage", "dev", "--", "--port", f"{port}")
+
+    assert ended.stdout.startswith(f"{sam} build ")
+    assert (ended.returncode, f"Port {port} can't be listened on" in ended.stderr) == (1, True), ended.stderr
