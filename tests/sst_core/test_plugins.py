@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from sst_core import SST
 from sst_core import __version__ as SST_VERSION
+from sst_core.entry_points import installed
+from sst_core.plugins import Plugins
 from sst_core.testing import PROGRAM, Finished, Invoked, Machine, Probe, Watcher
 
 PRIVATE = "correct-horse"
@@ -766,6 +769,32 @@ def test_what_is_deprecated_is_what_the_doctor_finds(machine: Machine) -> None:
 
     assert run.returncode == 1
     assert "it uses what is to go: on_command_considered is deprecated since 0.2 and goes in 0.4" in run.stdout
+
+
+_INTERRUPTED = """
+import sst_tasks
+from sst_core import hookimpl
+
+@hookimpl
+def detect_provider(self): raise KeyboardInterrupt
+
+sst_tasks.Tasks.detect_provider = detect_provider
+"""
+
+
+def test_an_interrupt_in_one_of_our_own_is_an_interrupt_and_no_word_more(machine: Machine) -> None:
+    install(machine, "")
+    another_core(machine, _INTERRUPTED)
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+
+
+def test_the_products_own_commands_are_switched_off_by_nothing() -> None:
+    plugins = Plugins(SST, installed(SST), {})
+
+    assert {plugins.switching_off(entry) for entry in plugins.commands if entry.first_party} == {""}
 
 
 _WITH_ONE_ARGUMENT_MORE = """
