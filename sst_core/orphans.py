@@ -28,23 +28,24 @@ def adopt_orphans() -> Callable[[bool], None]:
     if sys.platform != "linux":
         return lambda _: None
     system = ctypes.CDLL(None)
-    ours = _children()  # the tool, and what plugins have started so far: none of these is an orphan
+    session = os.getsid(0)
+    ours = _children(session)  # the tool, and what plugins have started so far: none of these is an orphan
     system.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def let_go(interrupted: bool) -> None:
         if interrupted:
-            _end(ours)
+            _end(ours, session)
         system.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
     return let_go
 
 
-def _end(ours: frozenset[int]) -> None:
+def _end(ours: frozenset[int], session: int) -> None:
     if sys.platform == "win32":  # it has no SIGKILL, nor WNOHANG
         return
     begun = time.monotonic()
     told: set[int] = set()
-    while (orphans := _children() - ours) and (passed := time.monotonic() - begun) < PATIENCE + GRACE + 1:
+    while (orphans := _children(session) - ours) and (passed := time.monotonic() - begun) < PATIENCE + GRACE + 1:
         for orphan in orphans:
             if passed > PATIENCE + GRACE:
                 _send(signal.SIGKILL, orphan)
@@ -61,9 +62,9 @@ def _send(number: int, process: int) -> None:
         os.kill(process, number)
 
 
-def _children() -> frozenset[int]:
+def _children(session: int) -> frozenset[int]:
     """Our children that are in our session."""
-    here = (os.getpid(), os.getsid(0))
+    here = (os.getpid(), session)
     return frozenset(int(process.name) for process in Path("/proc").glob("[0-9]*") if _parentage(process) == here)
 
 
