@@ -64,9 +64,10 @@ def _looks_at_plugins(session: Session, command: Command) -> bool:
 
 def _consent_to(consent: Consent, command: Command) -> bool:
     decision = consent.decide()
-    # Telemetry's own commands say all of this themselves, and are never recorded.
-    if decision.notice_is_due and command.path[0] != consent.product.telemetry_command:
-        from sst_core.notice import show_notice  # most runs have nothing to show
+    if not decision.notice_is_due:
+        return decision.enabled
+    if command.path[0] == consent.product.telemetry_command:
+        return False  # telemetry's own commands say all of this themselves, and are never recorded
+    from sst_core.notice import show_notice  # most runs have nothing to show
 
-        return show_notice(consent, decision)
-    return decision.enabled
+    return show_notice(consent, decision)

@@ -389,6 +389,20 @@ def test_a_strangers_collecting_plugin_waits_for_consent(consenting: Machine) ->
     assert probe.read().imported("rogue_dist", "sst_telemetry") == set()
 
 
+def test_in_ci_a_collecting_plugin_waits_for_the_notice_in_the_log(consenting: Machine) -> None:
+    """Telemetry's own commands show none, and so load nobody who collects."""
+    install(consenting, "", group="sst.telemetry")
+    probe = Probe.on(consenting)
+
+    status = consenting.sst("telemetry", env={"CI": "true"})
+    assert probe.read().imported("rogue_dist") == set()
+    assert status.returncode == 0
+
+    build = consenting.sst("build", env={"CI": "true"})
+    assert probe.read().imported("rogue_dist") == {"rogue_dist"}
+    assert "rogue_dist" in build.stderr
+
+
 def test_hooks_are_handed_frozen_data(machine: Machine) -> None:
     machine.project('build = ["sh", "-c", "exit 3"]')
     install(
