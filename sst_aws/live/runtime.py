@@ -27,6 +27,8 @@ API = "/2018-06-01/runtime"
 ACCOUNT = "000000000000"
 GRACE = 2.0
 """Seconds from SIGTERM to SIGKILL."""
+REFUSED_BYTES = 1 << 16
+"""Of a request that is refused, so many are read before it is told so."""
 
 Say = Callable[[str], None]
 
@@ -217,6 +219,8 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         ours = self.headers.get("Host") == f"127.0.0.1:{self.server.server_port}"  # as the process is told to ask
         if ours and "Origin" not in self.headers and "Sec-Fetch-Site" not in self.headers:
             return False
+        # Where something is left unread, the system resets the connection, and our answer may be lost with it.
+        self.rfile.read(min(length_of(self.headers, "0") or 0, REFUSED_BYTES))
         self.close_connection = True
         self._answer(403, b"{}")
         return True
@@ -225,6 +229,8 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)
+        if self.close_connection:  # or the next request is sent on it
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         with suppress(OSError):  # it has been ended meanwhile
