@@ -1,6 +1,7 @@
 """Whether a person is at the terminal, and what is printed there. Words for a person never fail where there is none."""
 
 import sys
+from typing import IO
 
 
 def printable(text: str) -> str:
@@ -37,15 +38,17 @@ def say(message: str) -> bool:
 
 def is_terminal() -> bool:
     """Whether a person is reading stderr."""
-    try:
-        return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # closed
-        return False
+    return is_a_terminal(sys.stderr)
 
 
 def can_ask() -> bool:
     """Whether a person can be asked: they read stderr, and what they type is on stdin."""
+    return is_terminal() and is_a_terminal(sys.stdin)
+
+
+def is_a_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person is at the other end of `stream`."""
     try:
-        return is_terminal() and sys.stdin is not None and sys.stdin.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:  # closed
         return False

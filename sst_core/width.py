@@ -3,6 +3,8 @@
 import re
 from typing import IO
 
+from sst_core.terminal import is_a_terminal
+
 _SHORT = 8
 """Columns that have to be left beside an indentation."""
 
@@ -13,19 +15,12 @@ def fitted(text: str, stream: IO[str] | None) -> str:
     What follows stands below the last column of its line; columns are two spaces apart. What is in backticks, to be
     copied, and words that are too long, such as paths, stay whole.
     """
-    if not _is_terminal(stream):
+    if not is_a_terminal(stream):
         return text
     from shutil import get_terminal_size
 
     width = get_terminal_size().columns
     return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))
-
-
-def _is_terminal(stream: IO[str] | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed
-        return False
 
 
 def _broken(line: str, width: int) -> str:

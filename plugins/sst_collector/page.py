@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week
+from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, mean
 from sst_collector.weeks import monday_of, shifted
 from sst_core import Catalogue, Field, Flag, Section, week_of
 
@@ -130,7 +130,7 @@ def page(snapshot: Snapshot, catalogue: Catalogue, window: str) -> Page:
         ],
         parts=[_part(field, snapshot.totals(window, str(field.dimension))) for field in _in_order(catalogue)],
         runs=sum(runs) if (runs := [week.runs for week in weeks if week.runs is not None]) else None,
-        machines=_mean([week.machines for week in weeks if week.machines is not None]),
+        machines=mean([week.machines for week in weeks if week.machines is not None]),
         withheld=sum(week.withheld for week in weeks),
         rejected=snapshot.rejected,
         min_machines=snapshot.min_machines,
@@ -179,10 +179,6 @@ def _part(field: Field, totals: Sequence[Total]) -> Part:
 
 def _percent(share: float) -> str:
     return "<1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")
-
-
-def _mean(numbers: Sequence[int]) -> int | None:
-    return round(sum(numbers) / len(numbers)) if numbers else None
 
 
 def _chart(name: str, title: str, calendar: Sequence[str], of_weeks: Mapping[str, int | None]) -> Chart:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sst_collector.ranking import MEMORY, ranking
-from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions
+from sst_collector.snapshot import WINDOWS, Snapshot, Total, Week, dimensions, mean
 from sst_collector.suppression import REFINED, in_tens, publishable, together
 from sst_collector.warehouse import CI_DIMENSION, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted
@@ -72,8 +72,7 @@ def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, l
             machines[cell.dimension, cell.value].append(cell.machines)
     for (dimension, value), count in sorted(runs.items(), key=lambda item: (-item[1], item[0])):
         seen = machines[dimension, value]
-        mean = round(sum(seen) / len(seen)) if seen else None
-        totals.setdefault(dimension, []).append(Total(value, count, mean))
+        totals.setdefault(dimension, []).append(Total(value, count, mean(seen)))
     return totals
 
 

@@ -62,6 +62,11 @@ class Snapshot(msgspec.Struct, frozen=True):
         return msgspec.json.decode(content, type=cls)
 
 
+def mean(numbers: Sequence[int]) -> int | None:
+    """To the nearest whole number; None of nothing."""
+    return round(sum(numbers) / len(numbers)) if numbers else None
+
+
 def dimensions(catalogue: Catalogue) -> list[str]:
     """What the numbers are given by."""
     return [field.dimension for field in catalogue if field.dimension is not None]
