@@ -51,6 +51,12 @@ def function(code: Path, handler: str) -> Function:
     return Function("F", f"app.{handler}", (code,), {}, 30.0, 128)
 
 
+def wait_until_it_began(code: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while not (code / "began").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def said() -> list[str]:
     return []
@@ -84,9 +90,7 @@ def test_an_event_that_is_under_way_at_the_end_fails_in_words(code: Path, said: 
     pool, answers = Pool(function(code, "slow"), "eu-west-1", said.append), list[Answer]()
     waiting = threading.Thread(target=lambda: answers.append(pool.invoke(b"{}")))
     waiting.start()
-    until = time.monotonic() + PATIENCE
-    while not (code / "began").exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until_it_began(code)
 
     pool.end()
     waiting.join(PATIENCE)
@@ -116,9 +120,7 @@ def test_no_page_of_somebody_elses_reads_an_event_or_answers_one(code: Path, sai
     running, answers = Environment(function(code, "waits"), "eu-west-1", said.append), list[Answer]()
     waiting = threading.Thread(target=lambda: answers.append(running.invoke(b'{"a": 1}')))
     waiting.start()
-    until = time.monotonic() + PATIENCE
-    while not (code / "began").exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until_it_began(code)
     address, event = (code / "began").read_text().split()
     own = f"{API}/invocation/{event}/response"
     pages: list[dict[str, str]] = [

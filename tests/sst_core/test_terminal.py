@@ -1,8 +1,6 @@
 """Whether a person is there, whatever has become of the streams; and a line for them that never fails."""
 
 import io
-import os
-import pty
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,20 +9,13 @@ from typing import IO
 import pytest
 
 from sst_core import can_ask, is_terminal, output, printable, say
+from streaming import closed, open_terminal
 
 
 @pytest.fixture
 def terminal() -> Iterator[IO[str]]:
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as stream:
+    with open_terminal() as stream:
         yield stream
-    os.close(ours)
-
-
-def closed() -> IO[str]:
-    stream = io.StringIO()
-    stream.close()
-    return stream
 
 
 def test_a_person_reads_stderr_and_types_on_stdin(terminal: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,30 +1,21 @@
 """Long lines: broken between words for a person at a terminal, and left whole for a script."""
 
 import io
-import os
-import pty
 from collections.abc import Iterator
 from typing import IO
 
 import pytest
 
 from sst_core import fitted
+from streaming import closed, open_terminal
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[str]]:
     """One of 40 columns."""
     monkeypatch.setenv("COLUMNS", "40")
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as stream:
+    with open_terminal() as stream:
         yield stream
-    os.close(ours)
-
-
-def closed() -> IO[str]:
-    stream = io.StringIO()
-    stream.close()
-    return stream
 
 
 LONG = "sst: error: there is nothing here that anybody could build."
