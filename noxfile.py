@@ -122,6 +122,14 @@ def cdk(session: nox.Session) -> None:
 
 
 @nox.session
+def container(session: nox.Session) -> None:
+    """Build and run the container of `docs/collector.md`, with Docker, or as root with Podman and `mmdebstrap`."""
+    install(session, "test", project=".[collector]")
+    here = {"SST_TEST_CONTAINERS": str(Path(session.create_tmp()).resolve())}
+    session.run("pytest", "tests/containers", *session.posargs, env=here)
+
+
+@nox.session
 def canary(session: nox.Session) -> None:
     """Plant secrets everywhere and search every byte for them: the campaign, of which the tests fly a few rounds."""
     install(session, "test", project=".[collector]")

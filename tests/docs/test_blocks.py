@@ -85,6 +85,7 @@ NO_COMMAND = {
 NEEDS_ROOT = ("systemctl enable --now sst-collector", "journalctl -u sst-collector -f")
 """Run by tests/sst_collector/test_documented.py in a tree of its own, where nothing is started."""
 NEEDS_DOCKER = ("docker build --tag sst-collector .", "docker run --detach --publish 127.0.0.1:8777:8777 ")
+"""Run, with the Dockerfile above them, by tests/containers."""
 NEEDS_SERVERS = "clickhouse://"
 """Understood by the command line here; run on real servers by tests/sst_collector."""
 

@@ -10,11 +10,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from queue import SimpleQueue
 from random import Random
 from shutil import copy2, rmtree
 
@@ -114,20 +115,12 @@ def main() -> int:
     """0 when the tests noticed everything but what is known to change nothing."""
     asked = _arguments()
     excused = equivalents()
-    workers: SimpleQueue[Path] = SimpleQueue()
+    killed = survived = 0
     with ThreadPoolExecutor(asked.workers) as pool:
-        for tree in pool.map(_make_worker, (asked.folder / f"worker-{n}" for n in range(asked.workers))):
-            workers.put(tree)
-
-        def tried(module: str) -> Score:
-            tree = workers.get()
-            try:
-                return try_module(tree, module, asked.sample)
-            finally:
-                workers.put(tree)
-
-        killed = survived = 0
-        for score in pool.map(tried, asked.modules or TESTS):
+        workers = list(pool.map(_make_worker, (asked.folder / f"worker-{n}" for n in range(asked.workers))))
+        for module in asked.modules or TESTS:
+            shares = [slice(number, None, len(workers)) for number in range(len(workers))]
+            score = together(pool.map(partial(try_share, module, asked.sample), workers, shares))
             unnoticed = [each for each in score.survivors if (each.module, each.line, each.changed) not in excused]
             print(score.module, told(score.killed, unnoticed, len(score.survivors) - len(unnoticed)), flush=True)
             for survivor in unnoticed:
@@ -148,8 +141,16 @@ def equivalents() -> frozenset[tuple[str, str, str]]:
     return frozenset((module, each["line"], each["changed"]) for module, every in listed.items() for each in every)
 
 
-def try_module(tree: Path, module: str, sample: int | None) -> Score:
-    """Break `module` in `tree` in each way there is, or in `sample` of them, and run its tests each time."""
+def together(shares: Iterable[Score]) -> Score:
+    """The score of a module whose mutants were shared out."""
+    every = list(shares)
+    survivors = sorted(chain.from_iterable(each.survivors for each in every), key=lambda each: each.number)
+    return Score(every[0].module, sum(each.killed for each in every), survivors)
+
+
+def try_share(module: str, sample: int | None, tree: Path, share: slice) -> Score:
+    """Break `module` in `tree` in each way there is, or in `sample` of them, of which `share` is this worker's, and
+    run its tests each time."""
     configuration, session = tree / "mutants.toml", tree / "mutants.sqlite"
     session.unlink(missing_ok=True)
     tests = " ".join(f"tests/{file}" for file in TESTS[module])
@@ -162,7 +163,7 @@ def try_module(tree: Path, module: str, sample: int | None) -> Score:
     _cosmic_ray(tree, "init", str(configuration), str(session))
     database = WorkDB(session, WorkDB.Mode.open)
     try:
-        _leave_out(database, (tree / module).read_text(), sample)
+        _leave_out(database, (tree / module).read_text(), sample, share)
         # Without a mutant they have to pass, or each would count as killed.
         _cosmic_ray(tree, "baseline", str(configuration))
         _cosmic_ray(tree, "exec", str(configuration), str(session))
@@ -171,23 +172,30 @@ def try_module(tree: Path, module: str, sample: int | None) -> Score:
         database.close()
 
 
-def _leave_out(database: WorkDB, source: str, sample: int | None) -> None:
-    """Decide what is not tried: what says nothing new, and what changes a type or how a value is given, alone."""
+def _leave_out(database: WorkDB, source: str, sample: int | None, share: slice) -> None:
+    """Decide what is not tried here: what says nothing new, what changes a type or how a value is given, alone, and
+    what another worker tries."""
     annotations, lines = list(_annotations(ast.parse(source))), source.splitlines()
     kept: list[WorkItem] = []
-    left_out: list[WorkItem] = []
     for item in database.work_items:
         (mutation,) = item.mutations
         line, column = mutation.start_pos
         is_marker = lines[line - 1][column:].startswith("*,")
         is_for_types = _FOR_TYPES.search(lines[line - 1]) or _is_within(mutation, annotations)
         wanted = mutation.operator_name.removeprefix("core/") in OPERATORS and not is_marker and not is_for_types
-        (kept if wanted else left_out).append(item)
+        if wanted:
+            kept.append(item)
+    kept.sort(key=_place)
     if sample is not None:
-        kept.sort(key=lambda item: (item.mutations[0].start_pos, item.mutations[0].operator_name))
-        chosen = Random(0).sample(kept, min(sample, len(kept)))
-        left_out += [item for item in kept if item not in chosen]
+        kept = sorted(Random(0).sample(kept, min(sample, len(kept))), key=_place)
+    here = kept[share]
+    left_out = [item for item in database.work_items if item not in here]
     database.set_multiple_results([item.job_id for item in left_out], WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+
+
+def _place(item: WorkItem) -> tuple[tuple[int, int], str, int]:
+    (mutation,) = item.mutations
+    return tuple(mutation.start_pos), mutation.operator_name, mutation.occurrence
 
 
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
@@ -217,7 +225,7 @@ def _score(database: WorkDB, module: str) -> Score:
             killed += 1
         else:
             survivors.append(_survivor(module, item.mutations[0], result.diff or ""))
-    return Score(module, killed, sorted(survivors, key=lambda each: each.number))
+    return Score(module, killed, survivors)
 
 
 def _survivor(module: str, mutation: MutationSpec, diff: str) -> Survivor:
