@@ -95,7 +95,7 @@ def detect_provider(context: Context, root: Path, settings: Mapping[str, Any]) -
     Order: that of `on_command_invoked`; every plugin is asked.
     Given: `context`, the run; `root`, the project's folder, absolute; `settings`, its parsed `sst.toml`, empty if there
     is none.
-    Not given: what stands after `--`: whose project it is does not hang on it.
+    Not given: what stands after `--`: whose project it is does not depend on it.
     Returns: `Detected`, a claim and what it rests on, or None. Two claims are an error that names both, unless
     `provider = "…"` in `sst.toml` says which.
     An exception: is one line on stderr that names the plugin, which then claims nothing. An `SstError` is what the

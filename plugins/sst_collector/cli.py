@@ -189,7 +189,8 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
 ) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
-    Give it the options that `serve` is given. Exits with 1 if anything is wrong.
+    Give it --data, --site-key, --snapshot-every and --warehouse as `serve` is
+    given them. Exits with 1 if anything is wrong.
 
     Example: {command} --data ./events
     """

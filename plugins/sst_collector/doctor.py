@@ -77,7 +77,8 @@ def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
         yield Finding(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
     elif not_ours := [path for path in there if path.stat().st_uid != folder.path.stat().st_uid]:
         names = " ".join(map(str, not_ours))
-        yield Finding(f"not the folder's owner has: {names}", f"Run: chown --reference={folder.path} {names}")
+        found = f"these belong to another user than the folder does: {names}"
+        yield Finding(found, f"Run: chown --reference={folder.path} {names}")
     else:
         yield Finding("everything in it is for its user alone")
 

@@ -173,7 +173,7 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
     match words:
         case ["sst", "--install-completion"]:
             pass  # it takes effect as it is parsed: run below, on a machine of its own
-        case ["python3", "-c", _, "warehouse.duckdb", _] | ["rm", "-f", "journal/*"]:
+        case ["python3", "-c", _, "warehouse.duckdb", *_] | ["rm", "-f", "journal/*"]:
             pass  # run below, on one
         case ["npx", "sst", *rest] | ["sst", *rest]:
             understood(["sst", *rest])

@@ -134,7 +134,7 @@ def test_what_somebody_else_has(used: Path) -> None:
     give_away(used / "snapshot.json")
     code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  not the folder's owner has: {used}/snapshot.json\n" in text
+    assert f"WRONG  these belong to another user than the folder does: {used}/snapshot.json\n" in text
     assert f"       Run: chown --reference={used} {used}/snapshot.json\n" in text
 
 
