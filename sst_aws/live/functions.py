@@ -65,14 +65,14 @@ def live(
     `known` is asked at most once for what references stand for where that is known: the deployed resources. `pseudo` is
     `AWS::Region` and its like.
     """
-    resources: Resources = template.get("Resources", {})
-    defaults = _globals(template)
+    resources: Resources = _table(template, "Resources")
+    defaults = _table(_table(template, "Globals"), "Function")
     values = _Values(template, pseudo, known)
     functions, left_out = {}, []
     for name, resource in resources.items():
         if resource.get("Type") not in (MADE_BY_SAM, PLAIN):
             continue
-        given = resource.get("Properties", {})
+        given = _table(resource, "Properties")
         properties = {**defaults, **given}
         folders = folders_of(name, properties)
         why = _why_not(properties, folders)
@@ -117,8 +117,9 @@ class _Values:
     def __init__(
         self, template: Mapping[str, Any], pseudo: Mapping[str, str], known: Callable[[], Mapping[str, str]]
     ) -> None:
-        parameters = template.get("Parameters", {})
-        defaults = {name: str(each["Default"]) for name, each in parameters.items() if "Default" in each}
+        parameters = _table(template, "Parameters")
+        told = {name: _table(parameters, name) for name in parameters}
+        defaults = {name: str(each["Default"]) for name, each in told.items() if "Default" in each}
         self._words = {**defaults, **pseudo}
         self._ask = known
         self._known: Mapping[str, str] | None = None
@@ -127,7 +128,7 @@ class _Values:
         """The variables, the later ones first, and the names of those that can't be resolved."""
         variables: dict[str, object] = {}
         for each in properties:
-            variables |= each.get("Environment", {}).get("Variables", {})
+            variables |= _table(_table(each, "Environment"), "Variables")
         resolved = {name: self._resolved(value) for name, value in variables.items()}
         known = {name: value for name, value in resolved.items() if value is not None}
         return known, [name for name in resolved if name not in known]
@@ -156,11 +157,6 @@ class _Values:
         return self._known.get(name)
 
 
-def _globals(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = template.get("Globals", {}).get("Function", {})
-    return found
-
-
 def _why_not(properties: Mapping[str, Any], folders: tuple[Path, ...]) -> str:
     runtime = properties.get("Runtime")
     if properties.get("PackageType") == "Image":
@@ -180,9 +176,10 @@ def _routes_of_events(resources: Resources, left_out: list[str]) -> Iterator[Rou
     for name, resource in resources.items():
         if resource.get("Type") != MADE_BY_SAM:
             continue
-        properties = resource.get("Properties", {})
-        for event in (properties.get("Events") or {}).values():
-            kind, told = event.get("Type"), event.get("Properties") or {}
+        properties = _table(resource, "Properties")
+        events = _table(properties, "Events")
+        for event in (_table(events, each) for each in events):
+            kind, told = event.get("Type"), _table(event, "Properties")
             if kind == "HttpApi":
                 yield Route(str(told.get("Method", "ANY")).upper(), str(told.get("Path", "$default")), name)
             else:
@@ -193,10 +190,10 @@ def _routes_of_events(resources: Resources, left_out: list[str]) -> Iterator[Rou
 
 def _routes_of_apis(resources: Resources, left_out: list[str]) -> Iterator[Route]:
     for name, resource in resources.items():
-        kind, properties = str(resource.get("Type")), resource.get("Properties", {})
+        kind, properties = str(resource.get("Type")), _table(resource, "Properties")
         if kind == "AWS::ApiGatewayV2::Route":
             integrations = [each for each in _mentioned(properties.get("Target")) if each in resources]
-            uris = [resources[each].get("Properties", {}).get("IntegrationUri") for each in integrations]
+            uris = [_table(resources[each], "Properties").get("IntegrationUri") for each in integrations]
             method, _, path = str(properties.get("RouteKey")).rpartition(" ")
             yield from (Route(method or "ANY", path, function) for uri in uris for function in _mentioned(uri))
         elif kind in ("AWS::ApiGateway::RestApi", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Url"):
@@ -228,3 +225,9 @@ def _precedence(route: Route) -> tuple[int, int, int, str]:
         int(route.method == "ANY"),
         route.path,
     )
+
+
+def _table(of: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What stands below `key`; empty where that is no table, as where all below it is commented out."""
+    found = of.get(key)
+    return found if isinstance(found, Mapping) else {}

@@ -100,6 +100,33 @@ def test_another_python_is_said() -> None:
     assert app.left_out == (f"F runs on {HERE} here, and on python3.8 when it is deployed",)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"Resources": None},
+        {"Globals": None, "Parameters": None},
+        {"Globals": {"Function": None}, "Parameters": {"Stage": None}},
+        {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": None}}},
+        {"Resources": {"F": of(Environment=None)}},
+        {"Resources": {"F": of(Environment={"Variables": None})}},
+        {"Resources": {"F": of("AWS::Serverless::Function", Events=None)}},
+        {"Resources": {"F": of("AWS::Serverless::Function", Events={"Get": {"Type": "HttpApi", "Properties": None}})}},
+        {"Resources": {"F": of("AWS::Serverless::Function", Events={"Get": None})}},
+        {"Resources": {"R": {"Type": "AWS::ApiGatewayV2::Route", "Properties": None}}},
+        {
+            "Resources": {
+                "R": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"Target": {"Ref": "I"}}},
+                "I": {"Type": "AWS::ApiGatewayV2::Integration", "Properties": None},
+            }
+        },
+    ],
+)
+def test_a_section_whose_body_is_commented_out_is_empty(template: Mapping[str, Any]) -> None:
+    found = live(template, lambda *_: CODE, dict, {})
+
+    assert {name: function.environ for name, function in found.functions.items()} in ({}, {"F": {}})
+
+
 @pytest.mark.parametrize("kind", ["AWS::ApiGateway::RestApi", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Url"])
 def test_what_is_not_served_is_said(kind: str) -> None:
     assert found({"X": {"Type": kind}}).left_out == (f"X is not served: it is an {kind}",)
