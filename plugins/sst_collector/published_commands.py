@@ -13,7 +13,7 @@ import typer
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
-from sst_core import ConfigurationError, Product, SstError, fitted, output
+from sst_core import ConfigurationError, Session, SstError, fitted, output
 
 if TYPE_CHECKING:
     from sst_collector.site import Site
@@ -41,11 +41,10 @@ def export(
 
     Example: {command} ./public --data ./events
     """
-    served = served_product(ctx.obj, product)
     with explaining_what_is_missing(ctx.obj):
         from sst_collector.exporting import MANIFEST, write_site
 
-        site = _published(data, served)
+        site = _published(ctx.obj, data, product)
     try:
         write_site(site, folder)
     except OSError as error:
@@ -67,25 +66,26 @@ def stats(
 
     Example: {command} --data ./events --window 90
     """
-    served = served_product(ctx.obj, product)
     with explaining_what_is_missing(ctx.obj):
         from sst_collector.snapshot import Snapshot
 
-        content = _published(data, served)["stats.json"].content
+        content = _published(ctx.obj, data, product)["stats.json"].content
         text = content.decode() if as_json else fitted(_as_text(Snapshot.from_json(content), window.value), sys.stdout)
     output(text)
 
 
-def _published(data: Path, product: Product) -> "Site":
+def _published(session: Session, data: Path, target: str | None) -> "Site":
     from sst_collector.site import site
 
+    product = served_product(session, target)
     path = DataFolder(data).snapshot
     try:
         return site(path.read_bytes(), product.catalogue, product.name)
     except FileNotFoundError:
+        of = f" --product {target}" if target else ""  # it is this program that has the command, and not that one
         raise ConfigurationError(
             f"Nothing was published in {data} yet. Name a collector's folder with --data, or start one on it: "
-            f"{product.name} collector serve --data {data}"
+            f"{session.context.product.name} collector serve --data {data}{of}"
         ) from None
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None

@@ -121,6 +121,13 @@ class TestStats:
         _, said = run("stats", "--data", tmp_path, exit_code=2)
         assert said.startswith(f"sst: error: Nothing was published in {tmp_path} yet.")
 
+    def test_of_another_program_the_command_that_is_advised_is_ours(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.py").write_text(
+            "import typer, sst_core\nrun = sst_core.adopt(typer.Typer(), 'shop', version='1', target='shop:run')\n"
+        )
+        _, said = run("stats", "--data", tmp_path, "--product", "shop:run", exit_code=2, PYTHONPATH=str(tmp_path))
+        assert said.endswith(f": sst collector serve --data {tmp_path} --product shop:run\n")
+
     def test_a_file_that_is_no_snapshot_is_an_error_in_words(self, tmp_path: Path) -> None:
         (tmp_path / "snapshot.json").write_text("{}")
         _, said = run("export", tmp_path / "site", "--data", tmp_path, exit_code=2)
