@@ -334,7 +334,15 @@ def bench(session: nox.Session) -> None:
 def bench_collector(session: nox.Session) -> None:
     """Measure what a collector takes in, beside an echo and other stores. `-- --quick`; `-- --write PAGE`."""
     install(session, "bench", project=".[collector]")
-    session.run("python", "benchmarks/collector.py", *session.posargs, env={"PYTHONPATH": "benchmarks"})
+    session.run("python", "benchmarks/collector.py", *session.posargs)
+
+
+@nox.session
+def bench_warehouses(session: nox.Session) -> None:
+    """Measure several collectors on one ClickHouse, and DuckDB beside it. `-- --events 50000` for a small form."""
+    install(session, "test", project=".[collector]")
+    for script in ("several", "warehouses"):
+        session.run("python", f"benchmarks/{script}.py", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """One, two and three collectors in front of one ClickHouse, and one with DuckDB: how fast they acknowledge and load.
 
-`python benchmarks/several.py --events 200000`. Senders, collectors and the ClickHouse share this machine, so what is
+`python3 -m nox -s bench_warehouses` runs it. Senders, collectors and the ClickHouse share this machine, so what is
 compared is arrangements on the same processors. Every event is counted at the end, and counted once.
 """
 

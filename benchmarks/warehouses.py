@@ -1,7 +1,7 @@
 """DuckDB and ClickHouse with the same events: how long they take to load them, and to publish thirteen weeks.
 
-`python benchmarks/warehouses.py --events 1000000`. The ClickHouse is Debian's of 2018, started here on loopback: one
-server, with what this machine has. The numbers that both publish are compared before any time is printed.
+`python3 -m nox -s bench_warehouses` runs it. The ClickHouse is Debian's of 2018, started here on loopback: one server,
+with what this machine has. The numbers that both publish are compared before any time is printed.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _size(folder: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--events", type=int, default=10_000_000)
     events = parser.parse_args().events
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -1,12 +1,13 @@
 """A collector with a history: what its runs take on the disk, and what the next snapshot takes.
 
-    python benchmarks/intake/history.py FOLDER EVENTS
+    PYTHONPATH=benchmarks python benchmarks/intake/history.py FOLDER EVENTS fill|round
 
 All of it came in one week, which is the worst case: a week is looked through as a whole, and once. What is measured is
 one round, as the collector makes it: load what arrived, publish the week, make the pages.
 """
 
 import json
+import os
 import random
 import resource
 import subprocess
@@ -51,8 +52,9 @@ class History:
 def measured(folder: Path, events: int) -> History:
     """Fill a collector's parts, and then have a process of its own do one round more."""
     command = [sys.executable, __file__, str(folder), str(events)]
-    subprocess.run([*command, "fill"], check=True)
-    told = subprocess.run([*command, "round"], check=True, capture_output=True, text=True)
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # of a script only its own folder is there
+    subprocess.run([*command, "fill"], check=True, env=environ)
+    told = subprocess.run([*command, "round"], check=True, capture_output=True, text=True, env=environ)
     return History(**json.loads(told.stdout))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from collector import COLLECTOR, Lap, Measured
-from intake import servers
+from intake import history, servers
 from intake.events import load
-from intake.history import History, fill, one_round
+from intake.history import History
 from intake.sending import send
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +78,7 @@ def test_some_requests_are_sent_twice_and_no_event_is_in_two_others() -> None:
 
 
 def test_a_history_is_counted_and_takes_some_bytes(tmp_path: Path) -> None:
-    fill(tmp_path, 1000)
-    took = one_round(tmp_path, 1000)
+    took = history.measured(tmp_path, 1000)
     assert took.events == 1000
     assert took.bytes_each > 10
     assert took.seconds > 0

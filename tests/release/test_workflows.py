@@ -10,6 +10,12 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.name: file.read_text() for file in FOLDER.iterdir()}
 EVERYTHING = "\n".join(WORKFLOWS.values())
+SESSIONS = set(re.findall(r"^@nox\.session.*\ndef (\w+)\(", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
+
+
+def sessions_in(text: str) -> set[str]:
+    """Those that it says to run."""
+    return {name for line in re.findall(r"nox -s ([a-z_ ]+)", text) for name in line.split()}
 
 
 def test_both_run_what_has_to_pass() -> None:
@@ -33,13 +39,23 @@ def test_one_job_may_say_who_it_is_and_it_runs_nothing_of_ours() -> None:
 
 
 def test_every_session_that_is_run_is_there() -> None:
-    defined = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
     everything = EVERYTHING + (ROOT / ".ci" / "run").read_text()  # the workflows call it
-    named = {name for line in re.findall(r"nox -s ([a-z_ ]+)", everything) for name in line.split()}
+    named = sessions_in(everything)
     matrix = set(re.findall(r"\w+", re.findall(r"session: \[(.*)\]", EVERYTHING)[0]))
 
     assert {"audit", "vulnerabilities", "release", "changes"} <= named
-    assert named | matrix | {"newer_python"} <= defined
+    assert named | matrix | {"newer_python"} <= SESSIONS
+
+
+def test_every_session_has_a_line_for_contributors() -> None:
+    assert sessions_in((ROOT / "CONTRIBUTING.md").read_text()) == SESSIONS
+
+
+@pytest.mark.parametrize("folder", ["docs", "benchmarks"])
+def test_a_session_that_is_named_is_there(folder: str) -> None:
+    named = [sessions_in(file.read_text()) for ending in ("md", "py") for file in (ROOT / folder).rglob(f"*.{ending}")]
+
+    assert {"bench_collector", "bench_warehouses"} <= set().union(*named) <= SESSIONS
 
 
 def test_what_a_release_needs_is_tried_before_there_is_a_tag() -> None:
