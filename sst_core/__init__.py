@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sst_core.destination import Destination, find_destination
     from sst_core.environment import ci_name, is_set
     from sst_core.errors import AdoptionError, ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
-    from sst_core.files import read_own, write_private
+    from sst_core.files import read_own, sync_path, write_private
     from sst_core.hookspecs import hookimpl
     from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
     from sst_core.locations import Locations
@@ -135,6 +135,7 @@ _HOME = {
     "run_tool": "processes",
     "say": "terminal",
     "stage_of": "stages",
+    "sync_path": "files",
     "timed": "timeline",
     "waiting": "timeline",
     "week_of": "weeks",
@@ -207,6 +208,7 @@ __all__ = [
     "run_tool",
     "say",
     "stage_of",
+    "sync_path",
     "timed",
     "waiting",
     "week_of",

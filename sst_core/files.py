@@ -1,5 +1,6 @@
 """Reading and writing the few small files that decide something, without trusting who put them there."""
 
+import errno
 import os
 import stat
 import sys
@@ -120,6 +121,7 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
     """
     with private_draft(path, content, mode) as draft:
         draft.replace(path)
+        sync_path(path.parent)
 
 
 @contextmanager
@@ -143,3 +145,21 @@ def private_draft(path: Path, content: bytes, mode: int = 0o600) -> Iterator[Pat
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def sync_path(path: Path) -> None:
+    """Make durable what is at `path`: the bytes of a file, or the names in a folder. Raises OSError.
+
+    A file that was renamed may have its old name again after a power cut, until its folder was synced. On Windows
+    nothing is done: no folder can be opened there.
+    """
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has no such thing for a folder
+            raise
+    finally:
+        os.close(descriptor)

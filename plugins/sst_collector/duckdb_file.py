@@ -4,17 +4,15 @@ That is after weeks were dropped and after a machine was forgotten: DuckDB gives
 deleted would stay readable in the file.
 """
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
-from sst_collector.journal import sync_folder
 from sst_collector.log import log
 from sst_collector.warehouse import WarehouseError
-from sst_core import write_private
+from sst_core import sync_path, write_private
 
 WRITTEN_ANEW_SECONDS = 24 * 60 * 60.0
 """Between two copies of the whole file for what was forgotten: anyone may ask for that at any time."""
@@ -52,13 +50,11 @@ def mark(path: Path) -> None:
     # One that a move was ended at, after it was noted and before the file went, is not moved.
     if not mark_of(path).exists() or _says_moved(path):
         write_private(mark_of(path), b"")
-        sync_folder(path.parent)
 
 
 def mark_moved(path: Path) -> None:
     """Note that what is at `path` is in another warehouse. For good: the file that was put aside may be deleted."""
     write_private(mark_of(path), b"moved")
-    sync_folder(path.parent)
 
 
 def is_moved(path: Path) -> bool:
@@ -70,7 +66,7 @@ def mark_stale(path: Path) -> None:
     """Note that bytes of deleted rows are about to be in it."""
     # Before the rows are gone: a copy too many costs less than bytes that nobody knows of.
     stale_mark_of(path).touch(mode=0o600)
-    sync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def is_due(path: Path) -> bool:
@@ -104,10 +100,10 @@ def write_anew(path: Path) -> None:
         if path.with_name(f"{path.name}.wal").exists():
             raise WarehouseError(f"the warehouse {path} was not closed")
         copy.chmod(0o600)
-        _sync_file(copy)
+        sync_path(copy)
         copy.replace(path)
         stale_mark_of(path).unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync_path(path.parent)
     except (duckdb.Error, WarehouseError, OSError) as error:
         # It is as good as before, and tried again in a day.
         failure = told(path, error) if isinstance(error, duckdb.Error) else error
@@ -118,11 +114,3 @@ def write_anew(path: Path) -> None:
 
 def _says_moved(path: Path) -> bool:
     return mark_of(path).stat().st_size > 0
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

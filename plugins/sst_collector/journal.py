@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sst_collector.weeks import Clock
-from sst_core import week_of
+from sst_core import sync_path, week_of
 
 SEGMENT_BYTES = 64 << 20
 """A segment that has grown to this is closed, whatever the cadence: it bounds what the loader takes at once."""
@@ -53,7 +53,7 @@ class Journal:
         self._open: _Open | None = None
         if not folder.exists():
             folder.mkdir(mode=0o700)
-            sync_folder(folder.parent)  # or a crash may take the folder, with the segments that are durable in it
+            sync_path(folder.parent)  # or a crash may take the folder, with the segments that are durable in it
 
     def write(self, records: Sequence[bytes]) -> None:
         """Append JSON objects and return once they are durable. Raises OSError; then none of them is acknowledged."""
@@ -108,7 +108,7 @@ class Journal:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._open = _Open(path, descriptor)
         try:
-            sync_folder(self._folder)
+            sync_path(self._folder)
         except OSError:
             self.close()
             raise
@@ -116,15 +116,6 @@ class Journal:
 
     def _segments(self) -> list[Path]:
         return sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable, as the files they name are by their own sync."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -9,11 +9,10 @@ from sst_collector import clickhouse_warehouse, duckdb_warehouse
 from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.duckdb_file import is_moved, mark_moved
-from sst_collector.journal import sync_folder
 from sst_collector.transfer import Transferred, transfer
 from sst_collector.warehouses import identity
 from sst_collector.weeks import utc_now
-from sst_core import Catalogue, ConfigurationError, waiting
+from sst_core import Catalogue, ConfigurationError, sync_path, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +61,5 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
         # In this order: one that is only noted to be moved is still there, and is moved once more.
         mark_moved(folder.warehouse)
         folder.warehouse.rename(folder.moved)
-        sync_folder(data)
+        sync_path(data)
     return Moved(folder.moved, transferred)

@@ -9,9 +9,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_collector.journal import sync_folder
 from sst_collector.weeks import Clock, shifted
-from sst_core import ConfigurationError, held, read_own, week_of, write_private
+from sst_core import ConfigurationError, held, read_own, sync_path, week_of, write_private
 
 KEY_BYTES = 32
 LOCK_SECONDS = 10.0
@@ -56,7 +55,6 @@ class SiteKey:
             if secret is None or len(secret) != KEY_BYTES:
                 secret = secrets.token_bytes(KEY_BYTES)
                 write_private(file, secret)
-                sync_folder(self._folder)
         self._key = _Key(week, secret)
 
     def retire(self, before: str) -> None:
@@ -75,7 +73,7 @@ class SiteKey:
                 # that week anew is nothing beside a key that lasts.
                 for file in self._keys(before):
                     file.unlink()
-                sync_folder(self._folder)
+                sync_path(self._folder)
 
     def first_week(self) -> str:
         """The first week whose key was not deleted: the clocks of a site's collectors are never a week apart.

@@ -104,7 +104,7 @@ def test_a_segment_whose_name_is_not_durable_is_not_begun(journal: Journal, monk
         raise OSError(errno.EIO, "the disk is going")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sst_collector.journal.sync_folder", failing)
+        patch.setattr("sst_collector.journal.sync_path", failing)
         with pytest.raises(OSError, match="the disk is going"):
             journal.write([b'{"command":"build"}'])
     assert journal.rotate() == ()

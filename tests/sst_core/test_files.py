@@ -1,9 +1,11 @@
 """Files that decide something: whose they have to be, and how they are written."""
 
+import errno
 import os
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from permissions import give_away
 from sharing import share_with_a_group
-from sst_core import ConfigurationError, read_own, write_private
+from sst_core import ConfigurationError, read_own, sync_path, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder, refuse_foreign
 
 Shape = Callable[[Path], None]
@@ -131,6 +133,32 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, conte
 
     assert read_own(path) == content
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder can't be opened")
+def test_what_is_written_is_durable_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "file", []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_private(path, b"content")
+
+    assert synced == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_can_not_sync_a_folder_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_told: bool
+) -> None:
+    def fsync(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    with pytest.raises(OSError, match="error") if is_told else nullcontext():
+        sync_path(tmp_path)
 
 
 def test_a_file_of_the_greatest_size_is_read(tmp_path: Path) -> None:
