@@ -51,8 +51,9 @@ class NewPackage(Record):
 
     def renamed(self, text: str) -> str:
         """The template's text, with this package's names."""
-        text = text.replace("sst-example", self.distribution).replace("sst_example", self.module)
-        text = re.sub(r"\bexample\b", self.plugin, text)
+        names = {"sst-example": self.distribution, "sst_example": self.module, "example": self.plugin}
+        # In one pass, since a new name may have one of the template's in it.
+        text = re.sub(r"sst[-_]example|\bexample\b", lambda found: names[found[0]], text)
         return re.sub(r"sst>=[\d.]+", f"sst>={__version__}", text)
 
 

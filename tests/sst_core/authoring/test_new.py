@@ -63,6 +63,32 @@ def test_it_is_complete_and_speaks_of_itself_alone(package: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "plugin"),
+    [
+        ("sst-two-words", "two-words"),
+        ("sst-3d", "3d"),
+        ("sst-class", "class"),
+        ("my-example", "my-example"),
+        ("sst-example-two", "example-two"),
+    ],
+)
+def test_any_name_makes_a_package_of_that_name_that_parses(machine: Machine, name: str, plugin: str) -> None:
+    run = machine.sst("plugins", "new", name)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    package, module = machine.folder / name, name.replace("-", "_")
+    assert {path.name for path in (package / "src").iterdir()} == {module}
+    for path in package.rglob("*.py"):
+        compile(path.read_text(), path, "exec")
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    assert project["name"] == name
+    assert project["entry-points"] == {
+        "sst.plugins": {plugin: module},
+        "sst.commands": {plugin: f"{module}.command:app"},
+    }
+
+
 def test_its_tests_pass_at_once(machine: Machine, package: Path) -> None:
     ended = run(package, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", env=machine.environ)
 

@@ -10,7 +10,7 @@ Name = Annotated[str, typer.Option(help="Whom to greet.")]
 
 
 @app.callback()
-def example() -> None:
+def commands() -> None:
     """What example does."""
 
 
