@@ -22,13 +22,13 @@ from sst_core.catalogue import PLUGIN_COMMAND
 from sst_core.cli import ending_in_words, open_session
 from sst_core.commands import (
     as_command,
-    can_be_typed,
     harmless,
     observe,
     observe_alone,
     registered_names,
     say_ignored,
     unheard,
+    why_ignored,
 )
 from sst_core.entry_points import Entry
 from sst_core.errors import AdoptionError, PluginError
@@ -174,10 +174,11 @@ class Adopted:
 def _extend(group: TyperGroup, session: Session) -> None:
     """Have the program's own commands observed, and put beside them what is installed for it."""
     _observe(group, session)
-    ignored = []
+    ignored: dict[Entry, str] = {}
     for entry in session.plugins.commands:
-        if entry.name in group.commands or not can_be_typed(entry.name):
-            ignored.append(entry)
+        why = why_ignored(entry, group.commands)
+        if why:
+            ignored[entry] = why
         else:
             group.commands[entry.name] = _StandIn(entry, session)
     _say_before_running(group, session, ignored)
@@ -249,7 +250,7 @@ class _StandIn(TyperCommand):
         return ending_in_words(self._session.context.product, lambda: (self._session, self.entry))
 
 
-def _say_before_running(group: TyperGroup, session: Session, ignored: list[Entry]) -> None:
+def _say_before_running(group: TyperGroup, session: Session, ignored: Mapping[Entry, str]) -> None:
     """Name what is left out when a command is run: not in completion, whose words stand in a prompt."""
     invoke = group.invoke
 

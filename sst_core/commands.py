@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from copy import copy
 from io import StringIO
@@ -35,18 +35,20 @@ class CommandTable(TyperGroup):
     entries: dict[str, Entry]
     running: Entry | None = None
     """Whose command was imported to be run; of one that runs others, its own."""
-    _ignored: list[Entry]
+    _ignored: dict[Entry, str]
+    """What was left out, and why."""
     _listing = False
 
     def fill(self, session: Session) -> None:
         """List what is installed. The product's own commands come first; a name that is taken is not given twice."""
         self.session = session
         self.entries = {}
-        self._ignored = []
+        self._ignored = {}
         product = session.context.product
         for entry in session.plugins.commands:
-            if entry.name in self.entries or not can_be_typed(entry.name):
-                self._ignored.append(entry)
+            why = why_ignored(entry, self.entries)
+            if why:
+                self._ignored[entry] = why
                 continue
             self.entries[entry.name] = entry
             known = product.command_help.get(entry.name) if entry.first_party else None
@@ -100,9 +102,11 @@ def _position(order: list[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def can_be_typed(name: str) -> bool:
-    """Whether a command may be called so."""
-    return _A_NAME.fullmatch(name) is not None
+def why_ignored(entry: Entry, taken: Container[str]) -> str:
+    """Why the entry's command is left out, beside those whose names are `taken`; empty if it isn't."""
+    if not _A_NAME.fullmatch(entry.name):
+        return "nobody could type its name"
+    return "the name is taken" if entry.name in taken else ""
 
 
 def harmless(summary: str) -> str:
@@ -118,10 +122,9 @@ def unheard() -> Iterator[None]:
         yield
 
 
-def say_ignored(session: Session, entries: Iterable[Entry]) -> None:
-    """Name the commands that are left out."""
-    for entry in entries:
-        why = "the name is taken" if can_be_typed(entry.name) else "nobody could type its name"
+def say_ignored(session: Session, ignored: Mapping[Entry, str]) -> None:
+    """Name the commands that are left out, each with why."""
+    for entry, why in ignored.items():
         refusal = session.plugins.refusal(entry, why)
         say(f"{session.context.product.name}: the command of plugin {entry} is ignored: {refusal}")
 

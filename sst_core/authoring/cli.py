@@ -79,7 +79,7 @@ def doctor(
     told = []
     for each in surveyed:  # one after the other: what runs beside it would be in its time
         with waiting(f"Loading {printable(each.entry.name)} in a process of its own, {PATIENCE:.0f} seconds at most."):
-            told.append(_examined(product, each))
+            told.append(_examined(session, each))
         if not json:
             _print_examined(product, *told[-1])
     if json:
@@ -128,9 +128,10 @@ def _named(surveyed: tuple[Surveyed, ...], names: list[str]) -> tuple[Surveyed, 
     return tuple(each for each in surveyed if not names or {each.entry.name, each.entry.distribution} & {*names})
 
 
-def _examined(product: Product, each: Surveyed) -> tuple[Surveyed, Loading | None, tuple[Finding, ...]]:
-    loading = load_apart(product, each) if each.state in (State.LOADED, State.COMMAND) else None
-    return each, loading, findings(product, each, loading)
+def _examined(session: Session, each: Surveyed) -> tuple[Surveyed, Loading | None, tuple[Finding, ...]]:
+    is_imported = each.state in (State.LOADED, State.COMMAND)
+    loading = load_apart(session.context.product, each) if is_imported else None
+    return each, loading, findings(session, each, loading)
 
 
 def _print_examined(product: Product, each: Surveyed, loading: Loading | None, found: tuple[Finding, ...]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sst_core.authoring.loading import BUDGET, Loading, Refusal
 from sst_core.authoring.survey import State, Surveyed
+from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.records import Record
 from sst_core.refusals import CORE, what_is_too_old
@@ -16,13 +17,12 @@ class Finding(Record):
     advice: str
 
 
-def findings(product: Product, surveyed: Surveyed, loading: Loading | None) -> tuple[Finding, ...]:
+def findings(session: Session, surveyed: Surveyed, loading: Loading | None) -> tuple[Finding, ...]:
     """All that is wrong; nothing is known to be of a plugin that was not loaded, but for its name."""
     if surveyed.state is State.FAILED:
-        switch = product.variable("DISABLE_PLUGINS")
-        advice = f"Give its entry point another name. {switch}={surveyed.entry.distribution} switches it off."
+        advice = f"Give its entry point another name. {session.plugins.switching_off(surveyed.entry)}."
         return (Finding(surveyed.why, advice),)
-    return tuple(_of(product, surveyed, loading)) if loading else ()
+    return tuple(_of(session.context.product, surveyed, loading)) if loading else ()
 
 
 def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Finding]:

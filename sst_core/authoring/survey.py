@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from enum import Enum
 
+from sst_core.commands import why_ignored
 from sst_core.consent import Consent
 from sst_core.entry_points import Entry, installed
 from sst_core.invocation import Session
@@ -39,7 +40,7 @@ def survey(session: Session) -> tuple[Surveyed, ...]:
     product = session.context.product
     found = installed(product)
     off = why_off(session.consent)
-    owners: dict[str, Entry] = {}
+    owners = _owners(session, (*found.plugins, *found.telemetry))
     return (
         *(_plugin(session, entry, "plugins", "", owners) for entry in found.plugins),
         *(_plugin(session, entry, "telemetry", off, owners) for entry in found.telemetry),
@@ -53,11 +54,20 @@ def why_off(consent: Consent) -> str:
     return f"telemetry is off; {'; '.join(off)}" if off else ""
 
 
+def _owners(session: Session, entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    """Whose each name is: the first that is registered under it, and the product's own are before all others."""
+    owners: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: not entry.first_party):
+        if not session.plugins.why_blocked(entry):
+            owners.setdefault(entry.name, entry)
+    return owners
+
+
 def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[str, Entry]) -> Surveyed:
     blocked = session.plugins.why_blocked(entry)
     if blocked:
         return Surveyed(entry, kind, State.BLOCKED, blocked)
-    owner = owners.setdefault(entry.name, entry)
+    owner = owners[entry.name]
     if owner is not entry:
         return Surveyed(entry, kind, State.FAILED, f"plugin {owner} has that name already")
     if off:
@@ -72,9 +82,14 @@ def _commands(session: Session, entries: tuple[Entry, ...]) -> Iterator[Surveyed
         if blocked:
             yield Surveyed(entry, "commands", State.BLOCKED, blocked)
             continue
-        owner = owners.setdefault(entry.name, entry)
-        if owner is not entry:
+        why = why_ignored(entry, owners)
+        owner = owners.get(entry.name)
+        if owner is not None:
             whose = "the program's own" if owner.first_party else f"that of plugin {owner}"
-            yield Surveyed(entry, "commands", State.FAILED, f"the name is taken: the command is {whose}")
-        elif not entry.first_party:
+            why = f"{why}: the command is {whose}"
+        if why:
+            yield Surveyed(entry, "commands", State.FAILED, why)
+            continue
+        owners[entry.name] = entry
+        if not entry.first_party:
             yield Surveyed(entry, "commands", State.COMMAND, "imported when it is run")

@@ -90,13 +90,14 @@ def test_a_plugin_that_hangs_is_ended_and_named(machine: Machine, monkeypatch: p
         monkeypatch.setenv(variable, value)
     assert machine.plugins is not None
     monkeypatch.syspath_prepend(machine.plugins)
-    (entry,) = [each for each in open_session(SST).plugins._entries if each.name == "hanging"]
+    session = open_session(SST)
+    (entry,) = [each for each in session.plugins._entries if each.name == "hanging"]
     surveyed = Surveyed(entry, "plugins", State.LOADED, "")
 
     went = load_apart(SST, surveyed)
 
     assert went.hung
-    (found,) = findings(SST, surveyed, went)
+    (found,) = findings(session, surveyed, went)
     assert found.what == "it was not loaded after 2 s"
     assert "Do nothing when imported" in found.advice
 
@@ -148,6 +149,45 @@ def test_a_name_that_is_taken_is_wrong(machine: Machine) -> None:
     assert run.returncode == 1
     assert "wrong: plugin 'tasks' (sst 0.1.0) has that name already" in run.stdout
     assert "SST_DISABLE_PLUGINS=twin switches it off.\n" in run.stdout
+
+
+def test_the_name_of_a_collecting_plugin_of_the_products_own_is_its_own(machine: Machine) -> None:
+    machine.install("stranger", GOOD, {"sst.plugins": {"telemetry": "stranger"}})
+    machine.project('build = ["true"]')
+    (refused,) = machine.sst("build").stderr.splitlines()
+
+    exit_code, told = examined(machine, "telemetry")
+
+    assert refused.startswith("sst: plugin 'telemetry' (stranger 1.0) failed in loading: ")
+    assert exit_code == 1
+    states = {each["distribution"]: (each["state"], each["findings"]) for each in told}
+    assert states["sst"] == ("replaced", [])
+    state, (finding,) = states["stranger"]
+    assert state == "failed"
+    assert finding["what"] == "plugin 'telemetry' (sst 0.1.0) has that name already"
+    assert finding["advice"] == "Give its entry point another name. SST_DISABLE_PLUGINS=stranger switches it off."
+
+
+def test_a_name_whose_other_owner_is_switched_off_is_free(machine: Machine) -> None:
+    for name in ("first", "second"):
+        machine.install(name, GOOD, {"sst.plugins": {"hello": name}})
+
+    run = machine.sst("plugins", "doctor", "second", env={"SST_DISABLE_PLUGINS": "first"})
+
+    assert run.returncode == 0, run.stdout
+
+
+def test_a_command_that_nobody_can_type_is_wrong(machine: Machine) -> None:
+    machine.install("odd", "def run(): pass\n", {"sst.commands": {"$(id)": "odd:run", "odd": "odd:run"}})
+
+    run = machine.sst("plugins", "doctor", "--json", "odd")
+
+    assert run.returncode == 1
+    assert "'$(id)' (odd 1.0) is ignored: nobody could type its name" in run.stderr
+    told = json.loads(run.stdout)
+    found = {each["name"]: [(one["what"], one["advice"]) for one in each["findings"]] for each in told}
+    advice = "Give its entry point another name. SST_DISABLE_PLUGINS=odd switches it off."
+    assert found == {"$(id)": [("nobody could type its name", advice)], "odd": []}
 
 
 def test_a_collecting_plugin_is_not_imported_while_telemetry_is_off_whoever_asks(machine: Machine) -> None:
