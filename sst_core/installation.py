@@ -1,6 +1,6 @@
 """Which entry points are installed, without importing `importlib.metadata`: that takes 22 ms of a 100 ms command.
 
-A `entry_points.txt` stands in each distribution's metadata folder beside its packages; here they are read and nothing
+An `entry_points.txt` stands in each distribution's metadata folder beside its packages; here they are read and nothing
 else is. Wherever distributions can be found in another way (in a zip file, an egg, by a finder that is not Python's
 own), `importlib.metadata` is asked after all, so that the answer is the same.
 """
@@ -16,6 +16,10 @@ from sst_core.records import Record
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
+
+
+_METADATA = (".dist-info", ".egg-info")
+"""How the folders of distributions' metadata end, in any case."""
 
 
 class Point(Record):
@@ -36,24 +40,20 @@ def entry_points(groups: frozenset[str]) -> list[Point]:
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of a distribution by the name of its metadata folder, of which nothing is read; None if it isn't
-    there."""
+    """The version of a distribution by the name of its metadata folder, of which nothing is read unless its name has
+    none, as setuptools leaves it where a project is developed; None if it isn't there."""
     wanted = normalized(distribution)
     if not _is_ordinary(sys.path):
-        from importlib import metadata
-
-        try:
-            return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            return None
+        return _asked_version(distribution)
     for folder in dict.fromkeys(sys.path):
         try:
             entries = os.listdir(folder or ".")  # noqa: PTH208 - as below
         except OSError:
             continue
         for entry in entries:
-            if entry.endswith((".dist-info", ".egg-info")) and _distribution_name(entry) == wanted:
-                return entry.rpartition(".")[0].partition("-")[2].partition("-")[0]
+            if entry.lower().endswith(_METADATA) and _distribution_name(entry) == wanted:
+                version = entry.rpartition(".")[0].partition("-")[2].partition("-")[0]
+                return version or _asked_version(distribution)
     return None
 
 
@@ -84,7 +84,7 @@ def _scanned(groups: frozenset[str]) -> Iterator[Point]:
         except OSError:
             continue
         for entry in entries:
-            if entry.lower().endswith((".dist-info", ".egg-info")):
+            if entry.lower().endswith(_METADATA):
                 points = _points_in(f"{folder or '.'}/{entry}", groups, markers)
                 # Names are compared only where something was found: in few of hundreds of distributions.
                 if points and _distribution_name(entry) not in map(_distribution_name, passed):
@@ -128,6 +128,15 @@ def _distribution_at(metadata: str) -> "Distribution":
     from importlib.metadata import PathDistribution
 
     return PathDistribution(Path(metadata))
+
+
+def _asked_version(distribution: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _asked(groups: frozenset[str]) -> Iterator[Point]:

@@ -193,3 +193,12 @@ def test_a_version_is_found_wherever_a_distribution_is(path: Path, monkeypatch: 
     assert (installed_version("The.Name"), installed_version("zipped")) == ("1.0", None)
     monkeypatch.syspath_prepend(archive)
     assert [installed_version(name) for name in ("the-name", "zipped", "nobody")] == ["1.0", "3.4", None]
+
+
+def test_a_version_that_a_folders_name_does_not_have_is_read(path: Path) -> None:
+    put(path, "The_Name-1.0.Dist-Info", None)
+    (path / "flat.egg-info").mkdir()
+    (path / "flat.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: flat\nVersion: 3.4.5\n")
+
+    assert installed_version("the-name") == metadata.version("the-name") == "1.0"
+    assert installed_version("flat") == metadata.version("flat") == "3.4.5"
