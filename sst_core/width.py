@@ -1,5 +1,6 @@
 """Text as wide as the terminal that it is read on. Anywhere else its lines stay whole: a script reads them."""
 
+import os
 import re
 from typing import IO
 
@@ -7,6 +8,8 @@ from sst_core.terminal import is_a_terminal
 
 _SHORT = 8
 """Columns that have to be left beside an indentation."""
+_UNKNOWN = 80
+"""Columns of a terminal that doesn't say."""
 
 
 def fitted(text: str, stream: IO[str] | None) -> str:
@@ -15,12 +18,24 @@ def fitted(text: str, stream: IO[str] | None) -> str:
     What follows stands below the last column of its line; columns are two spaces apart. What is in backticks, to be
     copied, and words that are too long, such as paths, stay whole.
     """
-    if not is_a_terminal(stream):
+    if stream is None or not is_a_terminal(stream):
         return text
-    from shutil import get_terminal_size
-
-    width = get_terminal_size().columns
+    width = _columns(stream)
     return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))
+
+
+def _columns(stream: IO[str]) -> int:
+    """As `shutil.get_terminal_size` finds it, which asks stdout whatever the stream: that may be a file, or wider."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns > 0:
+        return columns
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _UNKNOWN
+    except (OSError, ValueError):  # no terminal of the system's, or none any more
+        return _UNKNOWN
 
 
 def _broken(line: str, width: int) -> str:

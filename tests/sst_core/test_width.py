@@ -1,12 +1,14 @@
 """Long lines: broken between words for a person at a terminal, and left whole for a script."""
 
 import io
+import termios
 from collections.abc import Iterator
 from typing import IO
 
 import pytest
 
 from sst_core import fitted
+from sst_core.testing import PROGRAM, Machine
 from streaming import closed, open_terminal
 
 
@@ -35,6 +37,36 @@ def test_a_line_is_as_wide_as_the_terminal(terminal: IO[str], monkeypatch: pytes
     assert fitted(LONG, terminal) == LONG
     monkeypatch.setenv("COLUMNS", "5")
     assert max(map(len, fitted("  a b c d e f", terminal).splitlines())) <= 5
+
+
+@pytest.mark.parametrize("columns", [None, "0", "wide"])
+def test_where_nothing_says_otherwise_it_is_the_streams_own_terminal(
+    terminal: IO[str], monkeypatch: pytest.MonkeyPatch, columns: str | None
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    for width, widest in ((30, 30), (0, 80)):
+        termios.tcsetwinsize(terminal, (24, width))
+        widths = [len(line) for line in fitted("a " * 60, terminal).splitlines()]
+        assert widest - 1 <= max(widths) <= widest
+
+
+def test_what_only_says_that_it_is_a_terminal_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+
+    assert len(fitted("a " * 60, stream).splitlines()[0]) == 79
+
+
+def test_an_error_is_as_wide_as_stderr_where_stdout_is_a_file(machine: Machine) -> None:
+    script = 'stty columns 50 <&2; exec "$0" build > "$HOME/out"'
+
+    off = {"SST_TELEMETRY_DISABLED": "1"}
+    screen = machine.terminal("-c", script, str(PROGRAM), env=off, program=("/bin/sh",)).end()
+
+    assert screen.text.splitlines()[0] == "sst: error: Nothing here says how to build the"
 
 
 @pytest.mark.parametrize(
