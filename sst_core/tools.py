@@ -17,7 +17,8 @@ def find_tool(name: str, project: Project, how_to_get_it: str) -> str:
 
     In this order: `tool = "…"` in the provider's table of `sst.toml`; `node_modules/.bin` in the project's folder and
     above; beside the Python that runs; the PATH. Raises :class:`ToolNotFoundError`, which says `how_to_get_it`, and
-    :class:`ConfigurationError` for a `node_modules/.bin` that somebody else has, or can write to.
+    :class:`ConfigurationError` for such a table or line that is none, and for a `node_modules/.bin` that somebody else
+    has, or can write to.
     """
     configured = _configured(project)
     if configured is not None:
@@ -40,7 +41,12 @@ def find_tool(name: str, project: Project, how_to_get_it: str) -> str:
 
 def _configured(project: Project) -> str | None:
     table = project.settings.get(project.provider, {})
-    tool = table.get("tool") if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        raise ConfigurationError(
+            f"{project.settings_file}: {project.provider} has to be a table. "
+            f"Write [{project.provider}] on a line of its own."
+        )
+    tool = table.get("tool")
     if tool is None:
         return None
     if not (isinstance(tool, str) and tool):

@@ -65,6 +65,12 @@ def test_a_configured_tool_that_is_not_there_is_not_replaced_by_another(tmp_path
         find_tool("sam", project(tmp_path, sam={"tool": 3}), "")
 
 
+@pytest.mark.parametrize("instead", ["/bin/true", True, [{"tool": "/bin/true"}]])
+def test_what_is_no_table_names_no_tool(tmp_path: Path, instead: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"sst\.toml: sam has to be a table"):
+        find_tool("sam", project(tmp_path, sam=instead), "")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_strangers_folder_above_is_refused(tmp_path: Path) -> None:
     planted = program(tmp_path / "node_modules" / ".bin" / "sam")
