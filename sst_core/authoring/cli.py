@@ -4,6 +4,7 @@ import json as json_format
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
     session: Session = ctx.obj
     product = session.context.product
     surveyed = survey(session)
-    with waiting(f"Loading each plugin in a process of its own, {PATIENCE:.0f} seconds at most."):
+    with _telling("each plugin"):
         loadings = _loaded(product, surveyed)
     rows = [
         (each, State.FAILED if loading and loading.failed else each.state, loading)
@@ -52,7 +53,7 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
         told = [_as_json(product, each, state, loading) for each, state, loading in rows]
         output(json_format.dumps(told, indent=2))
         return
-    width = max(len(each.entry.name) for each, _, _ in rows)
+    width = max((len(each.entry.name) for each, _, _ in rows), default=0)
     for each, state, loading in rows:
         output(f"{each.entry.name:<{width}}  {state.value:<8}  {_origin(product, each)}")
         _print_indented(_why(each, loading) or _hooks(loading), " " * (width + 12))
@@ -78,7 +79,7 @@ def doctor(
     surveyed = _named(survey(session), names or [])
     told = []
     for each in surveyed:  # one after the other: what runs beside it would be in its time
-        with waiting(f"Loading {printable(each.entry.name)} in a process of its own, {PATIENCE:.0f} seconds at most."):
+        with _telling(printable(each.entry.name)):
             told.append(_examined(session, each))
         if not json:
             _print_examined(product, *told[-1])
@@ -110,6 +111,11 @@ def new(
     for file in files:
         output(str(file))
     output(f"\nNext:\n  cd {package.folder}\n  python -m pip install -e . pytest\n  python -m pytest")
+
+
+def _telling(what: str) -> AbstractContextManager[None]:
+    """Tell who waits what is loaded. One that is slow is loaded twice, and given the same time again."""
+    return waiting(f"Loading {what} in a process of its own, which is given {PATIENCE:.0f} seconds.")
 
 
 def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | None]:

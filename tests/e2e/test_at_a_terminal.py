@@ -81,8 +81,8 @@ def test_who_asks_a_collector_is_told_for_how_long(
 
 SLOW = "import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.01)\nfrom sst_core import hookimpl\n"
 LOADING: Mapping[str, str] = {
-    "list": "Loading each plugin in a process of its own, 10 seconds at most.",
-    "doctor": "Loading slow in a process of its own, 10 seconds at most.",
+    "list": "Loading each plugin in a process of its own, which is given 10 seconds.",
+    "doctor": "Loading slow in a process of its own, which is given 10 seconds.",
 }
 
 

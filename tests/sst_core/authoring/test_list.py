@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sst_core import SST
+from sst_core.cli import run
 from sst_core.testing import Machine, Probe
 
 HELLO = "from sst_core import hookimpl\n@hookimpl\ndef on_command_finished(): pass\n"
@@ -133,6 +136,19 @@ def test_each_is_a_line_and_its_hooks_or_why_stand_below(crowded: Machine) -> No
     second = lines[first + 1]
     assert lines[first].split() == ["tasks", "loaded", "sst", "0.1.0,", "sst.plugins"]
     assert second.strip() == "build, deploy, detect_provider, diff, remove, start"
+
+
+def test_a_program_without_plugins_has_none_to_list(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(machine.home))
+    built_in = (("commands", "plugins", "sst_core.authoring.cli:app"),)
+    bare = replace(SST, name="bare", distribution="bare", env_prefix="BARE", built_in=built_in)
+
+    with pytest.raises(SystemExit) as ended:
+        run(bare, ["plugins", "list"])
+
+    assert (ended.value.code, capsys.readouterr()) == (0, ("", ""))
 
 
 def test_it_is_recorded_as_the_command_that_it_is(machine: Machine) -> None:
