@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from sst_core.timeline import timed, waiting
     from sst_core.tools import find_tool
     from sst_core.weeks import week_of
-    from sst_core.width import fitted
 
 _HOME = {
     "Adopted": "adoption",
@@ -119,7 +118,6 @@ _HOME = {
     "declaration_of": "declaration",
     "find_destination": "destination",
     "find_tool": "tools",
-    "fitted": "width",
     "held": "locks",
     "held_if_free": "locks",
     "hookimpl": "hookspecs",
@@ -192,7 +190,6 @@ __all__ = [
     "declaration_of",
     "find_destination",
     "find_tool",
-    "fitted",
     "held",
     "held_if_free",
     "hookimpl",

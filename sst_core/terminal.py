@@ -16,11 +16,17 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def output(text: str) -> None:
+def output(text: str, *, fit: bool = False) -> None:
     """Print on stdout what a command was asked for, so that any stdout can take it and no terminal is steered by it.
 
-    Raises OSError where it can't be written.
+    With `fit`, which is for prose and columns, lines that are too long for the terminal are broken between words: what
+    follows stands below the last column of its line, and what is in backticks, to be copied, stays whole. Where stdout
+    is no terminal, all lines do: a script reads them. Raises OSError where it can't be written.
     """
+    if fit:
+        from sst_core.width import fitted  # not every command prints so
+
+        text = fitted(text, sys.stdout)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(printable_lines(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,7 +13,7 @@ import typer
 
 from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import Session, fitted, is_terminal, output, say, waiting
+from sst_core import Session, is_terminal, output, say, waiting
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -208,9 +207,9 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
 
 def _print_findings(findings: "list[Finding]") -> None:
     for finding in findings:
-        output(fitted(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}", sys.stdout))
+        output(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}", fit=True)
         if finding.remedy is not None:
-            output(fitted(f"       {finding.remedy}", sys.stdout))
+            output(f"       {finding.remedy}", fit=True)
 
 
 @app.command()
@@ -234,7 +233,7 @@ def move(
     with explaining_what_is_missing(session):
         from sst_collector import moving
     moved = moving.move(data, address, served_product(session, product).catalogue, _teller())
-    output(json.dumps(moved.as_json()) if as_json else fitted(moved.as_text(), sys.stdout))
+    output(json.dumps(moved.as_json()) if as_json else moved.as_text(), fit=not as_json)
 
 
 def _teller() -> Callable[[str], None]:

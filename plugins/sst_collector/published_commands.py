@@ -4,7 +4,6 @@ Both read the published snapshot, a file that is replaced whole: the server may 
 """
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import typer
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
-from sst_core import ConfigurationError, Session, SstError, fitted, output
+from sst_core import ConfigurationError, Session, SstError, output
 
 if TYPE_CHECKING:
     from sst_collector.site import Site
@@ -70,8 +69,8 @@ def stats(
         from sst_collector.snapshot import Snapshot
 
         content = _published(ctx.obj, data, product)["stats.json"].content
-        text = content.decode() if as_json else fitted(_as_text(Snapshot.from_json(content), window.value), sys.stdout)
-    output(text)
+        text = content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value)
+    output(text, fit=not as_json)
 
 
 def _published(session: Session, data: Path, target: str | None) -> "Site":

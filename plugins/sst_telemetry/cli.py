@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import ExitCode, Session, SstError, fitted, is_terminal, output, say
+from sst_core import ExitCode, Session, SstError, is_terminal, output, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -102,7 +102,7 @@ def catalog(ctx: typer.Context, json: Json = False) -> None:
     if json:
         output(json_format.dumps(catalogue_as_json(*everything), indent=2))
     else:
-        output(fitted(catalogue_as_text(*everything), sys.stdout))
+        output(catalogue_as_text(*everything), fit=True)
 
 
 @app.command()
@@ -195,15 +195,15 @@ def _print_result(values: Mapping[str, object], words: str, json: bool, *, faile
     """Print what became of a request. A failure is an error in these words; with JSON, the JSON and its exit code."""
     if failed and not json:
         raise SstError(words)
-    output(json_format.dumps(values) if json else fitted(words, sys.stdout))
+    output(json_format.dumps(values) if json else words, fit=not json)
     if failed:
         raise typer.Exit(ExitCode.FAILURE)
 
 
 def _print_status(session: Session, json: bool) -> None:
     found = read_status(session.consent)
-    output(json_format.dumps(found.as_json(), indent=2) if json else fitted(found.as_text(), sys.stdout))
+    output(json_format.dumps(found.as_json(), indent=2) if json else found.as_text(), fit=not json)
 
 
 def _print_change(change: control.Change, json: bool) -> None:
-    output(json_format.dumps(change.as_json()) if json else fitted(change.as_text(), sys.stdout))
+    output(json_format.dumps(change.as_json()) if json else change.as_text(), fit=not json)

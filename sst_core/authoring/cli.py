@@ -2,7 +2,6 @@
 
 import json as json_format
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Annotated
@@ -16,7 +15,6 @@ from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.terminal import output, printable
 from sst_core.timeline import waiting
-from sst_core.width import fitted
 
 app = typer.Typer(
     help="""List plugins, find out what is wrong with one, or begin one.
@@ -170,7 +168,7 @@ def _origin(product: Product, each: Surveyed) -> str:
 
 def _print_indented(text: str, indent: str) -> None:
     for line in text.split("\n"):
-        output(fitted(f"{indent}{printable(line)}", sys.stdout))
+        output(f"{indent}{printable(line)}", fit=True)
 
 
 def _as_json(product: Product, each: Surveyed, state: State, loading: Loading | None) -> dict[str, object]:

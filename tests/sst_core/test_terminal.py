@@ -61,6 +61,20 @@ def test_what_stdout_cannot_take_is_written_out(monkeypatch: pytest.MonkeyPatch)
     assert written.getvalue() == b"\xdc \\u2026 \\x1b\nnext\n"
 
 
+def test_what_is_to_fit_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output("a line that is longer than that", fit=True)
+    assert capsys.readouterr().out == "a line that is longer than that\n", "stdout is no terminal"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    output("a line that is longer than that")
+    output("a line that is longer than that", fit=True)
+
+    assert capsys.readouterr().out == "a line that is longer than that\na line that is\nlonger than that\n"
+
+
 def test_what_stdout_does_not_take_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", full)

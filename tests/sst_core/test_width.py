@@ -7,8 +7,8 @@ from typing import IO
 
 import pytest
 
-from sst_core import fitted
 from sst_core.testing import PROGRAM, Machine
+from sst_core.width import fitted
 from streaming import closed, open_terminal
 
 
