@@ -47,8 +47,8 @@ if TYPE_CHECKING:
         Version,
     )
     from sst_core.configuration import read_toml
-    from sst_core.consent import CollectingPlugin, Consent, Decision, Source
-    from sst_core.declaration import Declaration, DeclaredValue, declaration_of
+    from sst_core.consent import Consent, Decision, Source
+    from sst_core.declaration import CollectingPlugin, Declaration, DeclaredValue, declaration_of
     from sst_core.destination import Destination, find_destination
     from sst_core.environment import ci_name, is_set
     from sst_core.errors import AdoptionError, ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
@@ -76,7 +76,7 @@ _HOME = {
     "CatalogueError": "catalogue",
     "Change": "project",
     "Choice": "catalogue",
-    "CollectingPlugin": "consent",
+    "CollectingPlugin": "declaration",
     "Command": "invocation",
     "ConfigurationError": "errors",
     "Consent": "consent",

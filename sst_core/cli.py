@@ -11,13 +11,14 @@ import typer
 from typer.main import get_command
 
 from sst_core.commands import CommandTable
-from sst_core.consent import Consent, working_folder
+from sst_core.consent import Consent
 from sst_core.entry_points import Entry, installed
 from sst_core.environment import ci_name, is_set
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins
 from sst_core.product import Product
+from sst_core.project import working_folder
 from sst_core.startup import uncollected
 from sst_core.terminal import output, printable_lines, say
 

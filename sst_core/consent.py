@@ -18,7 +18,7 @@ from sst_core.project import settings_files
 from sst_core.records import Record
 
 if TYPE_CHECKING:
-    from sst_core.declaration import DeclaredValue
+    from sst_core.declaration import CollectingPlugin
 
 NOTICE_SECONDS = 0.2
 """How long a command that is about to show the notice waits for the lock, at most: others may be showing it too."""
@@ -63,34 +63,6 @@ class Decision(Record):
         return bool(self.unseen) and (self.enabled or self.only_notice_missing)
 
 
-class CollectingPlugin(Record):
-    """A plugin, not the product's own, that collects something, by its distribution."""
-
-    distribution: str
-    sends_to: str
-    """As it declares, or as its metadata says; in words where it says nothing."""
-    values: "tuple[DeclaredValue, ...]" = ()
-    """What it declares to collect. It need not declare anything, and what it collects is then not known."""
-
-    @property
-    def notice_item(self) -> str:
-        """What the user agrees to: this plugin, sending there. A new address is asked for anew."""
-        return f"plugin {self.distribution} to {self.sends_to}"
-
-    @property
-    def notice_items(self) -> tuple[str, ...]:
-        """The plugin, and each value that it declares."""
-        return (self.notice_item, *map(self._value_item, self.values))
-
-    def unseen_values(self, unseen: Collection[str]) -> "tuple[DeclaredValue, ...]":
-        """The values that the user has not been told of."""
-        return tuple(value for value in self.values if self._value_item(value) in unseen)
-
-    def _value_item(self, value: "DeclaredValue") -> str:
-        """This plugin, sending that there: of what goes to one address, nothing is said by what goes to another."""
-        return f"{self.notice_item}, {value.notice_item}"
-
-
 class Consent(Record):
     """Reads and changes one user's consent to one product."""
 
@@ -101,7 +73,7 @@ class Consent(Record):
     ci: str | None
     blocked: bool = False
     """Whether the collecting plugin is switched off by name."""
-    collecting_plugins: tuple[CollectingPlugin, ...] = ()
+    collecting_plugins: "tuple[CollectingPlugin, ...]" = ()
     """The other distributions whose plugins collect."""
 
     @property
@@ -308,11 +280,3 @@ def _file_source(name: str, path: Path, *, foreign_counts: bool = True) -> Sourc
     if not isinstance(enabled, bool):
         return Source(name, True, "[telemetry] enabled is neither true nor false", str(path))
     return Source(name, not enabled, "no objection" if enabled else "enabled = false", str(path))
-
-
-def working_folder() -> Path | None:
-    """The working directory; None when it has been deleted, in which case there is no project to ask."""
-    try:
-        return Path.cwd()
-    except OSError:
-        return None

@@ -14,7 +14,7 @@ can't. The core shows what is declared and asks for consent to it; it neither re
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,34 @@ class Declaration(Record):
         if found is None:
             raise CatalogueError(f"{self.namespace} declares no value of that name")
         return found
+
+
+class CollectingPlugin(Record):
+    """A plugin, not the product's own, that collects something, by its distribution."""
+
+    distribution: str
+    sends_to: str
+    """As it declares, or as its metadata says; in words where it says nothing."""
+    values: tuple[DeclaredValue, ...] = ()
+    """What it declares to collect. It need not declare anything, and what it collects is then not known."""
+
+    @property
+    def notice_item(self) -> str:
+        """What the user agrees to: this plugin, sending there. A new address is asked for anew."""
+        return f"plugin {self.distribution} to {self.sends_to}"
+
+    @property
+    def notice_items(self) -> tuple[str, ...]:
+        """The plugin, and each value that it declares."""
+        return (self.notice_item, *map(self._value_item, self.values))
+
+    def unseen_values(self, unseen: Collection[str]) -> tuple[DeclaredValue, ...]:
+        """The values that the user has not been told of."""
+        return tuple(value for value in self.values if self._value_item(value) in unseen)
+
+    def _value_item(self, value: DeclaredValue) -> str:
+        """This plugin, sending that there: of what goes to one address, nothing is said by what goes to another."""
+        return f"{self.notice_item}, {value.notice_item}"
 
 
 def declaration_of(module: str, product: Product) -> Declaration:

@@ -2,11 +2,15 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sst_core.catalogue import Catalogue, Field, Section
-from sst_core.consent import CollectingPlugin, Consent, Decision
+from sst_core.consent import Consent, Decision
 from sst_core.destination import find_destination
 from sst_core.terminal import is_terminal, say
+
+if TYPE_CHECKING:
+    from sst_core.declaration import CollectingPlugin
 
 WIDTH = 79
 """In characters."""
@@ -83,24 +87,24 @@ def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], endin
     return "\n".join(lines)
 
 
-def _new(consent: Consent, unseen: Sequence[str]) -> list[CollectingPlugin]:
+def _new(consent: Consent, unseen: Sequence[str]) -> "list[CollectingPlugin]":
     return [other for other in consent.collecting_plugins if any(item in unseen for item in other.notice_items)]
 
 
-def _told(other: CollectingPlugin, unseen: Sequence[str]) -> str:
+def _told(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
     """A plugin, what is new of what it declares, and where that goes."""
     labels = ", ".join(value.label for value in other.unseen_values(unseen))
     return f"{other.distribution} ({labels}), to {other.sends_to}" if labels else _without_values(other)
 
 
-def _told_in_short(other: CollectingPlugin, unseen: Sequence[str]) -> str:
+def _told_in_short(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
     """The same, of a plugin that declares more than there is room for: the catalogue has it."""
     count = len(other.unseen_values(unseen))
     more = f"{other.distribution} ({count} values, which `catalog` lists), to {other.sends_to}"
     return more if count else _without_values(other)
 
 
-def _without_values(other: CollectingPlugin) -> str:
+def _without_values(other: "CollectingPlugin") -> str:
     return f"{other.distribution}, to {other.sends_to}"
 
 

@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sst_core.consent import CollectingPlugin
 from sst_core.entry_points import Entry, Installed, is_interrupt
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
@@ -23,7 +22,7 @@ from sst_core.terminal import printable, say
 if TYPE_CHECKING:
     import pluggy
 
-    from sst_core.declaration import Declaration
+    from sst_core.declaration import CollectingPlugin, Declaration
 
 Answering = Callable[[], ProviderResult | None]
 """A provider's answer, once it is called for."""
@@ -56,8 +55,12 @@ class Plugins:
         """Whether a command has begun and not ended."""
 
     @property
-    def collecting_plugins(self) -> tuple[CollectingPlugin, ...]:
+    def collecting_plugins(self) -> "tuple[CollectingPlugin, ...]":
         """The distributions, other than the product's own, whose plugins collect something, and what they declare."""
+        if not self._declarations:
+            return ()
+        from sst_core.declaration import CollectingPlugin  # most users have no such plugin
+
         return tuple(
             dict.fromkeys(
                 CollectingPlugin(

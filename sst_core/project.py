@@ -113,6 +113,14 @@ def answer_of(found: object) -> ProviderResult | None:
     return found
 
 
+def working_folder() -> Path | None:
+    """The working directory; None when it has been deleted, in which case there is no project to ask."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
 def settings_files(product: Product, folder: Path) -> Iterator[Path]:
     """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
     for parent in (folder, *folder.parents):

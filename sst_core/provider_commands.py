@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sst_core.consent import working_folder
 from sst_core.entry_points import Entry
 from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
-from sst_core.project import Detected, Options, Project, ProviderResult, read_settings
+from sst_core.project import Detected, Options, Project, ProviderResult, read_settings, working_folder
 from sst_core.terminal import output, printable
 
 Arguments = Annotated[

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from permissions import give_away
 from sharing import share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
-from sst_core.consent import KEPT_BYTES, working_folder
+from sst_core.consent import KEPT_BYTES
 from sst_core.files import MAX_BYTES
 from sst_core.testing import PROGRAM, Machine
 
@@ -169,17 +169,6 @@ def test_without_a_home_both_that_are_kept_there_are_an_off() -> None:
 
     offs = {source.name: source.where for source in sources if source.off}
     assert {"user": "HOME", "notice": "HOME"}.items() <= offs.items()
-
-
-def test_a_working_directory_that_was_deleted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert working_folder() == tmp_path
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-
-    assert working_folder() is None
 
 
 def test_a_variables_value_is_never_shown(tmp_path: Path) -> None:

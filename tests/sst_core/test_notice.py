@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sst_core import SST, Choice, Consent, DeclaredValue, Flag, notice_text
-from sst_core.consent import CollectingPlugin
+from sst_core import SST, Choice, CollectingPlugin, Consent, DeclaredValue, Flag, notice_text
 from sst_core.notice import show_notice, what_fits
 from sst_core.testing import PROGRAM, Machine
 from trees import tree
