@@ -37,9 +37,8 @@ def catalogue_table() -> str:
     """Every field, in the order of the catalogue."""
     rows = ["| what | values | why | taken |", "|---|---|---|---|"]
     for field in SST.catalogue:
-        values = f"{field.kind.describe()}{', or null' if field.optional else ''}"
         taken = "in the command" if field.moment is Moment.RUN else "by the sender"
-        rows.append(f"| `{field.key}` | {values} | {field.purpose} | {taken} |")
+        rows.append(f"| `{field.key}` | {field.describe()} | {field.purpose} | {taken} |")
     return "\n".join(rows)
 
 

@@ -175,6 +175,10 @@ class Field(Record, kw_only=True):
         """What the user agrees to when the notice names this field."""
         return f"{self.key}/{self.revision}"
 
+    def describe(self) -> str:
+        """The allowed values, in words."""
+        return f"{self.kind.describe()}{', or null' if self.optional else ''}"
+
     def check(self, value: object) -> type_of_value:
         """`value`, if the catalogue allows it here; :class:`CatalogueError` otherwise."""
         if value is None and self.optional:

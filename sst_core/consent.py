@@ -14,7 +14,7 @@ from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
 from sst_core.locations import Locations, policy_file
 from sst_core.product import Product
-from sst_core.project import settings_files
+from sst_core.project import existing, settings_files
 from sst_core.records import Record
 
 if TYPE_CHECKING:
@@ -163,10 +163,8 @@ class Consent(Record):
 
         Where there is none, one is made in the working directory. Raises OSError and :class:`ConfigurationError`.
         """
-        if self.folder is None:
-            raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
-        here = self.folder / f"{self.product.name}.toml"
-        path = next(settings_files(self.product, self.folder), here)
+        folder = existing(self.folder)
+        path = next(settings_files(self.product, folder), folder / self.product.settings_name)
         is_new = not path.exists()
         changed = write_telemetry_enabled(path, enabled)
         if changed and is_new:
@@ -209,7 +207,6 @@ class Consent(Record):
         )
 
     def _projects(self) -> Iterator[Source]:
-        name = f"{self.product.name}.toml"
         if self.folder is None:
             return
         found = False
@@ -217,7 +214,7 @@ class Consent(Record):
             found = True
             yield _file_source("project", path, foreign_counts=False)
         if not found:
-            yield Source("project", False, f"no {name} here or above", str(self.folder))
+            yield Source("project", False, f"no {self.product.settings_name} here or above", str(self.folder))
 
     def _user(self) -> Source:
         try:

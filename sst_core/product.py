@@ -47,6 +47,11 @@ class Product(Record, kw_only=True):
         return f"{self.name}.{kind}"
 
     @property
+    def settings_name(self) -> str:
+        """What a project's file is called: `sst.toml`."""
+        return f"{self.name}.toml"
+
+    @property
     def telemetry(self) -> str:
         """How a user calls the command about telemetry: `sst telemetry`."""
         return f"{self.name} {self.telemetry_command}"

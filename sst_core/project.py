@@ -121,10 +121,17 @@ def working_folder() -> Path | None:
         return None
 
 
+def existing(folder: Path | None) -> Path:
+    """The working directory, where there has to be one. Raises :class:`ConfigurationError`."""
+    if folder is None:
+        raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
+    return folder
+
+
 def settings_files(product: Product, folder: Path) -> Iterator[Path]:
     """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
     for parent in (folder, *folder.parents):
-        candidate = parent / f"{product.name}.toml"
+        candidate = parent / product.settings_name
         if _is_there(candidate):
             yield candidate
 

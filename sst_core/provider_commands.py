@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from sst_core.entry_points import Entry
-from sst_core.errors import ConfigurationError, NoProviderError
+from sst_core.errors import NoProviderError
 from sst_core.invocation import Session
-from sst_core.project import Detected, Options, Project, ProviderResult, read_settings, working_folder
+from sst_core.project import Detected, Options, Project, ProviderResult, existing, read_settings, working_folder
 from sst_core.terminal import output, printable
 
 Arguments = Annotated[
@@ -164,11 +164,9 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
 
 def _project(session: Session, action: str) -> tuple[Entry, Project]:
     """The project in this folder, and the plugin that claimed it."""
-    folder = working_folder()
-    if folder is None:
-        raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
-    found = read_settings(session.context.product, folder)
-    file, settings = found or (folder / f"{session.context.product.name}.toml", {})
+    folder, product = existing(working_folder()), session.context.product
+    found = read_settings(product, folder)
+    file, settings = found or (folder / product.settings_name, {})
     root = file.parent
     claims = session.plugins.detect_provider(session.context, root, settings)
     wanted = settings.get("provider")
@@ -183,7 +181,7 @@ def _project(session: Session, action: str) -> tuple[Entry, Project]:
 def _only(
     claims: list[tuple[Entry, Detected]], session: Session, action: str, root: Path, file: Path | None
 ) -> tuple[Entry, Detected]:
-    name = f"{session.context.product.name}.toml"
+    name = session.context.product.settings_name
     if len(claims) == 1:
         return claims[0]
     if claims:

@@ -46,11 +46,10 @@ def _value_as_json(plugin: CollectingPlugin, value: DeclaredValue) -> Mapping[st
 
 def _field_as_text(field: Field) -> str:
     allowed = f'the page says: "{field.sentence}"' if field.sentence else f"not on the page: {field.exception}"
-    values = f"{field.kind.describe()}{', or null' if field.optional else ''}"
     return "\n".join(
         [
             field.key,
-            f"  values    {values}",
+            f"  values    {field.describe()}",
             f"  purpose   {field.purpose}",
             f"  allowed   {allowed}",
             f"  reviewed  {field.reviewed} by {field.reviewer}; again before {field.expires}",

@@ -142,6 +142,13 @@ def test_every_kind_is_one_that_was_reviewed() -> None:
     assert get_args(type_of_value) == (str, int, bool, type(None))
 
 
+def test_a_field_says_what_it_may_be() -> None:
+    field = next(iter(SST.catalogue))
+    one, either = (replace(field, kind=Flag(), optional=optional) for optional in (False, True))
+
+    assert (one.describe(), either.describe()) == ("true or false", "true or false, or null")
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
