@@ -60,18 +60,20 @@ def forget(consent: Consent) -> Forgotten:
         return _NOTHING
     with consent.changing() as lock:
         os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends whoever holds it
-        return _ask(consent)
+        return _ask(consent, _noted(consent))
 
 
 def reset(consent: Consent) -> Forgotten:
-    """Forget, and be another machine from now on. What could not be asked stays pending. Raises as `forget`."""
+    """Forget, and be another machine from now on. What could not be asked stays pending; where that can't be kept,
+    this stays the same machine. Raises as `forget`."""
     locations = consent.locations
     if not locations.state.exists():
         return _NOTHING
     with consent.changing() as lock:
         os.write(lock, str(os.getpid()).encode())
+        pending = _noted(consent)  # or the secret stays: without it, nobody could ever be asked for its ids
         try:
-            forgotten = _ask(consent)
+            forgotten = _ask(consent, pending)
         finally:
             drop_secret(locations.telemetry)
             remove_leftovers(locations)
@@ -89,12 +91,17 @@ def pending_count(locations: Locations) -> int:
 _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
 
 
-def _ask(consent: Consent) -> Forgotten:
+def _noted(consent: Consent) -> Pending:
+    """All that is to be asked, which is kept before anybody is. Raises SstError where it can't be kept."""
     locations, now = consent.locations, utc_now()
     pending = _pending(locations, now)
     for url in _sent_to(consent):
         pending[url] = _with(pending.get(url, []), _weekly_ids(locations, now))
     _keep(locations, pending)
+    return pending
+
+
+def _ask(consent: Consent, pending: Pending) -> Forgotten:
     if not _count(pending):
         return _NOTHING
     asked, failures = 0, []

@@ -289,18 +289,23 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     assert pending_count(consenting.locations) == 2 * WEEKS
 
 
-def test_a_request_that_cannot_be_kept_is_not_made(
-    consenting: Consenting, machine: Machine, loopback: Loopback
+@pytest.mark.parametrize("command", ["forget", "reset"])
+def test_a_request_that_cannot_be_kept_is_not_made_and_can_be_made_later(
+    consenting: Consenting, machine: Machine, loopback: Loopback, command: str
 ) -> None:
-    a_delivered_run(consenting, machine, loopback)
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = CONFIRMED
     before = len(loopback.requests)
     (consenting.locations.state / "forget.json").mkdir()
 
-    ended = machine.sst("telemetry", "forget")
+    ended = machine.sst("telemetry", command)
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("sst: error: The request can't be kept on this machine: ")
     assert len(loopback.requests) == before
+    (consenting.locations.state / "forget.json").rmdir()
+    assert machine.sst("telemetry", command).returncode == 0
+    assert weekly_id(secret, week_of(datetime.now(UTC))) in asked(loopback)
 
 
 @pytest.mark.parametrize(
