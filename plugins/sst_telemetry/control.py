@@ -65,10 +65,11 @@ def enable(consent: Consent) -> Change:
     try:
         with consent.changing():
             unseen = consent.decide().unseen
-            changed = consent.write_user_choice(True) or bool(unseen)
             if unseen:  # first, so that whoever is killed here has granted nothing unseen
                 _show_notice(consent, unseen)
             consent.grant()
+            # Last: whoever is killed before it, or whom the disk refuses something, is still off.
+            changed = consent.write_user_choice(True) or bool(unseen)
     except OSError as error:
         raise SstError(f"Your choice can't be saved: {error}. Telemetry stays as it was.") from None
     decision = consent.decide()

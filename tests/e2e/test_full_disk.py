@@ -36,6 +36,17 @@ def test_enable_says_that_it_could_not_be_saved_and_it_stays_off(machine: Machin
     assert json.loads(machine.sst("telemetry", "--json").stdout)["enabled"] is False
 
 
+def test_enable_does_not_take_an_off_back_where_the_rest_can_not_be_saved(recording: Machine) -> None:
+    recording.config_file.parent.mkdir(parents=True, exist_ok=True)
+    recording.config_file.write_text("[telemetry]\nenabled = false\n")
+
+    run = recording.sst("telemetry", "enable", program=FULL)
+
+    assert run.returncode == 1
+    assert run.stderr.endswith("Telemetry stays as it was.\n")
+    assert json.loads(recording.sst("telemetry", "--json").stdout)["enabled"] is False
+
+
 def test_disable_deletes_all_the_same_and_says_what_could_not_be_saved(recording: Machine) -> None:
     run = recording.sst("telemetry", "disable", program=FULL)
 
