@@ -170,12 +170,13 @@ def _at_most(seconds: float, what: str) -> Iterator[None]:
     if sys.platform == "win32" or not hasattr(signal, "setitimer"):
         yield
         return
-    signal.signal(signal.SIGALRM, give_up)
+    before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: one request may take it for its own failure
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _print_preview(session: Session, name: str, json: bool) -> None:

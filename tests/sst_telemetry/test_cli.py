@@ -113,6 +113,12 @@ def test_flush_ends_whatever_the_collector_does(machine: Machine, consenting: Co
     assert len(machine.queued()) == 1
 
 
+@pytest.mark.parametrize("command", ["flush", "forget", "reset"])
+@pytest.mark.usefixtures("no_leaks")
+def test_what_ends_a_request_that_takes_too_long_is_gone_with_the_command(machine: Machine, command: str) -> None:
+    assert machine.in_process("telemetry", command).returncode == 0
+
+
 @pytest.mark.parametrize(("variable", "value"), [("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere.pem")])
 def test_settings_that_cannot_be_used_are_an_error_in_words(
     machine: Machine, consenting: Consenting, variable: str, value: str
