@@ -22,8 +22,8 @@ from sst_core import (
     printable,
     say,
 )
-from sst_telemetry.forget import pending_count
 from sst_telemetry.leftovers import delete, remove_leftovers
+from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import SET_ASIDE, Queue
 from sst_telemetry.state import LAST_BATCH
 

@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from sst_core import Locations
+from sst_telemetry.pending import PENDING
 
-PENDING = "forget.json"
-"""Beside the telemetry folder, since it outlives it: what collectors are still to be asked to forget."""
 _DELETED = "-deleted-"
 
 

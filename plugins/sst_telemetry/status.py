@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination, printable
-from sst_telemetry.forget import pending_count
+from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, read_state
 

@@ -8,8 +8,9 @@ from consenting import Consenting
 from loopback import Loopback, accounting, answer, dripping
 from sst_core import week_of
 from sst_core.testing import Machine
-from sst_telemetry.forget import IDS_A_REQUEST, WEEKS, forget, pending_count, reset
+from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, weekly_id
+from sst_telemetry.pending import WEEKS, pending_count
 
 CONFIRMED = answer(200, b'{"forgotten": 14}')
 
@@ -119,13 +120,6 @@ def test_a_machine_that_never_sent_anything_has_nothing_to_ask_for(
     assert loopback.requests == []
 
 
-def test_a_pending_file_that_is_torn_or_foreign_is_not_sent(consenting: Consenting) -> None:
-    file = consenting.locations.state / "forget.json"
-    for content in ("", "{", '{"a": 1}', '{"a": {"not an id": "2026-W48"}}', '{"a": ["not ids"]}', "[[]]"):
-        file.write_text(content)
-        assert pending_count(consenting.locations) == 0
-
-
 def test_each_collector_is_asked_for_itself_and_no_other_learns_of_it(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
@@ -232,16 +226,6 @@ def test_a_retry_in_the_next_week_keeps_the_id_of_the_first(consenting: Consenti
 
     first, second = loopback.requests
     assert first.lines == second.lines
-
-
-def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:
-    weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
-    ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
-    (consenting.locations.state / "forget.json").write_text(
-        json.dumps({"http://127.0.0.1:9/events": [ids, "no ids"], "https://a.example": {}})
-    )
-
-    assert pending_count(consenting.locations) == 2
 
 
 def test_a_state_that_is_torn_does_not_make_forget_say_that_nothing_was_sent(

@@ -1,0 +1,73 @@
+"""The ids that collectors are still to be asked to forget: the only ones that are kept while telemetry is off."""
+
+import json
+from datetime import datetime, timedelta
+
+from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, week_of, write_private
+from sst_telemetry.batch import utc_now
+
+PENDING = "forget.json"
+"""Beside the telemetry folder, since it outlives it."""
+WEEKS = 19
+"""Weeks back from this one: a run is sent up to 30 days after its first try, whose week's id it keeps, and a collector
+keeps it for 90 days from then; 120 days can touch so many."""
+
+Ids = dict[str, str]
+"""Of one machine, each with its week."""
+Pending = dict[str, list[Ids]]
+"""By the collector that they are to be asked of: the ids of each machine that this one has been, by `reset`."""
+
+
+def pending_count(locations: Locations) -> int:
+    """How many ids no collector has confirmed yet."""
+    return count(read_pending(locations, utc_now()))
+
+
+def read_pending(locations: Locations, now: datetime) -> Pending:
+    """What is still to be asked, less the weeks of which no collector keeps anything any more."""
+    try:
+        values = json.loads(read_own(locations.state / PENDING) or b"{}")
+    except (ConfigurationError, ValueError, RecursionError):
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    kept_weeks = weeks(now)
+    return {
+        url: [
+            {kept: week for kept, week in ids.items() if RandomId().accepts(kept) and week in kept_weeks}
+            for ids in machines
+            if isinstance(ids, dict)
+        ]
+        for url, machines in values.items()
+        if isinstance(machines, list)
+    }
+
+
+def keep(locations: Locations, pending: Pending) -> None:
+    """Write what is left to be asked; where nothing is, there is no file. Raises SstError."""
+    path = locations.state / PENDING
+    left = {url: found for url, machines in pending.items() if (found := [ids for ids in machines if ids])}
+    try:
+        if left:
+            write_private(path, json.dumps(left).encode())
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SstError(f"The request can't be kept on this machine: {error}.") from None
+
+
+def count(pending: Pending) -> int:
+    """How many ids that are."""
+    return sum(len(ids) for machines in pending.values() for ids in machines)
+
+
+def with_ours(machines: list[Ids], ours: Ids) -> list[Ids]:
+    """What is pending, and the ids that this machine has now."""
+    before = [ids for ids in machines if not ids.keys() & ours.keys()]
+    still = [ids for ids in machines if ids.keys() & ours.keys()]
+    return [*before, {kept: week for ids in (*still, ours) for kept, week in ids.items()}]
+
+
+def weeks(now: datetime) -> list[str]:
+    """Those of which a collector may still keep something, this one first."""
+    return [week_of(now - timedelta(weeks=back)) for back in range(WEEKS)]

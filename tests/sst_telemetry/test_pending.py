@@ -1,0 +1,25 @@
+"""What is still to be asked for: read from a file that anybody may have damaged, and no longer than it can matter."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from consenting import Consenting
+from sst_core import week_of
+from sst_telemetry.pending import WEEKS, pending_count
+
+
+def test_a_pending_file_that_is_torn_or_foreign_is_not_sent(consenting: Consenting) -> None:
+    file = consenting.locations.state / "forget.json"
+    for content in ("", "{", '{"a": 1}', '{"a": {"not an id": "2026-W48"}}', '{"a": ["not ids"]}', "[[]]"):
+        file.write_text(content)
+        assert pending_count(consenting.locations) == 0
+
+
+def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:
+    weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
+    ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
+    (consenting.locations.state / "forget.json").write_text(
+        json.dumps({"http://127.0.0.1:9/events": [ids, "no ids"], "https://a.example": {}})
+    )
+
+    assert pending_count(consenting.locations) == 2
