@@ -169,7 +169,7 @@ class Delivery:
 
     def _post(self, collector: "Collector", url: str, lines: Sequence[Line]) -> str | None:
         """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""
-        from sst_telemetry.post import Accounted, Failed
+        from sst_telemetry.post import Accounted, Failed, body
 
         if self._requests == MAX_REQUESTS:
             return "enough requests for one sender"
@@ -180,7 +180,7 @@ class Delivery:
         # By the week of its id, and not of this moment: a retry has the id that its name says.
         lines = [replace(line, path=self._queue.pinned(line.path, line.week)) for line in lines]
         contents = [line.content for line in lines]
-        write_last_batch(self._locations.telemetry, b"".join(content + b"\n" for content in contents))
+        write_last_batch(self._locations.telemetry, body(contents))
         before = self._state()
         # Before the request, so that one which never returns is seen by the user too, and puts off the next.
         last = LastDelivery(_written(now), url, "none yet", len(lines), 0)
