@@ -18,7 +18,7 @@ from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
 if TYPE_CHECKING:
-    from sst_telemetry.post import Collector
+    from sst_telemetry.post import Connection
 
 MAX_REQUESTS = 32
 """The most that one sender makes."""
@@ -139,35 +139,35 @@ class Delivery:
         waiting = self._look()
         if not waiting:
             return Report(0, "nothing is queued")  # and no client is imported
-        with self._connected(url) as collector:
+        with self._connected(url) as connection:
             while waiting:
-                stopped = self._post_some(collector, url, waiting[:MAX_LINES])
+                stopped = self._post_some(connection, url, waiting[:MAX_LINES])
                 if stopped is not None:
                     return Report(self._left(), f"{stopped} from {target.where}")
                 waiting = waiting[MAX_LINES:] or self._look()
         return Report(0, "everything is delivered")
 
-    def _connected(self, url: str) -> "Collector":
-        from sst_telemetry.post import Collector
+    def _connected(self, url: str) -> "Connection":
+        from sst_telemetry.post import Connection
 
         try:
-            return Collector(url, self._product.name)
+            return Connection(url, self._product.name)
         except ConfigurationError:  # a detached sender has no other way to tell the user
             now = self._clock()
             last = LastDelivery(_written(now), url, UNUSABLE, 0, 0)
             self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
             raise
 
-    def _post_some(self, collector: "Collector", url: str, paths: Sequence[Path]) -> str | None:
+    def _post_some(self, connection: "Connection", url: str, paths: Sequence[Path]) -> str | None:
         """Compose and post. Returns why to stop, or None."""
         composed = compose(self._product, self._locations, paths, self._clock())
         for path in composed.unusable:
             self._queue.set_aside(path)
         self._remember(self._state().counting(set_aside=len(composed.unusable)))
-        stopped = self._post(collector, url, composed.lines) if composed.lines else None
+        stopped = self._post(connection, url, composed.lines) if composed.lines else None
         return self._doubt_the_address() if stopped is None and self._doubtful else stopped
 
-    def _post(self, collector: "Collector", url: str, lines: Sequence[Line]) -> str | None:
+    def _post(self, connection: "Connection", url: str, lines: Sequence[Line]) -> str | None:
         """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""
         from sst_telemetry.post import Accounted, Failed, body
 
@@ -186,7 +186,7 @@ class Delivery:
         last = LastDelivery(_written(now), url, "none yet", len(lines), 0)
         before = replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, url))))
         self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
-        answer = collector.post(contents)
+        answer = connection.post(contents)
         accepted = answer.accepted if isinstance(answer, Accounted) else 0
         after = replace(before, last=replace(last, outcome=answer.outcome, accepted=accepted))
         if isinstance(answer, Failed):
@@ -200,7 +200,7 @@ class Delivery:
             return self._refused(lines[0])
         middle = len(lines) // 2
         # The newest first: it is what an old version recorded that a collector is likeliest not to read.
-        return self._post(collector, url, lines[middle:]) or self._post(collector, url, lines[:middle])
+        return self._post(connection, url, lines[middle:]) or self._post(connection, url, lines[:middle])
 
     def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
         """Remove what the collector has accounted for, and with it what was in doubt until it did."""

@@ -96,14 +96,14 @@ def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | N
 
     The ids of two machines are in no request together: it would say that they are one.
     """
-    from sst_telemetry.post import Collector
+    from sst_telemetry.post import Connection
 
     asked = 0
     try:
-        with Collector(url, consent.product.name) as collector:
+        with Connection(url, consent.product.name) as connection:
             for ids in pending[url]:
                 while some := list(ids)[:IDS_A_REQUEST]:
-                    failure = collector.forget(some)
+                    failure = connection.forget(some)
                     if failure is not None:
                         return asked, failure
                     asked += len(some)

@@ -61,8 +61,8 @@ class _TooLong(Exception):
     """There is more of an answer than is read."""
 
 
-class Collector:
-    """A connection to the collector. Use as a context manager."""
+class Connection:
+    """To the collector, for one request after another. Use as a context manager."""
 
     def __init__(self, url: str, user_agent: str, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
@@ -86,7 +86,7 @@ class Collector:
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigurationError(f"The proxy or certificate settings can't be used: {error}.") from None
 
-    def __enter__(self) -> "Collector":
+    def __enter__(self) -> "Connection":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

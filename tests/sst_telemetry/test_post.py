@@ -20,7 +20,7 @@ from loopback import Answer, Flood, Loopback, accounting, answer, dripping, drip
 from proxying import HOST, Authority, Proxy
 from sst_core import ConfigurationError
 from sst_core.testing import PATIENCE
-from sst_telemetry.post import MAX_ANSWER, Accounted, Collector, Failed, Refused
+from sst_telemetry.post import MAX_ANSWER, Accounted, Connection, Failed, Refused
 
 LINES = [b'{"a":1}', b'{"b":2}', b'{"c":3}']
 
@@ -49,13 +49,13 @@ class Canned(httpx.BaseTransport):
 
 
 def post(url: str) -> object:
-    with Collector(url, "sst") as collector:
-        return collector.post(LINES)
+    with Connection(url, "sst") as connection:
+        return connection.post(LINES)
 
 
 def canned(transport: Canned) -> object:
-    with Collector("http://127.0.0.1/events", "sst", transport) as collector:
-        return collector.post(LINES)
+    with Connection("http://127.0.0.1/events", "sst", transport) as connection:
+        return connection.post(LINES)
 
 
 def test_the_body_is_one_line_a_run_compressed_and_holds_no_time(loopback: Loopback) -> None:
@@ -103,9 +103,9 @@ def test_a_password_that_is_kept_for_the_host_is_not_sent(
 def test_a_cookie_is_never_sent_back(loopback: Loopback) -> None:
     loopback.script = [answer(400, headers={"Set-Cookie": "id=you; Path=/"})]
 
-    with Collector(loopback.url, "sst") as collector:
-        collector.post(LINES)
-        collector.post(LINES)
+    with Connection(loopback.url, "sst") as connection:
+        connection.post(LINES)
+        connection.post(LINES)
 
     assert "cookie" not in loopback.requests[1].headers
 
@@ -241,7 +241,7 @@ def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv(variable, value)
 
     with pytest.raises(ConfigurationError, match="proxy or certificate settings can't be used"):
-        Collector("https://collector.example/events", "sst")
+        Connection("https://collector.example/events", "sst")
 
 
 def test_all_that_was_sent_may_be_rejected(loopback: Loopback) -> None:
@@ -365,13 +365,13 @@ def test_an_answer_that_drips_for_ever_is_a_failure(
     server = secure if encrypted else loopback
     server.script = [accounting(), reply]
 
-    with Collector(server.url, "sst") as collector:
-        assert collector.post(LINES) == Accounted(3, 0)
+    with Connection(server.url, "sst") as connection:
+        assert connection.post(LINES) == Accounted(3, 0)
         # On the same connection: httpx tells of none that is new.
         monkeypatch.setattr("sst_telemetry.post.REQUEST_SECONDS", 1.5)
-        assert collector.post(LINES) == Failed("it took too long")
+        assert connection.post(LINES) == Failed("it took too long")
         monkeypatch.setattr("sst_telemetry.post.REQUEST_SECONDS", PATIENCE)
-        assert collector.post(LINES) == Accounted(3, 0)
+        assert connection.post(LINES) == Accounted(3, 0)
 
 
 @pytest.fixture
@@ -431,8 +431,8 @@ def test_each_answer_on_a_connection_may_have_as_much(loopback: Loopback) -> Non
     accounts = b'{"accepted": 3, "rejected": []}'
     loopback.otherwise = answer(200, accounts + b" " * (MAX_ANSWER - 1000), JSON)
 
-    with Collector(loopback.url, "sst") as collector:
-        assert [collector.post(LINES) for _ in range(3)] == [Accounted(3, 0)] * 3
+    with Connection(loopback.url, "sst") as connection:
+        assert [connection.post(LINES) for _ in range(3)] == [Accounted(3, 0)] * 3
 
 
 @pytest.mark.parametrize("padding", [0, 5_000_000])
@@ -481,7 +481,7 @@ def test_a_date_that_has_passed_is_no_wait() -> None:
 
 
 def test_time_may_be_up_before_there_is_a_connection() -> None:
-    with Collector("http://127.0.0.1:9/events", "sst") as collector:
-        collector._end_connection()
+    with Connection("http://127.0.0.1:9/events", "sst") as connection:
+        connection._end_connection()
 
-        assert collector._name(OSError()) == "it took too long"
+        assert connection._name(OSError()) == "it took too long"
