@@ -29,7 +29,7 @@ from loopback import (
 from proxying import Authority
 from required_programs import absent
 from sst_core.testing import PROGRAM, Machine
-from sst_telemetry.delivery import UNUSABLE
+from sst_telemetry.delivery import UNUSABLE_SETTINGS
 from sst_telemetry.state import DeliveryState, write_state
 
 TASK = '["sh", "-c", "echo out; echo err >&2; exit 3"]'
@@ -304,7 +304,7 @@ FAULTS: dict[str, Fault] = {
     "redirect": Fault(_redirecting, "307"),
     "a page and 200": Fault(_answering(PAGE), "200, but not a collector's answer"),
     "TLS with an unknown CA": Fault(_unknown_authority, "ConnectError"),
-    "a proxy that can't be used": Fault(_unusable_proxy, UNUSABLE),
+    "a proxy that can't be used": Fault(_unusable_proxy, UNUSABLE_SETTINGS),
     "not HTTP": Fault(_answering(raw(b"220 mail.example ESMTP\r\n")), "RemoteProtocolError"),
     "1 GB body": Fault(_answering(Flood()), "200, but not a collector's answer"),
     "no such name": Fault(_elsewhere("https://collector.invalid/events"), "ConnectError"),

@@ -35,7 +35,7 @@ LAST_LOOK_IN_CI = 5.0
 """Seconds after which it leaves what comes to the next one: a request may take the rest of its life."""
 WAITING_IN_CI = "sender-waits"
 """In the telemetry folder: held by the one sender that waits for the one at work."""
-UNUSABLE = "proxy or certificate settings that can't be used"
+UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
 _FIRST_WAIT = 60.0
 
@@ -154,7 +154,7 @@ class Delivery:
             return Connection(url, self._product.name)
         except ConfigurationError:  # a detached sender has no other way to tell the user
             now = self._clock()
-            last = LastDelivery(_written(now), url, UNUSABLE, 0, 0)
+            last = LastDelivery(_written(now), url, UNUSABLE_SETTINGS, 0, 0)
             self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
             raise
 

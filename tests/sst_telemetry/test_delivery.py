@@ -21,7 +21,7 @@ from loopback import Answer, Loopback, Request, accounting, answer, raw, refusin
 from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
-from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE, WAITING_IN_CI, Delivery
+from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE_SETTINGS, WAITING_IN_CI, Delivery
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
 from sst_telemetry.spawn import STAMP
@@ -226,7 +226,7 @@ def test_settings_that_cannot_be_used_are_noted_and_back_off(
     state = consenting.state
     assert state.last is not None
     last = state.last
-    assert (last.outcome, last.sent, last.accepted, state.sent_to) == (UNUSABLE, 0, 0, ())
+    assert (last.outcome, last.sent, last.accepted, state.sent_to) == (UNUSABLE_SETTINGS, 0, 0, ())
     assert state.failures == 1
     assert NOW.timestamp() + 29 < state.not_before
     assert len(machine.queued()) == 1
