@@ -22,8 +22,8 @@ _NAME = re.compile(r"(?:@\S+ )*(?:async )?(?:def |class )?(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What became of the public API."""
+class Difference:
+    """Between the public API of the last release and ours."""
 
     gone: tuple[str, ...]
     different: tuple[str, ...]
@@ -43,10 +43,10 @@ class Change:
         return "\n".join(f"  {what}: {name}" for what, names in told.items() for name in names)
 
 
-def compared(before: str, now: str) -> Change:
-    """The change from one pinned public API to another."""
+def compared(before: str, now: str) -> Difference:
+    """What became of one pinned public API in another."""
     old, current = _by_name(before), _by_name(now)
-    return Change(
+    return Difference(
         gone=tuple(sorted(old.keys() - current.keys())),
         different=tuple(sorted(name for name in old.keys() & current.keys() if old[name] != current[name])),
         new=tuple(sorted(current.keys() - old.keys())),
@@ -88,10 +88,10 @@ def complaint(repository: Path, tag: str | None) -> str | None:
     if last is None:
         print(f"{now}: there is no release to compare it with.")
         return None
-    change = compared(_git(repository, "show", f"{last}:{API}"), (repository / API).read_text())
-    print(f"{now}, after {last}. The public API: {'as it was' if not str(change) else ''}\n{change}".rstrip())
-    least = change.least(parsed(last))
-    if parsed(now) >= least or (tag is None and not str(change) and parsed(now) == parsed(last)):
+    difference = compared(_git(repository, "show", f"{last}:{API}"), (repository / API).read_text())
+    print(f"{now}, after {last}. The public API: {'as it was' if not str(difference) else ''}\n{difference}".rstrip())
+    least = difference.least(parsed(last))
+    if parsed(now) >= least or (tag is None and not str(difference) and parsed(now) == parsed(last)):
         return None
     return f"{now} has to be {'.'.join(map(str, least))} at least: raise __version__ in sst_core/__init__.py."
 

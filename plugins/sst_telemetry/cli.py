@@ -60,7 +60,7 @@ def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> 
     Example: {command}
     """
     consent = ctx.obj.consent
-    _print_change(control.choose_for_project(consent, True) if project else control.enable(consent), json)
+    _print_switched(control.choose_for_project(consent, True) if project else control.enable(consent), json)
 
 
 @app.command()
@@ -72,7 +72,7 @@ def disable(ctx: typer.Context, project: Project = False, json: Json = False) ->
     Example: {command}
     """
     consent = ctx.obj.consent
-    _print_change(control.choose_for_project(consent, False) if project else control.disable(consent), json)
+    _print_switched(control.choose_for_project(consent, False) if project else control.disable(consent), json)
 
 
 @app.command()
@@ -206,5 +206,5 @@ def _print_status(session: Session, json: bool) -> None:
     output(json_format.dumps(found.as_json(), indent=2) if json else found.as_text(), fit=not json)
 
 
-def _print_change(change: control.Change, json: bool) -> None:
-    output(json_format.dumps(change.as_json()) if json else change.as_text(), fit=not json)
+def _print_switched(switched: control.Switched, json: bool) -> None:
+    output(json_format.dumps(switched.as_json()) if json else switched.as_text(), fit=not json)

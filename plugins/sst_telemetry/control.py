@@ -29,7 +29,7 @@ from sst_telemetry.state import LAST_BATCH
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Switched:
     """What a switch changed, and what holds now."""
 
     changed: bool
@@ -60,7 +60,7 @@ class Change:
         return "\n".join(map(printable, lines))
 
 
-def enable(consent: Consent) -> Change:
+def enable(consent: Consent) -> Switched:
     """Take the user's *off* back, and count the notice as seen. Raises SstError."""
     try:
         with consent.changing():
@@ -78,7 +78,7 @@ def enable(consent: Consent) -> Change:
     else:
         what = "Your choice is saved, but telemetry stays off." if changed else "Telemetry stays off, and not by you."
     off = tuple(source for source in decision.sources if source.off)
-    return Change(changed, decision.enabled, off, what, _pending(consent))
+    return Switched(changed, decision.enabled, off, what, _pending(consent))
 
 
 def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
     say(notice_text(consent, unseen))
 
 
-def disable(consent: Consent) -> Change:
+def disable(consent: Consent) -> Switched:
     """Write the user's *off*, end a running sender, and delete all that was kept. Raises SstError.
 
     What can't be saved does not keep the rest from being deleted.
@@ -114,7 +114,7 @@ def disable(consent: Consent) -> Change:
     pending = _pending(consent)
     if pending:
         what += f" Kept are {pending} ids for which `{consent.product.telemetry} forget` has still to ask."
-    return Change(changed, False, off, what, pending)
+    return Switched(changed, False, off, what, pending)
 
 
 def _withdraw(consent: Consent, *, saved: bool) -> bool:
@@ -131,7 +131,7 @@ def _withdraw(consent: Consent, *, saved: bool) -> bool:
         return deleted or again
 
 
-def choose_for_project(consent: Consent, enabled: bool) -> Change:
+def choose_for_project(consent: Consent, enabled: bool) -> Switched:
     """Write the team's choice into `sst.toml`. Raises SstError."""
     try:
         path, changed = consent.write_project_choice(enabled)
@@ -142,7 +142,7 @@ def choose_for_project(consent: Consent, enabled: bool) -> Change:
     holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
     what = f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
     what += f" Here, telemetry is {'on' if decision.enabled else 'off'}."
-    return Change(changed, decision.enabled, off, what, _pending(consent))
+    return Switched(changed, decision.enabled, off, what, _pending(consent))
 
 
 def _pending(consent: Consent) -> int:

@@ -62,10 +62,10 @@ def test_a_change_names_what_changed_and_in_which_class() -> None:
     ],
 )
 def test_an_option_a_command_a_group_or_a_hook_that_goes_is_breaking(what: str, gone: str) -> None:
-    change = compared(BEFORE + CLI, BEFORE + CLI.replace(what, ""))
+    difference = compared(BEFORE + CLI, BEFORE + CLI.replace(what, ""))
 
-    assert gone in change.gone
-    assert change.least((1, 2, 3)) == (2, 0, 0)
+    assert gone in difference.gone
+    assert difference.least((1, 2, 3)) == (2, 0, 0)
 
 
 def test_another_argument_of_a_hook_is_told() -> None:

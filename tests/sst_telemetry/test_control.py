@@ -18,7 +18,7 @@ from permissions import modestly
 from sst_core import held
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import control
-from sst_telemetry.control import Change, disable
+from sst_telemetry.control import Switched, disable
 
 Eventually = Callable[[Callable[[], bool], str], None]
 
@@ -146,8 +146,8 @@ def test_where_a_sender_can_not_be_ended_disabling_waits_for_its_end(
 ) -> None:
     monkeypatch.delattr(signal, "SIGKILL")  # as on Windows
     consenting.record()
-    changes: list[Change] = []
-    disabling = threading.Thread(target=lambda: changes.append(disable(consenting.consent())))
+    switches: list[Switched] = []
+    disabling = threading.Thread(target=lambda: switches.append(disable(consenting.consent())))
 
     with held(consenting.locations.lock, 0) as lock:
         os.write(lock, str(os.getpid()).encode())
@@ -157,7 +157,7 @@ def test_where_a_sender_can_not_be_ended_disabling_waits_for_its_end(
         assert machine.telemetry.exists()
     disabling.join(PATIENCE)
 
-    assert [change.enabled for change in changes] == [False]
+    assert [switched.enabled for switched in switches] == [False]
     assert everything(machine) == ["telemetry.lock"]
 
 
