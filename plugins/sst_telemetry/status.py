@@ -99,7 +99,11 @@ class Status:
             "machine": "ask whoever administers this machine about {where}",
         }
         off = [source for source in self.decision.sources if source.off and source.name in ways]
-        each = [ways[source.name].format(where=source.where, command=self.command) for source in off]
+        each = [
+            # Without a home folder no choice can be saved.
+            "set HOME" if source.where == "HOME" else ways[source.name].format(where=source.where, command=self.command)
+            for source in off
+        ]
         return f"Next: to switch it on, {'; '.join(each)}."
 
 

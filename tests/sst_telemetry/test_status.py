@@ -129,6 +129,12 @@ def test_it_works_without_a_home(machine: Machine, home: str, command: list[str]
         assert ended.stdout.startswith("Telemetry is off.")
 
 
+def test_without_a_home_it_says_to_set_one_and_not_what_can_not_work(machine: Machine) -> None:
+    ended = machine.sst("telemetry", env={"HOME": "nowhere"})
+
+    assert ended.stdout.splitlines()[-1] == "Next: to switch it on, set HOME."
+
+
 def _no_folder(machine: Machine) -> None:
     machine.queue.rmdir()
 
