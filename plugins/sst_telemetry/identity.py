@@ -1,6 +1,5 @@
 """The weekly id: one value a machine a week, that nobody but the machine can link to the next."""
 
-import hashlib
 import hmac
 import os
 from pathlib import Path
@@ -14,7 +13,7 @@ _SECRET_BYTES = 32
 
 def weekly_id(secret: bytes, week: str) -> str:
     """HMAC-SHA256 of the week under the machine's secret, cut to the catalogue's length."""
-    return hmac.new(secret, week.encode(), hashlib.sha256).hexdigest()[: 2 * RandomId.BYTES]
+    return hmac.digest(secret, week.encode(), "sha256")[: RandomId.BYTES].hex()
 
 
 def random_id() -> str:

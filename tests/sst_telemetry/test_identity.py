@@ -78,6 +78,11 @@ def test_an_id_is_as_good_as_a_name_for_a_machine_and_a_week(
     assert SST.catalogue["anonymousId"].kind.accepts(weekly_id(one, week_of(then)))
 
 
+def test_an_id_is_what_every_version_makes_of_the_same_secret() -> None:
+    """Another would be another machine in the middle of a week, and none that `forget` could ask for."""
+    assert weekly_id(bytes(range(32)), "2026-W48") == "5ef658f7c38c5945081db89f14f766e1"
+
+
 def test_the_secret_is_the_users_alone_and_never_leaves(consenting: Consenting, loopback: Loopback) -> None:
     sent_at(consenting, loopback, MONDAY)
 
