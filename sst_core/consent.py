@@ -105,10 +105,10 @@ class Consent(Record):
             unseen=unseen,
         )
 
-    def grant(self, seen: Collection[str] | None = None) -> None:
-        """Note which items have been seen, by default all that there are, and make the folder that recorded runs may be
-        kept in. What was seen before stays so, in other installations too. Raises OSError."""
-        self._grant(seen, lambda: True)
+    def grant(self) -> None:
+        """Note that all items have been seen, and make the folder that recorded runs may be kept in. What was seen
+        before stays so, in other installations too. Raises OSError."""
+        self._grant(self.items, lambda: True)
 
     def grant_on_notice(self, seen: Collection[str], show: Callable[[], bool]) -> bool:
         """Have `show` show the notice, grant what was seen, and return whether both were done.
@@ -132,10 +132,10 @@ class Consent(Record):
                 self._make_queue()
             return enabled
 
-    def _grant(self, seen: Collection[str] | None, show: Callable[[], bool]) -> bool:
+    def _grant(self, seen: Collection[str], show: Callable[[], bool]) -> bool:
         items, before = self.items, self._seen()
         self._make_queue()
-        own = [item for item in items if seen is None or item in seen or item in before]
+        own = [item for item in items if item in seen or item in before]
         others = _newest([line for line in before if line and line not in items])
         with private_draft(self.locations.seen, "".join(f"{item}\n" for item in (*others, *own)).encode()) as draft:
             if not show():

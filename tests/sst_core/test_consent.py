@@ -403,7 +403,7 @@ def test_what_other_installations_have_shown_is_kept_as_far_as_there_is_room(tmp
     with consent.locations.seen.open("a") as file:
         file.write("\n\n" + "".join(f"{line}\n" for line in [*lines, "the last"]))
 
-    consent.grant(())
+    consent.grant()
 
     kept = consent.locations.seen.read_text().splitlines()
     others = kept[: -len(consent.items)]
@@ -413,12 +413,12 @@ def test_what_other_installations_have_shown_is_kept_as_far_as_there_is_room(tmp
     assert consent.decide().enabled
 
     place_of("notice", tmp_path).write_text(f"{'x' * (KEPT_BYTES - 1)}\n")
-    consent.grant(())
-    assert consent.locations.seen.read_text() == f"{'x' * (KEPT_BYTES - 1)}\n"
+    consent.grant()
+    assert consent.locations.seen.read_text().splitlines() == ["x" * (KEPT_BYTES - 1), *consent.items]
 
     place_of("notice", tmp_path).write_text(f"{'x' * KEPT_BYTES}\n")
-    consent.grant(())
-    assert consent.locations.seen.read_text() == ""
+    consent.grant()
+    assert tuple(consent.locations.seen.read_text().splitlines()) == consent.items
 
 
 def test_what_cannot_be_trusted_is_not_kept(tmp_path: Path) -> None:
