@@ -20,7 +20,7 @@ from sst_telemetry.view import preview_of, registered, view_of
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings={"help_option_names": ["--help", "-h"]},  # an adopted program's own commands may have no -h
 )
 
 Project = Annotated[

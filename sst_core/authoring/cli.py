@@ -24,7 +24,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

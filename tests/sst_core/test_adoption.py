@@ -285,6 +285,17 @@ def test_plain_help_lists_what_plugins_bring_in_a_section_of_its_own(machine: Ma
     )
 
 
+def test_help_of_telemetry_is_short_too_in_a_program_whose_own_is_not(machine: Machine, program: Write) -> None:
+    program(GUARDED)
+    shop = (sys.executable, "-m", "shop")
+
+    assert machine.sst("-h", program=shop).returncode == 2
+    for arguments in (["telemetry"], ["telemetry", "forget"]):
+        assert (
+            machine.sst(*arguments, "-h", program=shop).stdout == machine.sst(*arguments, "--help", program=shop).stdout
+        )
+
+
 @pytest.mark.parametrize("target", ["sst_core.sst:main", "sst_core.sst:SST.name", "json:dumps"])
 def test_what_is_no_product_is_refused(target: str) -> None:
     with pytest.raises(AdoptionError, match="is no product"):
