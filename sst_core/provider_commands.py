@@ -70,7 +70,7 @@ def deploy(
     profile: Profile = None,
     verbose: Verbose = False,
     outputs_file: OutputsFile = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Deploy the app in this folder.
 
@@ -80,7 +80,7 @@ def deploy(
         "deploy",
         ctx,
         Options(
-            tuple(arguments or ()), stage, region, profile, verbose, outputs_file and outputs_file.absolute(), json
+            tuple(arguments or ()), stage, region, profile, verbose, outputs_file and outputs_file.absolute(), as_json
         ),
     )
 
@@ -93,13 +93,13 @@ def remove(
     region: Region = None,
     profile: Profile = None,
     verbose: Verbose = False,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Remove what deploy made.
 
     Example: {command} --stage dev
     """
-    _provide("remove", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=json))
+    _provide("remove", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=as_json))
 
 
 def diff(
@@ -110,13 +110,13 @@ def diff(
     region: Region = None,
     profile: Profile = None,
     verbose: Verbose = False,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show what deploy would change.
 
     Example: {command} --stage dev
     """
-    _provide("diff", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=json))
+    _provide("diff", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=as_json))
 
 
 def _provide(action: str, ctx: typer.Context, typed: Options) -> None:

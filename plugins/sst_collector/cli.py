@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
+from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
 from sst_core import Session, is_terminal, output, say, waiting
 
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 SECONDS_BETWEEN_LINES = 1.0
 """Of what a person is told while something is moved."""
-SITE_KEY = Annotated[
+SiteKeyFolder = Annotated[
     Path | None,
     typer.Option(
         envvar="SST_COLLECTOR_SITE_KEY",
@@ -40,7 +40,7 @@ SITE_KEY = Annotated[
         "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
     ),
 ]
-WAREHOUSE = Annotated[
+WarehouseUrl = Annotated[
     str | None,
     typer.Option(
         envvar="SST_COLLECTOR_WAREHOUSE",
@@ -50,7 +50,7 @@ WAREHOUSE = Annotated[
         "SST_COLLECTOR_WAREHOUSE_PASSWORD is the password. By default a file in the data folder keeps them.",
     ),
 ]
-SNAPSHOT_EVERY = Annotated[
+SnapshotEvery = Annotated[
     int,
     typer.Option(
         envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
@@ -63,7 +63,7 @@ SNAPSHOT_EVERY = Annotated[
 @app.command()
 def serve(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
-    data: DATA,
+    data: Data,
     host: Annotated[str, typer.Option(envvar="SST_COLLECTOR_HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int,
@@ -79,8 +79,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             help="Withhold numbers of fewer machines than this. 1 withholds nothing: for private use only.",
         ),
     ] = 10,
-    snapshot_every: SNAPSHOT_EVERY = 3600,
-    product: PRODUCT = None,
+    snapshot_every: SnapshotEvery = 3600,
+    product: ProductTarget = None,
     keep_days: Annotated[
         int,
         typer.Option(
@@ -108,7 +108,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             "Can be given more than once.",
         ),
     ] = None,
-    site_key: SITE_KEY = None,
+    site_key: SiteKeyFolder = None,
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -138,7 +138,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             help="Answer Prometheus at /metrics on this port of the loopback address. By default nowhere.",
         ),
     ] = None,
-    warehouse: WAREHOUSE = None,
+    warehouse: WarehouseUrl = None,
 ) -> None:
     """Take events in at /events and publish numbers at / and /stats.json, until stopped.
 
@@ -180,11 +180,11 @@ def serve(  # noqa: PLR0917 - Typer passes by name
 @app.command()
 def doctor(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
-    data: DATA,
-    site_key: SITE_KEY = None,
-    snapshot_every: SNAPSHOT_EVERY = 3600,
-    warehouse: WAREHOUSE = None,
-    as_json: JSON = False,
+    data: Data,
+    site_key: SiteKeyFolder = None,
+    snapshot_every: SnapshotEvery = 3600,
+    warehouse: WarehouseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Look at a collector's data folder and say what is wrong with it and what to do. Changes nothing.
 
@@ -214,7 +214,7 @@ def _print_findings(findings: "list[Finding]") -> None:
 
 @app.command()
 def move(
-    ctx: typer.Context, data: DATA, warehouse: WAREHOUSE = None, product: PRODUCT = None, as_json: JSON = False
+    ctx: typer.Context, data: Data, warehouse: WarehouseUrl = None, product: ProductTarget = None, as_json: Json = False
 ) -> None:
     """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
 
@@ -233,7 +233,7 @@ def move(
     with explaining_what_is_missing(session):
         from sst_collector import moving
     moved = moving.move(data, address, served_product(session, product).catalogue, _teller())
-    output(json.dumps(moved.as_json()) if as_json else moved.as_text(), fit=not as_json)
+    output(json.dumps(moved.as_json(), indent=2) if as_json else moved.as_text(), fit=not as_json)
 
 
 def _teller() -> Callable[[str], None]:

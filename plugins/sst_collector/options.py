@@ -9,14 +9,14 @@ import typer
 
 from sst_core import AdoptionError, Product, Session, SstError
 
-DATA = Annotated[
+Data = Annotated[
     Path,
     typer.Option(
         envvar="SST_COLLECTOR_DATA",
         help="The collector's folder, which holds everything. `serve` makes it if need be, for you alone.",
     ),
 ]
-PRODUCT = Annotated[
+ProductTarget = Annotated[
     str | None,
     typer.Option(
         envvar="SST_COLLECTOR_PRODUCT",
@@ -24,7 +24,7 @@ PRODUCT = Annotated[
         help="The program whose collector this is, if it is another: what `adopt` returned, or its Product.",
     ),
 ]
-JSON = Annotated[bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Print JSON, for scripts.")]
+Json = Annotated[bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Print JSON, for scripts.")]
 
 
 def served_product(session: Session, target: str | None) -> Product:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sst_collector.data_folder import DataFolder
-from sst_collector.options import DATA, JSON, PRODUCT, explaining_what_is_missing, served_product
+from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, served_product
 from sst_core import ConfigurationError, Session, SstError, output
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class Window(StrEnum):
 def export(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
-    data: DATA,
-    product: PRODUCT = None,
-    as_json: JSON = False,
+    data: Data,
+    product: ProductTarget = None,
+    as_json: Json = False,
 ) -> None:
     """Write what is published as a static site: pages, CSV and JSON, and a manifest of digests.
 
@@ -49,17 +49,17 @@ def export(
     except OSError as error:
         raise SstError(f"The site can't be written to {folder}: {error.strerror}. Name another folder.") from None
     index = str(folder / "index.html")
-    output(json.dumps({"index": index, "manifest": str(folder / MANIFEST)}) if as_json else index)
+    output(json.dumps({"index": index, "manifest": str(folder / MANIFEST)}, indent=2) if as_json else index)
 
 
 def stats(
     ctx: typer.Context,
-    data: DATA,
+    data: Data,
     window: Annotated[Window, typer.Option(envvar="SST_COLLECTOR_WINDOW", help="Days to look back.")] = Window.MONTH,
     as_json: Annotated[
         bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Everything, as in /stats.json.")
     ] = False,
-    product: PRODUCT = None,
+    product: ProductTarget = None,
 ) -> None:
     """Print what is published.
 

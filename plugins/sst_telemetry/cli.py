@@ -1,6 +1,6 @@
 """`sst telemetry …`: see and control what is recorded. Works with no terminal, and offline."""
 
-import json as json_format
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -33,38 +33,38 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.callback(invoke_without_command=True)
-def telemetry(ctx: typer.Context, json: Json = False) -> None:
+def telemetry(ctx: typer.Context, as_json: Json = False) -> None:
     """See and control what is recorded. Without a command: the status.
 
     Example: {command}
     """
     if ctx.invoked_subcommand is None:
-        _print_status(ctx.obj, json)
-    elif json:
+        _print_status(ctx.obj, as_json)
+    elif as_json:
         raise typer.BadParameter("put it after the command", param_hint="--json")
 
 
 @app.command()
-def status(ctx: typer.Context, json: Json = False) -> None:
+def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Say whether telemetry is on, everything that decides it, and what is queued.
 
     Example: {command} --json
     """
-    _print_status(ctx.obj, json)
+    _print_status(ctx.obj, as_json)
 
 
 @app.command()
-def enable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
+def enable(ctx: typer.Context, project: Project = False, as_json: Json = False) -> None:
     """Switch telemetry on for you. Nothing overrides another off: what still holds is named.
 
     Example: {command}
     """
     consent = ctx.obj.consent
-    _print_switched(control.choose_for_project(consent, True) if project else control.enable(consent), json)
+    _print_switched(control.choose_for_project(consent, True) if project else control.enable(consent), as_json)
 
 
 @app.command()
-def disable(ctx: typer.Context, project: Project = False, json: Json = False) -> None:
+def disable(ctx: typer.Context, project: Project = False, as_json: Json = False) -> None:
     """Switch telemetry off for you, and delete what was recorded.
 
     No id stays either, but those that `forget` has still to ask for.
@@ -72,69 +72,69 @@ def disable(ctx: typer.Context, project: Project = False, json: Json = False) ->
     Example: {command}
     """
     consent = ctx.obj.consent
-    _print_switched(control.choose_for_project(consent, False) if project else control.disable(consent), json)
+    _print_switched(control.choose_for_project(consent, False) if project else control.disable(consent), as_json)
 
 
 @app.command()
 def show(
     ctx: typer.Context,
     preview: Annotated[str | None, typer.Option(metavar="COMMAND", help="Show what this command would send.")] = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
     Example: {command} --json
     """
     if preview is not None:
-        _print_preview(ctx.obj, preview, json)
+        _print_preview(ctx.obj, preview, as_json)
         return
     view = view_of(ctx.obj.consent)
-    output(json_format.dumps(view.as_json(), indent=2) if json else view.as_text())
+    output(json.dumps(view.as_json(), indent=2) if as_json else view.as_text())
 
 
 @app.command()
-def catalog(ctx: typer.Context, json: Json = False) -> None:
+def catalog(ctx: typer.Context, as_json: Json = False) -> None:
     """Show everything that may be recorded: its values, why it is collected, and what allows it.
 
     Example: {command}
     """
     everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collecting_plugins
-    if json:
-        output(json_format.dumps(catalogue_as_json(*everything), indent=2))
+    if as_json:
+        output(json.dumps(catalogue_as_json(*everything), indent=2))
     else:
         output(catalogue_as_text(*everything), fit=True)
 
 
 @app.command()
-def purge(ctx: typer.Context, json: Json = False) -> None:
+def purge(ctx: typer.Context, as_json: Json = False) -> None:
     """Delete what is queued and the last batch, unsent. Telemetry stays as it is.
 
     Example: {command}
     """
     purged = control.purge(ctx.obj.consent)
-    output(json_format.dumps({"purged": purged}) if json else f"Deleted from the queue: {purged}.")
+    output(json.dumps({"purged": purged}, indent=2) if as_json else f"Deleted from the queue: {purged}.")
 
 
 @app.command()
-def forget(ctx: typer.Context, json: Json = False) -> None:
+def forget(ctx: typer.Context, as_json: Json = False) -> None:
     """Ask the collector to delete what it still keeps of this machine. Exits with 0 when nothing is left to ask.
 
     Example: {command}
     """
-    _print_forgotten(_bounded(lambda: forgetting.forget(ctx.obj.consent)), json)
+    _print_forgotten(_bounded(lambda: forgetting.forget(ctx.obj.consent)), as_json)
 
 
 @app.command()
-def reset(ctx: typer.Context, json: Json = False) -> None:
+def reset(ctx: typer.Context, as_json: Json = False) -> None:
     """Forget, and be another machine to the collector from now on.
 
     Example: {command}
     """
-    _print_forgotten(_bounded(lambda: forgetting.reset(ctx.obj.consent)), json)
+    _print_forgotten(_bounded(lambda: forgetting.reset(ctx.obj.consent)), as_json)
 
 
 @app.command()
-def flush(ctx: typer.Context, json: Json = False) -> None:
+def flush(ctx: typer.Context, as_json: Json = False) -> None:
     """Send what is queued now, and wait for it. Exits with 0 when nothing is left.
 
     Example: {command}
@@ -147,7 +147,7 @@ def flush(ctx: typer.Context, json: Json = False) -> None:
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
     words = f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send."
-    _print_result({"left": report.left, "reason": report.reason}, words, json, failed=report.left > 0)
+    _print_result({"left": report.left, "reason": report.reason}, words, as_json, failed=report.left > 0)
 
 
 def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
@@ -179,32 +179,34 @@ def _at_most(seconds: float, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _print_preview(session: Session, name: str, json: bool) -> None:
+def _print_preview(session: Session, name: str, as_json: bool) -> None:
     if name == session.context.product.telemetry_command:
         raise typer.BadParameter("telemetry's own commands are never recorded", param_hint="--preview")
     if name not in (*registered(session.context.product), *(entry.name for entry in session.plugins.commands)):
         raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
     line = preview_of(session, name)
-    output(line if json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}")
+    output(
+        line if as_json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}"
+    )
 
 
-def _print_forgotten(forgotten: forgetting.Forgotten, json: bool) -> None:
-    _print_result(forgotten.as_json(), forgotten.what, json, failed=forgotten.pending > 0)
+def _print_forgotten(forgotten: forgetting.Forgotten, as_json: bool) -> None:
+    _print_result(forgotten.as_json(), forgotten.what, as_json, failed=forgotten.pending > 0)
 
 
-def _print_result(values: Mapping[str, object], words: str, json: bool, *, failed: bool) -> None:
+def _print_result(values: Mapping[str, object], words: str, as_json: bool, *, failed: bool) -> None:
     """Print what became of a request. A failure is an error in these words; with JSON, the JSON and its exit code."""
-    if failed and not json:
+    if failed and not as_json:
         raise SstError(words)
-    output(json_format.dumps(values) if json else words, fit=not json)
+    output(json.dumps(values, indent=2) if as_json else words, fit=not as_json)
     if failed:
         raise typer.Exit(ExitCode.FAILURE)
 
 
-def _print_status(session: Session, json: bool) -> None:
+def _print_status(session: Session, as_json: bool) -> None:
     found = read_status(session.consent)
-    output(json_format.dumps(found.as_json(), indent=2) if json else found.as_text(), fit=not json)
+    output(json.dumps(found.as_json(), indent=2) if as_json else found.as_text(), fit=not as_json)
 
 
-def _print_switched(switched: control.Switched, json: bool) -> None:
-    output(json_format.dumps(switched.as_json()) if json else switched.as_text(), fit=not json)
+def _print_switched(switched: control.Switched, as_json: bool) -> None:
+    output(json.dumps(switched.as_json(), indent=2) if as_json else switched.as_text(), fit=not as_json)

@@ -1,6 +1,6 @@
 """`sst plugins …`: what is installed and what became of it, what is wrong with it, and a new one."""
 
-import json as json_format
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @app.command("list")
-def list_(ctx: typer.Context, json: Json = False) -> None:
+def list_(ctx: typer.Context, as_json: Json = False) -> None:
     """List the plugins that are installed, the hooks of each, and what became of it and why.
 
     Each is imported in a process of its own, if a command would import it, and not otherwise.
@@ -46,9 +46,9 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
         (each, State.FAILED if loading and loading.failed else each.state, loading)
         for each, loading in zip(surveyed, loadings, strict=True)
     ]
-    if json:
+    if as_json:
         told = [_as_json(product, each, state, loading) for each, state, loading in rows]
-        output(json_format.dumps(told, indent=2))
+        output(json.dumps(told, indent=2))
         return
     width = max((len(each.entry.name) for each, _, _ in rows), default=0)
     for each, state, loading in rows:
@@ -62,7 +62,7 @@ def doctor(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAMES...]", help="Of plugins or distributions. Default: all.")
     ] = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Load each plugin in a process of its own, time it, and say what is wrong with it and what to do.
 
@@ -78,10 +78,10 @@ def doctor(
     for each in surveyed:  # one after the other: what runs beside it would be in its time
         with _telling(printable(each.entry.name)):
             told.append(_examined(session, each))
-        if not json:
+        if not as_json:
             _print_examined(product, *told[-1])
-    if json:
-        output(json_format.dumps([_findings_as_json(product, *each) for each in told], indent=2))
+    if as_json:
+        output(json.dumps([_findings_as_json(product, *each) for each in told], indent=2))
     raise typer.Exit(1 if any(found for _, _, found in told) else 0)
 
 
@@ -89,7 +89,7 @@ def doctor(
 def new(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the package and its folder, such as sst-hello.")],
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write a complete package into ./NAME: a hook, a command, their tests, a README. Overwrites nothing.
 
@@ -102,8 +102,8 @@ def new(
         files = write_package(package)
     except NotPossibleError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
-    if json:
-        output(json_format.dumps({"folder": str(package.folder), "files": files}, indent=2))
+    if as_json:
+        output(json.dumps({"folder": str(package.folder), "files": files}, indent=2))
         return
     for file in files:
         output(str(file))
