@@ -146,6 +146,22 @@ def test_no_page_of_somebody_elses_reads_an_event_or_answers_one(code: Path, sai
     assert answers == [Answer(b'{"a": 1}')]
 
 
+def test_a_second_answer_to_an_event_changes_nothing(code: Path, said: list[str]) -> None:
+    running, answers = Environment(function(code, "waits"), "eu-west-1", said.append), list[Answer]()
+    waiting = threading.Thread(target=lambda: answers.append(running.invoke(b'"first"')))
+    waiting.start()
+    wait_until_it_began(code)
+    address, event = (code / "began").read_text().split()
+    httpx.post(f"http://{address}{API}/invocation/{event}/response", content=b'"sooner"', trust_env=False)
+    waiting.join(PATIENCE)
+    (code / "go on").touch()  # and now the function answers
+
+    answers.append(running.invoke(b'"second"'))
+    running.end()
+
+    assert answers == [Answer(b'"sooner"'), Answer(b'"second"')]
+
+
 def test_a_bug_of_ours_is_shown(
     environment: Environment, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,24 @@ def test_a_command_that_typer_can_not_build_is_an_error_that_names_who(machine: 
     assert completed.stderr == ""
 
 
+def test_an_interrupt_while_typer_makes_a_command_of_a_plugin_ends_it_as_one(machine: Machine) -> None:
+    code = """
+import typer
+app = typer.Typer()
+
+def stop(): raise KeyboardInterrupt
+
+@app.command()
+def hello(what: "stop()"): pass
+"""
+    machine.install("greeting", code, {"sst.commands": {"greet": "greeting:app"}})
+
+    run = machine.sst("greet")
+
+    assert (run.returncode, run.stdout) == (130, "")
+    assert "Traceback" not in run.stderr
+
+
 def test_a_command_made_for_a_newer_core_says_which(machine: Machine) -> None:
     machine.install("greeting", "from sst_core import Later", ENTRIES)
     assert machine.plugins is not None

@@ -90,6 +90,21 @@ def test_a_plugin_whose_address_finds_no_room_is_not_agreed_to_by_seeing_a_part_
     assert other.sends_to in "".join(notice_text(asked, asked.items).split()), "enabling shows all of it"
 
 
+def test_where_nothing_that_is_new_finds_room_no_notice_is_shown_for_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sst_core.notice.is_terminal", lambda: True)
+    Consent(SST, machine.environ, None, None).grant()
+    nosy = CollectingPlugin("nosy", f"https://{'x' * 300}.example")
+    asked = Consent(SST, machine.environ, None, None, collecting_plugins=(nosy,))
+    decision = asked.decide()
+
+    assert decision.unseen == nosy.notice_items
+    assert not show_notice(asked, decision)
+    assert capfd.readouterr().err == ""
+    assert asked.decide().unseen == nosy.notice_items
+
+
 def test_the_first_says_what_why_and_where_to() -> None:
     asked = consent(SST_TELEMETRY_URL="https://a.example/events")
 

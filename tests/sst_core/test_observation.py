@@ -298,7 +298,9 @@ group = typer.Typer(add_completion=False)
 @group.callback()
 def first(ctx: typer.Context, withdraw: bool = False):
     run(ctx, ["build"])
-    if withdraw: os.environ["SST_TELEMETRY_DISABLED"] = "1"
+    if withdraw:
+        os.environ["SST_TELEMETRY_DISABLED"] = "1"
+        run(ctx, ["build"])
 
 @group.command()
 def then(): raise typer.Exit(3)
@@ -360,5 +362,5 @@ def test_what_runs_after_consent_was_withdrawn_is_not_recorded(
 ) -> None:
     assert inside.sst("group", "--withdraw", "then").returncode == 3
 
-    assert [each.command.path for each in watcher.finished] == [("build",), ("group", "then")]
+    assert [each.command.path for each in watcher.finished] == [("build",), ("build",), ("group", "then")]
     assert recorded() == ["build"]

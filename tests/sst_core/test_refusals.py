@@ -17,3 +17,18 @@ def test_an_optional_implementation_of_a_hook_that_there_is_not_is_no_misfit() -
     manager = pluggy.PluginManager("sst")
     manager.add_hookspecs(hookspecs)
     assert why_misfit(manager, Plugin()) == "there is no hook on_comand_finished; did you mean on_command_finished?"
+
+
+def test_what_fits_is_passed_over() -> None:
+    class Plugin:
+        @hookimpl
+        def on_command_invoked(self, command: object) -> None:
+            """As it should be, and first."""
+
+        @hookimpl
+        def on_command_finished(self, comand: object) -> None:
+            """With a misspelt argument."""
+
+    manager = pluggy.PluginManager("sst")
+    manager.add_hookspecs(hookspecs)
+    assert why_misfit(manager, Plugin()) == "on_command_finished has no argument comand; did you mean command?"

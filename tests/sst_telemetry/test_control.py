@@ -288,6 +288,15 @@ def test_without_a_home_to_write_to_a_switch_is_an_error_in_words(machine: Machi
     assert "This is a bug" not in ended.stderr
 
 
+def test_the_projects_choice_needs_no_home(machine: Machine) -> None:
+    machine.project('build = ["true"]')
+
+    ended = machine.sst("telemetry", "disable", "--project", env={"HOME": "nowhere"})
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "enabled = false" in (machine.folder / "sst.toml").read_text()
+
+
 def test_a_configuration_that_cannot_be_read_is_off_and_disabling_keeps_it_so(
     machine: Machine, consenting: Consenting
 ) -> None:
