@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         RandomId,
         Run,
         Section,
+        Value,
         Version,
     )
     from sst_core.configuration import read_toml
@@ -111,6 +112,7 @@ _HOME = {
     "SstError": "errors",
     "Stack": "project",
     "ToolNotFoundError": "processes",
+    "Value": "catalogue",
     "Version": "catalogue",
     "adopt": "adoption",
     "can_ask": "terminal",
@@ -183,6 +185,7 @@ __all__ = [
     "SstError",
     "Stack",
     "ToolNotFoundError",
+    "Value",
     "Version",
     "adopt",
     "can_ask",

@@ -21,7 +21,8 @@ PLUGIN_COMMAND = "plugin"
 _HEX = frozenset("0123456789abcdef")
 _DIGITS = frozenset("0123456789")
 
-type_of_value = str | int | bool | None
+Value = str | int | bool | None
+"""What a field, or a value that a plugin declares, may be."""
 
 
 class CatalogueError(SstError):
@@ -179,7 +180,7 @@ class Field(Record, kw_only=True):
         """The allowed values, in words."""
         return f"{self.kind.describe()}{', or null' if self.optional else ''}"
 
-    def check(self, value: object) -> type_of_value:
+    def check(self, value: object) -> Value:
         """`value`, if the catalogue allows it here; :class:`CatalogueError` otherwise."""
         if value is None and self.optional:
             return None
@@ -208,7 +209,7 @@ class Catalogue(Record):
         """Take the values of all fields that are measured at `moment`."""
         return {field.key: field.measure(run) for field in self.taken_at(moment) if field.measure is not None}
 
-    def check(self, values: Mapping[str, object], moment: Moment) -> dict[str, type_of_value]:
+    def check(self, values: Mapping[str, object], moment: Moment) -> dict[str, Value]:
         """`values` if they are exactly the fields of `moment`, each allowed; :class:`CatalogueError` otherwise."""
         return _checked(self.taken_at(moment), values)
 
@@ -218,7 +219,7 @@ class Catalogue(Record):
         Raises :class:`CatalogueError` for a missing or unknown key or a value that is not allowed.
         """
         checked = _checked(self.fields, values)
-        sections: dict[Section, dict[str, type_of_value]] = {section: {} for section in Section}
+        sections: dict[Section, dict[str, Value]] = {section: {} for section in Section}
         for field in self.fields:
             sections[field.section][field.key] = checked[field.key]
         return {
@@ -228,7 +229,7 @@ class Catalogue(Record):
         }
 
 
-def _checked(fields: tuple[Field, ...], values: Mapping[str, object]) -> dict[str, type_of_value]:
+def _checked(fields: tuple[Field, ...], values: Mapping[str, object]) -> dict[str, Value]:
     missing = [field.key for field in fields if field.key not in values and not field.optional]
     if missing:
         raise CatalogueError(f"missing: {', '.join(missing)}")

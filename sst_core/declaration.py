@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sst_core.catalogue import Bucket, Catalogue, CatalogueError, Choice, Flag, Kind, Version, type_of_value
+from sst_core.catalogue import Bucket, Catalogue, CatalogueError, Choice, Flag, Kind, Value, Version
 from sst_core.configuration import parse_toml
 from sst_core.errors import ConfigurationError
 from sst_core.product import Product
@@ -66,14 +66,14 @@ class Declaration(Record):
     def __getitem__(self, name: str) -> Kind:
         return self._value(name).kind
 
-    def check(self, values: Mapping[str, object]) -> dict[str, type_of_value]:
+    def check(self, values: Mapping[str, object]) -> dict[str, Value]:
         """`values`, by names without the namespace, as they may be recorded: by their full keys, each allowed.
 
         Raises :class:`CatalogueError` for a value that is not declared, or not so.
         """
         return {self._value(name).key: self._checked(name, value) for name, value in values.items()}
 
-    def _checked(self, name: str, value: object) -> type_of_value:
+    def _checked(self, name: str, value: object) -> Value:
         declared = self._value(name)
         if not declared.kind.accepts(value):
             raise CatalogueError(f"{declared.key}: not {declared.kind.describe()}")

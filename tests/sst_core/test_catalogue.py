@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sst_core import SST, Bucket, Catalogue, CatalogueError, Choice, Field, Flag, Kind, Moment, RandomId, Run, Version
-from sst_core.catalogue import EVENT_NAME, type_of_value
+from sst_core.catalogue import EVENT_NAME, Value
 
 KINDS = (Flag, Choice, Bucket, Version, RandomId)
 MARK = "\u2603secret"
@@ -139,7 +139,7 @@ def test_every_kind_is_one_that_was_reviewed() -> None:
     for field in SST.catalogue:
         assert type(field.kind) in KINDS, field.key
         values_of(field.kind)
-    assert get_args(type_of_value) == (str, int, bool, type(None))
+    assert get_args(Value) == (str, int, bool, type(None))
 
 
 def test_a_field_says_what_it_may_be() -> None:
