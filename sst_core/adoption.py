@@ -88,7 +88,7 @@ def adopt(
             name=name,
             version=_three_numbers(found),
             distribution=distribution or name,
-            env_prefix=re.sub(r"\W|-", "_", name).upper(),
+            env_prefix=re.sub(r"\W", "_", name).upper(),
             catalogue=standard_catalogue(listed, wording_for(name)),
             summary="",
             command_help={telemetry_command: _TELEMETRY_HELP},

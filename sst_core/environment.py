@@ -5,7 +5,7 @@ from collections.abc import Mapping
 OTHER = "other"
 
 # What each service sets for every job, from its own documentation.
-VARIABLES = {
+CI_VARIABLES = {
     "APPVEYOR": "appveyor",
     "BITBUCKET_BUILD_NUMBER": "bitbucket-pipelines",
     "BUILDKITE": "buildkite",
@@ -21,12 +21,12 @@ VARIABLES = {
     "CI": OTHER,
 }
 
-NAMES = tuple(dict.fromkeys(VARIABLES.values()))
+CI_NAMES = tuple(dict.fromkeys(CI_VARIABLES.values()))
 
 
 def ci_name(environ: Mapping[str, str]) -> str | None:
     """The service, `other` for one that is not listed, None outside CI."""
-    return next((name for variable, name in VARIABLES.items() if is_set(environ.get(variable))), None)
+    return next((name for variable, name in CI_VARIABLES.items() if is_set(environ.get(variable))), None)
 
 
 def is_set(value: str | None) -> bool:

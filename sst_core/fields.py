@@ -15,8 +15,7 @@ from sst_core.catalogue import (
     Section,
     Version,
 )
-from sst_core.environment import NAMES as CI_NAMES
-from sst_core.environment import OTHER
+from sst_core.environment import CI_NAMES, OTHER
 from sst_core.records import Record
 
 

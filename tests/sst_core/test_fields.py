@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sst_core import SST, Choice, Field, RandomId
-from sst_core.environment import NAMES
+from sst_core.environment import CI_NAMES
 
 PAGE = Path(__file__).parents[2] / "docs" / "telemetry-page.md"
 EXCEPTIONS = {"anonymousId", "sessionId"}
@@ -72,7 +72,7 @@ def test_what_is_installed_and_what_help_lists_agree() -> None:
 
 
 def test_ci_services_are_those_that_can_be_detected() -> None:
-    assert choices("ciName") == set(NAMES)
+    assert choices("ciName") == set(CI_NAMES)
 
 
 def test_versions_of_this_very_run_are_allowed() -> None:
