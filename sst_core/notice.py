@@ -1,5 +1,6 @@
 """The notice: what a person is told before anything is recorded. It is made of the catalogue's own words."""
 
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ def show_notice(consent: Consent, decision: Decision) -> bool:
         if consent.ci is not None:
             text = notice_text(consent, decision.unseen, "In CI, recording begins with this run.")
             return consent.grant_on_notice((), lambda: say(text))
-        if is_terminal():
+        if is_terminal(sys.stderr):
             text, items = what_fits(consent, decision.unseen)
             if items:
                 consent.grant_on_notice(items, lambda: say(text))

@@ -42,18 +42,13 @@ def say(message: str) -> bool:
     return True
 
 
-def is_terminal() -> bool:
-    """Whether a person is reading stderr."""
-    return is_a_terminal(sys.stderr)
-
-
 def can_ask() -> bool:
     """Whether a person can be asked: they read stderr, and what they type is on stdin."""
-    return is_terminal() and is_a_terminal(sys.stdin)
+    return is_terminal(sys.stderr) and is_terminal(sys.stdin)
 
 
-def is_a_terminal(stream: IO[str] | None) -> bool:
-    """Whether a person is at the other end of `stream`."""
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person is at the other end of `stream`: of `sys.stderr`, whether they read what is said there."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed

@@ -1,6 +1,7 @@
 """What is going on, told to a person at a terminal: each step as it begins and ends, and what a wait is for. Elsewhere
 nothing."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ _begun = time.monotonic()
 
 def timed(what: str, step: Callable[[], int]) -> int:
     """Do `step` and return its exit code; on a terminal, say on stderr when it begins and how it ends."""
-    if not is_terminal():
+    if not is_terminal(sys.stderr):
         return step()
     _tell(what)
     begun = time.monotonic()
@@ -27,7 +28,7 @@ def timed(what: str, step: Callable[[], int]) -> int:
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """On a terminal, say on stderr `what` is being waited for, once that has taken a second."""
-    if not is_terminal():
+    if not is_terminal(sys.stderr):
         yield
         return
     from threading import Timer  # most commands wait for nothing

@@ -4,7 +4,7 @@ import os
 import re
 from typing import IO
 
-from sst_core.terminal import is_a_terminal
+from sst_core.terminal import is_terminal
 
 _SHORT = 8
 """Columns that have to be left beside an indentation."""
@@ -18,7 +18,7 @@ def fitted(text: str, stream: IO[str] | None) -> str:
     What follows stands below the last column of its line; columns are two spaces apart. What is in backticks, to be
     copied, and words that are too long, such as paths, stay whole.
     """
-    if stream is None or not is_a_terminal(stream):
+    if stream is None or not is_terminal(stream):
         return text
     width = _columns(stream)
     return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -242,7 +243,7 @@ def _teller() -> Callable[[str], None]:
 
     def tell(how_far: str) -> None:
         nonlocal told_at
-        if is_terminal() and time.monotonic() - told_at >= SECONDS_BETWEEN_LINES:
+        if is_terminal(sys.stderr) and time.monotonic() - told_at >= SECONDS_BETWEEN_LINES:
             told_at = time.monotonic()
             say(how_far)
 

@@ -161,7 +161,7 @@ def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
 @contextmanager
 def _at_most(seconds: float, what: str) -> Iterator[None]:
     """Have whatever takes longer fail with TimeoutError, as a network's timeout does. A person is told how long."""
-    if is_terminal():
+    if is_terminal(sys.stderr):
         say(f"{what}, for {seconds:.0f} seconds at most.")
 
     def give_up(_number: int, _frame: FrameType | None) -> None:

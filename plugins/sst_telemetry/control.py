@@ -5,6 +5,7 @@ No id is on disk then, but those that `forget` has still to ask for.
 
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def enable(consent: Consent) -> Switched:
 
 
 def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
-    if not is_terminal():
+    if not is_terminal(sys.stderr):
         say("Nobody has seen this notice yet; enabling counts as having seen it.")
     say(notice_text(consent, unseen))
 

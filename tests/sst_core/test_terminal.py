@@ -22,14 +22,14 @@ def test_a_person_reads_stderr_and_types_on_stdin(terminal: IO[str], monkeypatch
     monkeypatch.setattr(sys, "stderr", terminal)
     for stdin, can in ((terminal, True), (io.StringIO(), False), (None, False), (closed(), False)):
         monkeypatch.setattr(sys, "stdin", stdin)
-        assert (is_terminal(), can_ask()) == (True, can)
+        assert (is_terminal(sys.stderr), can_ask()) == (True, can)
 
 
 def test_nobody_reads_what_is_no_terminal(terminal: IO[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", terminal)
     for stderr in (io.StringIO(), None, closed()):
         monkeypatch.setattr(sys, "stderr", stderr)
-        assert (is_terminal(), can_ask()) == (False, False)
+        assert (is_terminal(sys.stderr), can_ask()) == (False, False)
 
 
 def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
