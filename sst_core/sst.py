@@ -10,7 +10,7 @@ from sst_core.startup import uncollected
 
 COMMAND_HELP = {
     "build": "Build the app in this folder.",
-    "start": "Run the app in this folder locally.",
+    "start": "Run the app in this folder locally, until Ctrl-C.",
     "deploy": "Deploy the app in this folder.",
     "remove": "Remove what deploy made.",
     "diff": "Show what deploy would change.",

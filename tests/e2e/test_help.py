@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from sst_core.sst import COMMAND_HELP
 from sst_core.testing import PATIENCE, Machine
 
 WIDTH = 80
@@ -45,6 +46,12 @@ def test_every_command_is_walked_over(helps: Mapping[str, str]) -> None:
 def test_each_has_an_example_of_itself_that_can_be_copied(helps: Mapping[str, str]) -> None:
     for path, text in helps.items():
         assert example_of(text)[: len(path.split())] == path.split()
+
+
+def test_the_list_says_of_each_what_its_own_help_begins_with(helps: Mapping[str, str]) -> None:
+    for name, line in COMMAND_HELP.items():
+        said = " ".join(helps[f"sst {name}"].split("\n\n")[1].split())
+        assert said.startswith(line), name
 
 
 def test_each_fits_a_narrow_terminal_in_plain_text(helps: Mapping[str, str]) -> None:
