@@ -4,6 +4,7 @@ import sys
 from typing import NoReturn
 
 from sst_core import __version__
+from sst_core.errors import ExitCode
 from sst_core.fields import standard_catalogue
 from sst_core.product import Product
 from sst_core.startup import uncollected
@@ -41,5 +42,5 @@ def main() -> NoReturn:
         with uncollected():
             from sst_core.cli import run
     except KeyboardInterrupt:  # importing takes most of a short command's time
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPT)
     run(SST)

@@ -14,7 +14,7 @@ import typer
 
 from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import Session, is_terminal, output, say, waiting
+from sst_core import ExitCode, Session, is_terminal, output, say, waiting
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
@@ -203,7 +203,7 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
     else:
         _print_findings(findings)
     if any(finding.remedy is not None for finding in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILURE)
 
 
 def _print_findings(findings: "list[Finding]") -> None:

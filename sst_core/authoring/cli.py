@@ -11,6 +11,7 @@ import typer
 from sst_core.authoring.diagnosis import Finding, findings
 from sst_core.authoring.loading import PATIENCE, Loading, load_apart
 from sst_core.authoring.survey import State, Surveyed, survey
+from sst_core.errors import ExitCode
 from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.terminal import output, printable
@@ -82,7 +83,7 @@ def doctor(
             _print_examined(product, *told[-1])
     if as_json:
         output(json.dumps([_findings_as_json(product, *each) for each in told], indent=2))
-    raise typer.Exit(1 if any(found for _, _, found in told) else 0)
+    raise typer.Exit(ExitCode.FAILURE if any(found for _, _, found in told) else ExitCode.OK)
 
 
 @app.command()
