@@ -199,6 +199,7 @@ class Catalogue(Record):
         return iter(self.fields)
 
     def __getitem__(self, key: str) -> Field:
+        """The field of that key. Raises KeyError."""
         return {field.key: field for field in self.fields}[key]
 
     def taken_at(self, moment: Moment) -> tuple[Field, ...]:

@@ -107,7 +107,10 @@ class Consent(Record):
 
     def grant(self) -> None:
         """Note that all items have been seen, and make the folder that recorded runs may be kept in. What was seen
-        before stays so, in other installations too. Raises OSError."""
+        before stays so, in other installations too.
+
+        Raises OSError, and :class:`ConfigurationError` where there is no home folder.
+        """
         self._grant(self.items, lambda: True)
 
     def grant_on_notice(self, seen: Collection[str], show: Callable[[], bool]) -> bool:
@@ -116,7 +119,9 @@ class Consent(Record):
         `show` says whether the notice, which names `seen`, is there to be read. It is not called where nothing can be
         noted, and nothing is granted before it has returned: whoever is killed meanwhile is told again. In CI nobody
         sees anything, so nothing is noted. Hardly waits for the lock: whoever holds it for longer may be withdrawing
-        consent, and a command is not the place to find out. Raises OSError.
+        consent, and a command is not the place to find out.
+
+        Raises OSError, and :class:`ConfigurationError` where there is no home folder.
         """
         if self.ci is not None:
             return self._can_keep_in_ci() and show()
@@ -147,7 +152,8 @@ class Consent(Record):
         """Write the user's choice, and return whether that changed it.
 
         A configuration that can't be read already means *off*; to keep it so once it is mended it is set aside and a
-        new one is written. Raises OSError, and :class:`ConfigurationError` if `enabled` and it can't be read.
+        new one is written. Raises OSError, and :class:`ConfigurationError` where there is no home folder, or where
+        `enabled` and it can't be read.
         """
         path = self.locations.config_file
         try:
@@ -175,7 +181,8 @@ class Consent(Record):
     def changing(self) -> Iterator[int]:
         """Hold the lock that keeps senders, and other changes of consent, out; gives its open file.
 
-        Waits for it, for longer than a sender lives, and tells a person so. Raises OSError.
+        Waits for it, for longer than a sender lives, and tells a person so. Raises OSError, and
+        :class:`ConfigurationError` where there is no home folder.
         """
         from sst_core.timeline import waiting  # most commands change nothing
 

@@ -64,6 +64,7 @@ class Declaration(Record):
     values: tuple[DeclaredValue, ...]
 
     def __getitem__(self, name: str) -> Kind:
+        """What the value of that name, without the namespace, may be. Raises :class:`CatalogueError`."""
         return self._value(name).kind
 
     def check(self, values: Mapping[str, object]) -> dict[str, Value]:

@@ -25,7 +25,25 @@ class ExitCode(IntEnum):
 
 
 class SstError(Exception):
-    """Anything that went wrong and that a user can be told in words."""
+    """Anything that went wrong and that a user can be told in words.
+
+    ```text
+    SstError
+    ├── ConfigurationError
+    │   └── ForeignFileError      files
+    ├── NoProviderError
+    ├── ToolNotFoundError         processes
+    ├── AdoptionError
+    ├── PluginError
+    │   └── RefusedError
+    ├── CatalogueError            catalogue
+    ├── NotPossibleError          authoring.package
+    └── WarehouseError            sst_collector.warehouse
+        └── ServerError           sst_collector.clickhouse_server
+    ```
+
+    Where a module stands beside it, it is that part's own.
+    """
 
     exit_code: int = ExitCode.FAILURE
 

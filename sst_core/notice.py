@@ -21,7 +21,10 @@ _ENDING = "This run is not recorded; the next ones are."
 
 
 def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> str:
-    """All of it the first time; only what is new when the catalogue, or what is installed, has grown."""
+    """All of it the first time; only what is new when the catalogue, or what is installed, has grown.
+
+    `ending` is its last line: what becomes of this run. Without one it is the lines of facts alone.
+    """
     return _text(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
 
 

@@ -4,5 +4,8 @@ from datetime import UTC, datetime
 
 
 def week_of(moment: datetime) -> str:
-    """The week that `moment` is in, of which UTC decides where it ends. As text, weeks sort in order of time."""
+    """The week that `moment` is in, of which UTC decides where it ends. As text, weeks sort in order of time.
+
+    A moment without a time zone is taken for local time.
+    """
     return moment.astimezone(UTC).strftime("%G-W%V")

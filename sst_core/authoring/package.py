@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sst_core import __version__
 from sst_core.authoring.survey import survey
+from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Session
 from sst_core.records import Record
 
@@ -18,8 +19,10 @@ _CACHE = re.compile(r"__pycache__|_cache/")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-class NotPossibleError(Exception):
+class NotPossibleError(SstError):
     """The package can't be made: why, and what to do."""
+
+    exit_code: int = ExitCode.USAGE
 
 
 class NewPackage(Record):

@@ -13,11 +13,12 @@ import pytest
 
 from reading import blocks_of, outputs_of
 from required_programs import needed
-from sst_core import SST
+from sst_core import SST, SstError
 from sst_core.testing import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+_CLASS = re.compile(r"^class (\w+)\((\w+)\)", re.MULTILINE)
 
 
 @pytest.fixture
@@ -102,6 +103,26 @@ def test_the_check_fails_when_a_block_is_edited_by_hand(copied: Path, name: str)
 
     assert generate(copied).returncode == 0
     assert page.read_text() == fresh
+
+
+def test_the_architecture_says_of_each_module_of_the_core_what_it_does() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("\n| module |")[2].partition("\n\n")[0]
+    listed = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in table.splitlines()[2:]))
+    modules = {path.stem for path in (ROOT / "sst_core").iterdir() if path.suffix in ("", ".py")}
+
+    assert sorted(listed) == sorted(modules - {"__init__", "__main__", "__pycache__"})
+
+
+def test_the_tree_of_errors_has_each_that_there_is() -> None:
+    sources = [
+        path.read_text() for folder in ("sst_core", "sst_aws", "plugins") for path in (ROOT / folder).rglob("*.py")
+    ]
+    known = {"SstError"}
+    while more := {name for text in sources for name, base in _CLASS.findall(text) if base in known} - known:
+        known |= more
+
+    assert SstError.__doc__ is not None
+    assert set(re.findall(r"\w+Error\b", SstError.__doc__)) == known
 
 
 def test_the_page_says_every_sentence_that_the_catalogue_quotes() -> None:
