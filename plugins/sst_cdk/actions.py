@@ -26,6 +26,18 @@ from sst_core import (
 if TYPE_CHECKING:
     from sst_aws.live.functions import Live
 
+WITHOUT_A_VALUE = frozenset(
+    (
+        *("-e", "--exclusively", "-f", "--force", "-y", "--yes", "-i", "--ec2creds", "-v", "--verbose", "--debug"),
+        *("--debug-app", "--debug-cli", "--trace", "--ci", "--color", "--notices", "--version-reporting", "--staging"),
+        *("--path-metadata", "--asset-metadata", "--strict", "--lookups", "--ignore-errors", "--ignore-no-stacks"),
+        *("--express", "--execute", "--import-existing-resources", "--previous-parameters", "--revert-drift", "--logs"),
+        *("--rollback", "--hotswap", "--hotswap-fallback", "--watch", "--asset-parallelism", "--asset-prebuild"),
+    )
+)
+"""Options of `cdk deploy` and `cdk destroy` (2.1148.1) behind which another word is a stack's name. Behind one that is
+not known here it is taken for a value: if it is a name, the CDK CLI says that it goes without `--all`."""
+
 HOW_TO_GET_IT = "Get it with: npm install --save-dev aws-cdk@^2"
 
 
@@ -63,7 +75,7 @@ class App:
     def stacks(self) -> dict[str, Path]:
         """The synthesized stacks: the template of each, by the name it is deployed under."""
         try:
-            artifacts: dict[str, Any] = json.loads((self.assembly / "manifest.json").read_text())["artifacts"]
+            artifacts: dict[str, Any] = json.loads((self.assembly / "manifest.json").read_bytes())["artifacts"]
         except (OSError, ValueError, RecursionError, KeyError, TypeError):
             raise ConfigurationError(f"There is no cloud assembly in {self.assembly} that could be read.") from None
         return {
@@ -150,16 +162,23 @@ def _live(app: App, stack: str, file: Path) -> "Live":
 def _synthesized(file: Path) -> dict[str, Any]:
     """A stack's template. Raises :class:`ConfigurationError`."""
     try:
-        template: dict[str, Any] = json.loads(file.read_text())
+        template: dict[str, Any] = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         raise ConfigurationError(f"{file} is no template that could be read.") from None
     return template
 
 
 def _which(app: App) -> tuple[str, ...]:
-    """Every stack, unless the first word after `--` names one."""
-    arguments = app.options.arguments
-    return () if arguments and not arguments[0].startswith("-") else ("--all",)
+    """Every stack, unless a word after `--` names one: the CDK CLI takes a name or `--all`, and not both."""
+    has_value = False
+    for word in app.options.arguments:
+        if word.startswith("-"):
+            has_value = not word.startswith("--no-") and "=" not in word and word not in WITHOUT_A_VALUE
+        elif has_value:
+            has_value = False
+        else:
+            return ()
+    return ("--all",)
 
 
 def _can_ask(app: App) -> bool:
@@ -169,7 +188,7 @@ def _can_ask(app: App) -> bool:
 def _outputs(file: Path) -> tuple[Stack, ...]:
     """What the CDK CLI wrote; nothing where no stack gives anything out."""
     try:
-        found: dict[str, dict[str, str]] = json.loads(file.read_text())
+        found: dict[str, dict[str, str]] = json.loads(file.read_bytes())
     except FileNotFoundError:
         return ()
     return tuple(Stack(name, given) for name, given in found.items())
@@ -178,7 +197,7 @@ def _outputs(file: Path) -> tuple[Stack, ...]:
 def _refuse_what_can_not_read(program: str) -> None:
     """3.0.0 was published by mistake, and is what npm gives whoever names no version: it reads no current assembly."""
     try:
-        said = json.loads((Path(program).resolve().parents[1] / "package.json").read_text())
+        said = json.loads((Path(program).resolve().parents[1] / "package.json").read_bytes())
     except (OSError, ValueError, RecursionError, IndexError):
         return  # not installed by npm: it says for itself what it can't do
     if said.get("name") == "aws-cdk" and str(said.get("version")).startswith("3.0.0"):

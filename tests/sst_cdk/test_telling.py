@@ -42,6 +42,11 @@ def common(machine: Machine) -> str:
         ("build", (), "synth {} --quiet"),
         ("remove", (), "destroy {} --all --force"),
         ("remove", ("Orders", "--exclusively"), "destroy {} --force Orders --exclusively"),
+        ("remove", ("--exclusively", "Orders"), "destroy {} --force --exclusively Orders"),
+        ("remove", ("--no-color", "-e", "Orders"), "destroy {} --force --no-color -e Orders"),
+        ("remove", ("--concurrency", "2"), "destroy {} --all --force --concurrency 2"),
+        ("remove", ("--concurrency", "2", "Orders"), "destroy {} --force --concurrency 2 Orders"),
+        ("remove", ("--concurrency=2", "Orders"), "destroy {} --force --concurrency=2 Orders"),
         ("diff", ("--strict",), "diff {} --strict"),
     ],
 )
@@ -145,6 +150,31 @@ def test_a_template_that_cannot_be_read_is_named(machine: Machine, cdk: Path, te
 
     assert ended.returncode == 2
     assert f"{assembly / 'one.json'} is no template that could be read." in ended.stderr
+
+
+IN_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""A locale in which a text file is not UTF-8, as where it is Latin-1."""
+
+
+def test_what_the_tool_writes_is_utf_8_whatever_the_locale(machine: Machine, cdk: Path) -> None:
+    outputs = '{"One": {"Greeting": "Grüße"}}'
+    (cdk / "bin" / "cdk").write_text(f"#!/bin/sh\necho '{outputs}' > .sst/build/dev/cdk-outputs.json\n")
+    (machine.folder / ".sst" / "build" / "dev").mkdir(parents=True)
+
+    ended = machine.sst("deploy", "--json", env=IN_ASCII)
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["stacks"][0]["outputs"] == {"Greeting": "Grüße"}
+
+
+def test_what_the_app_was_made_into_is_utf_8_whatever_the_locale(machine: Machine, cdk: Path) -> None:
+    assembly = machine.folder / ".sst" / "build" / "dev" / "cdk"
+    assembly.mkdir(parents=True)
+    stack = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "one.json", "stackName": "Grüße"}}
+    (assembly / "manifest.json").write_text(json.dumps({"artifacts": {"One": stack}}, ensure_ascii=False), "utf-8")
+    (assembly / "one.json").write_text('{"Description": "Grüße", "Resources": {}}', "utf-8")
+
+    assert "There is nothing to serve" in machine.sst("start", env=IN_ASCII).stderr
 
 
 def test_an_app_that_gives_nothing_out_has_no_outputs(machine: Machine, cdk: Path) -> None:
