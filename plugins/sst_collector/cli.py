@@ -18,7 +18,7 @@ from sst_core import ExitCode, Session, is_terminal, output, say, waiting
 
 if TYPE_CHECKING:
     from sst_collector.clickhouse_address import Address
-    from sst_collector.doctor import Finding
+    from sst_collector.doctor import Checked
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -197,20 +197,20 @@ def doctor(  # noqa: PLR0917 - Typer passes by name
     with explaining_what_is_missing(ctx.obj):
         from sst_collector.doctor import examine
     with waiting("Looking at the data folder and its warehouse."):
-        findings = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
+        checked = list(examine(data, site_key, snapshot_every, datetime.now(UTC), _address(warehouse)))
     if as_json:
-        output(json.dumps([asdict(finding) for finding in findings], indent=2))
+        output(json.dumps([asdict(each) for each in checked], indent=2))
     else:
-        _print_findings(findings)
-    if any(finding.remedy is not None for finding in findings):
+        _print_checked(checked)
+    if any(each.advice is not None for each in checked):
         raise typer.Exit(ExitCode.FAILURE)
 
 
-def _print_findings(findings: "list[Finding]") -> None:
-    for finding in findings:
-        output(f"{'ok' if finding.remedy is None else 'WRONG':5}  {finding.what}", fit=True)
-        if finding.remedy is not None:
-            output(f"       {finding.remedy}", fit=True)
+def _print_checked(checked: "list[Checked]") -> None:
+    for each in checked:
+        output(f"{'ok:' if each.advice is None else 'wrong:':6} {each.what}", fit=True)
+        if each.advice is not None:
+            output(f"       {each.advice}", fit=True)
 
 
 @app.command()

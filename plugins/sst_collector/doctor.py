@@ -32,27 +32,27 @@ LATE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
+class Checked:
+    """One thing that was looked at, sound or not."""
 
     what: str
-    remedy: str | None = None
+    advice: str | None = None
     """What to do about it; None if it is as it should be."""
 
 
 def examine(
     data: Path, site_key: Path | None, snapshot_every: float, now: datetime, warehouse: Address | None
-) -> Iterator[Finding]:
+) -> Iterator[Checked]:
     """Look at everything, in the order in which the one needs the other. `now` has a zone."""
     folder = DataFolder(data)
     if not folder.path.is_dir():
-        yield Finding(f"there is no folder {data}", "Name the one that `serve` is given with --data.")
+        yield Checked(f"there is no folder {data}", "Name the one that `serve` is given with --data.")
         return
     if not folder.lock.is_file():
-        yield Finding(f"{data} was not made by a collector", "Name the one that `serve` is given with --data.")
+        yield Checked(f"{data} was not made by a collector", "Name the one that `serve` is given with --data.")
         return
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding(f"{data} is not yours to use", "Run this as the user that `serve` runs as, or chown the folder.")
+        yield Checked(f"{data} is not yours to use", "Run this as the user that `serve` runs as, or chown the folder.")
         return
     yield from _private(folder, site_key or folder.site_key)
     yield _site_key(site_key or folder.site_key, now)
@@ -61,122 +61,122 @@ def examine(
         with held_if_free(folder.lock) as lock:
             is_free = lock is not None  # and free again at once: a collector may be about to start
     except OSError as error:
-        yield Finding(f"{folder.lock} can't be opened: {error.strerror}", "chown it to the user of `serve`.")
+        yield Checked(f"{folder.lock} can't be opened: {error.strerror}", "chown it to the user of `serve`.")
         return
-    yield Finding("no collector is running on it" if is_free else "a collector is running on it")
+    yield Checked("no collector is running on it" if is_free else "a collector is running on it")
     yield _journal(folder)
     yield _warehouse(folder, is_free) if warehouse is None else _shared_warehouse(folder, warehouse)
     yield _snapshot(folder, max(LATE_ROUNDS * snapshot_every, LATE_SECONDS), now)
 
 
-def _private(folder: DataFolder, site_key: Path) -> Iterator[Finding]:
+def _private(folder: DataFolder, site_key: Path) -> Iterator[Checked]:
     places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*")]
     there = [path for path in places if path.exists()]
     if open_to_others := [path for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
         names = " ".join(map(str, open_to_others))
-        yield Finding(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
+        yield Checked(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
     elif not_ours := [path for path in there if path.stat().st_uid != folder.path.stat().st_uid]:
         names = " ".join(map(str, not_ours))
         found = f"these belong to another user than the folder does: {names}"
-        yield Finding(found, f"Run: chown --reference={folder.path} {names}")
+        yield Checked(found, f"Run: chown --reference={folder.path} {names}")
     else:
-        yield Finding("everything in it is for its user alone")
+        yield Checked("everything in it is for its user alone")
 
 
-def _site_key(folder: Path, now: datetime) -> Finding:
+def _site_key(folder: Path, now: datetime) -> Checked:
     note = folder / "retired"
     if os.geteuid() == 0 and note.exists() and note.stat().st_uid != 0:
-        return Finding(
+        return Checked(
             "the site key is another user's: to have it looked at, run this as the user that `serve` runs as"
         )
     try:
         SiteKey(folder, lambda: now).first_week()
     except ConfigurationError as error:
-        return Finding("the site key can't be used", f"{error}")
-    return Finding("the site key can be used")
+        return Checked("the site key can't be used", f"{error}")
+    return Checked("the site key can be used")
 
 
-def _room(folder: DataFolder) -> Finding:
+def _room(folder: DataFolder) -> Checked:
     free = shutil.disk_usage(folder.path).free
     if free < ROOM:
-        return Finding(f"the disk has {_size(free)} left", "Make room: on a full disk, requests are answered with 503.")
-    return Finding(f"the disk has {_size(free)} left")
+        return Checked(f"the disk has {_size(free)} left", "Make room: on a full disk, requests are answered with 503.")
+    return Checked(f"the disk has {_size(free)} left")
 
 
-def _journal(folder: DataFolder) -> Finding:
+def _journal(folder: DataFolder) -> Checked:
     segments = folder.segments()
     size = sum(status.st_size for status in segments.values())
     found = f"{len(segments)} segments of the journal, {_size(size)}, wait for the loader"
     if any(not os.access(path, os.R_OK) and path.exists() for path in segments):
-        return Finding(
+        return Checked(
             "a segment of the journal can't be read", f"chown what is in {folder.journal} to the user of `serve`."
         )
     if size > BACKLOG_BYTES:
-        return Finding(found, "See what `serve` says about the warehouse, and /healthz. Nothing is lost meanwhile.")
-    return Finding(found)
+        return Checked(found, "See what `serve` says about the warehouse, and /healthz. Nothing is lost meanwhile.")
+    return Checked(found)
 
 
-def _warehouse(folder: DataFolder, is_free: bool) -> Finding:
+def _warehouse(folder: DataFolder, is_free: bool) -> Checked:
     path = folder.warehouse
     if not path.exists():
         return _no_warehouse(path)
     if not is_free:
-        return Finding("the warehouse is the running collector's: whether it can be loaded, ask /healthz")
+        return Checked("the warehouse is the running collector's: whether it can be loaded, ask /healthz")
     try:
         with duckdb.connect(path, read_only=True) as connection:
             counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
             runs, weeks = counted.fetchall()[0]
     except duckdb.Error as error:
         if "Could not set lock on file" in str(error):
-            return Finding("another program has the warehouse open", "End it: the loader waits for it.")
-        return Finding(
+            return Checked("another program has the warehouse open", "End it: the loader waits for it.")
+        return Checked(
             f"the warehouse {path} can't be read ({type(error).__name__})",
             "Put back a backup of it. What has arrived since is in the journal.",
         )
-    return Finding(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
+    return Checked(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
 
 
-def _no_warehouse(path: Path) -> Finding:
+def _no_warehouse(path: Path) -> Checked:
     if is_moved(path):
-        return Finding(
+        return Checked(
             f"what was in {path} was moved to another warehouse",
             "Give `serve`, and this command, --warehouse and the address that it was moved to.",
         )
     if mark_of(path).exists():
-        return Finding(
+        return Checked(
             f"the warehouse {path} is gone",
             f"Put it back from a backup. Without one, delete {mark_of(path)}: `serve` begins a new one then, "
             "without the published weeks and the runs that were kept. What has arrived since is in the journal.",
         )
-    return Finding("there is no warehouse yet: the first round of `serve` makes it")
+    return Checked("there is no warehouse yet: the first round of `serve` makes it")
 
 
-def _shared_warehouse(folder: DataFolder, address: Address) -> Finding:
+def _shared_warehouse(folder: DataFolder, address: Address) -> Checked:
     from sst_collector.clickhouse_server import connected
 
     if folder.warehouse.exists():
-        return Finding(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")
+        return Checked(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")
     try:
         with connected(address) as server:
             ((runs,),) = server.ask("SELECT count(*) FROM runs")
             ((weeks,),) = server.ask("SELECT count(*) FROM published_weeks")
     except WarehouseError as error:
-        return Finding(f"{error}", "See to the servers, or to the address. What has arrived is in the journal.")
-    return Finding(f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published")
+        return Checked(f"{error}", "See to the servers, or to the address. What has arrived is in the journal.")
+    return Checked(f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published")
 
 
-def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Finding:
+def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked:
     try:
         made = json.loads(folder.snapshot.read_bytes())["snapshot"]
         age = now - datetime.fromisoformat(made).astimezone(UTC)
     except FileNotFoundError:
-        return Finding("nothing was published yet: the first round of `serve` does")
+        return Checked("nothing was published yet: the first round of `serve` does")
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding(f"{folder.snapshot} can't be read", "Delete it: the next round writes it anew.")
+        return Checked(f"{folder.snapshot} can't be read", "Delete it: the next round writes it anew.")
     found = f"what is published was made {age.total_seconds() / 3600:.1f} hours ago"
     if age.total_seconds() > late_seconds:
-        return Finding(found, "Start `serve`; if it runs, see what it says, and /healthz.")
-    return Finding(found)
+        return Checked(found, "Start `serve`; if it runs, see what it says, and /healthz.")
+    return Checked(found)
 
 
 def _size(number: float) -> str:

@@ -50,7 +50,7 @@ def leaves_something_to_ask(machine: Machine) -> int:
 
 def finds_something_wrong(machine: Machine) -> int:
     run = machine.sst("collector", "doctor", "--data", "nowhere")
-    assert run.stdout.startswith("WRONG  there is no folder nowhere")
+    assert run.stdout.startswith("wrong: there is no folder nowhere")
     assert run.stderr == "", "what it found is its answer"
     return run.returncode
 

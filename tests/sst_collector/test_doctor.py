@@ -50,7 +50,7 @@ def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start
     collector = start_collector("--snapshot-every", "3600")
     collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
     code, text = doctor(collector.data)
-    assert (code, "WRONG" in text) == (0, False), text
+    assert (code, "wrong:" in text) == (0, False), text
     assert "a collector is running on it" in text
     collector.end(signal.SIGKILL)
     code, text = doctor(collector.data)
@@ -76,7 +76,7 @@ def test_a_warehouse_that_is_gone(used: Path) -> None:
     (used / "warehouse.duckdb").unlink()
     code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  the warehouse {used}/warehouse.duckdb is gone\n       Put it back from a backup." in text
+    assert f"wrong: the warehouse {used}/warehouse.duckdb is gone\n       Put it back from a backup." in text
 
 
 def test_a_warehouse_that_was_moved(used: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_warehouse_that_was_moved(used: Path) -> None:
     (used / "warehouse.duckdb").unlink()
     code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  what was in {used}/warehouse.duckdb was moved to another warehouse\n       Give `serve`" in text
+    assert f"wrong: what was in {used}/warehouse.duckdb was moved to another warehouse\n       Give `serve`" in text
     assert "delete" not in text
 
 
@@ -102,7 +102,7 @@ def test_the_warehouse_of_a_collector_that_runs_is_not_opened(start_collector: S
     (collector.data / "warehouse.duckdb").write_bytes(b"hunter2" * 1000)
     code, text = doctor(collector.data)
     assert (code, "a collector is running on it" in text) == (0, True)
-    assert "ok     the warehouse is the running collector's: whether it can be loaded, ask /healthz\n" in text
+    assert "ok:    the warehouse is the running collector's: whether it can be loaded, ask /healthz\n" in text
 
 
 def test_a_collector_may_start_whatever_is_looked_at(used: Path) -> None:
@@ -120,21 +120,21 @@ def test_a_warehouse_that_is_in_use(used: Path) -> None:
         another.stdout.readline()
         told = doctor(used)
         another.communicate(b"\n")
-    assert (told[0], "WRONG  another program has the warehouse open" in told[1]) == (1, True)
+    assert (told[0], "wrong: another program has the warehouse open" in told[1]) == (1, True)
 
 
 def test_what_others_can_read(used: Path) -> None:
     used.chmod(0o755)
     code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  others can read or change: {used}\n       Run: chmod go-rwx {used}\n" in text
+    assert f"wrong: others can read or change: {used}\n       Run: chmod go-rwx {used}\n" in text
 
 
 def test_what_somebody_else_has(used: Path) -> None:
     give_away(used / "snapshot.json")
     code, text = doctor(used)
     assert code == 1
-    assert f"WRONG  these belong to another user than the folder does: {used}/snapshot.json\n" in text
+    assert f"wrong: these belong to another user than the folder does: {used}/snapshot.json\n" in text
     assert f"       Run: chown --reference={used} {used}/snapshot.json\n" in text
 
 
@@ -142,7 +142,7 @@ def test_a_folder_that_is_not_yours_to_use(used: Path) -> None:
     used.chmod(0o500)
     assert doctor(used, program=modestly(PROGRAM)) == (
         1,
-        f"WRONG  {used} is not yours to use\n       Run this as the user that `serve` runs as, or chown the folder.\n",
+        f"wrong: {used} is not yours to use\n       Run this as the user that `serve` runs as, or chown the folder.\n",
     )
 
 
@@ -150,7 +150,7 @@ def test_a_folder_that_is_not_yours_to_use(used: Path) -> None:
     ("name", "words"),
     [
         ("lock", "/lock can't be opened: Permission denied\n       chown it to the user of `serve`.\n"),
-        ("journal/9.ndjson", "WRONG  a segment of the journal can't be read\n       chown what is in "),
+        ("journal/9.ndjson", "wrong: a segment of the journal can't be read\n       chown what is in "),
         ("snapshot.json", "snapshot.json can't be read\n       Delete it: the next round writes it anew.\n"),
     ],
 )
@@ -164,17 +164,17 @@ def test_a_file_that_is_not_yours_to_use(used: Path, name: str, words: str) -> N
 def test_a_disk_that_is_nearly_full(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong_with(used) == []
     monkeypatch.setattr(doctoring, "ROOM", 1 << 62)
-    ((what, remedy),) = wrong_with(used)
+    ((what, advice),) = wrong_with(used)
     assert re.fullmatch(r"the disk has [\d.]+ [KMG]?i?B?(bytes)? left", what)
-    assert remedy == "Make room: on a full disk, requests are answered with 503."
+    assert advice == "Make room: on a full disk, requests are answered with 503."
 
 
 def test_a_journal_that_nobody_loads(used: Path) -> None:
     with (used / "journal" / "9.ndjson").open("wb") as segment:
         segment.truncate(BACKLOG_BYTES + 1)
-    ((what, remedy),) = wrong_with(used)
+    ((what, advice),) = wrong_with(used)
     assert re.fullmatch(r"\d+ segments of the journal, 1.0 GiB, wait for the loader", what)
-    assert remedy.startswith("See what `serve` says about the warehouse")
+    assert advice.startswith("See what `serve` says about the warehouse")
 
 
 def test_a_folder_that_nothing_was_loaded_in_yet(used: Path) -> None:
@@ -191,7 +191,7 @@ def test_another_warehouse_beside_the_folders_own(used: Path) -> None:
     code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
     assert code == 1
     assert (
-        f"WRONG  {used}/warehouse.duckdb holds what the other warehouse lacks\n       Run: sst collector move\n" in text
+        f"wrong: {used}/warehouse.duckdb holds what the other warehouse lacks\n       Run: sst collector move\n" in text
     )
 
 
@@ -199,13 +199,13 @@ def test_another_warehouse_that_nobody_answers_for(used: Path) -> None:
     (used / "warehouse.duckdb").unlink()
     code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
     assert code == 1
-    assert "WRONG  the warehouse at 127.0.0.1:9 can't be reached: ConnectError\n       See to the servers" in text
+    assert "wrong: the warehouse at 127.0.0.1:9 can't be reached: ConnectError\n       See to the servers" in text
 
 
 def wrong_with(data: Path) -> list[tuple[str, str]]:
     """What it finds wrong, and what to do."""
     found = doctoring.examine(data, None, 3600, datetime.now(UTC), None)
-    return [(each.what, each.remedy) for each in found if each.remedy is not None]
+    return [(each.what, each.advice) for each in found if each.advice is not None]
 
 
 def test_a_snapshot_that_is_old(used: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_snapshot_that_is_broken(used: Path) -> None:
 def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
     assert doctor(tmp_path) == (
         1,
-        f"WRONG  {tmp_path} was not made by a collector\n       Name the one that `serve` is given with --data.\n",
+        f"wrong: {tmp_path} was not made by a collector\n       Name the one that `serve` is given with --data.\n",
     )
     assert "there is no folder" in doctor(tmp_path / "nowhere")[1]
     assert list(tmp_path.iterdir()) == []
@@ -249,12 +249,12 @@ def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
 def test_a_site_key_that_can_not_be_used(note: str, words: str, used: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o700)
-    assert "ok     the site key can be used\n" in doctor(used, "--site-key", str(shared))[1]
+    assert "ok:    the site key can be used\n" in doctor(used, "--site-key", str(shared))[1]
     (shared / "retired").write_text(note)
     (shared / "retired").chmod(0o600)
     code, text = doctor(used, "--site-key", str(shared))
     assert code == 1
-    assert f"WRONG  the site key can't be used\n       {words.format(shared)}" in text
+    assert f"wrong: the site key can't be used\n       {words.format(shared)}" in text
 
 
 def test_a_site_key_of_the_user_of_serve_is_not_wrong_for_root(used: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_site_key_of_the_user_of_serve_is_not_wrong_for_root(used: Path) -> No
     for path in (used, *used.rglob("*")):
         give_away(path)
     code, text = doctor(used)
-    assert (code, "ok     the site key is another user's" in text) == (0, True), text
+    assert (code, "ok:    the site key is another user's" in text) == (0, True), text
 
 
 def test_a_shared_site_key_is_looked_at_too(used: Path, tmp_path: Path) -> None:
