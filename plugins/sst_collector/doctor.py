@@ -25,6 +25,8 @@ from sst_core import ConfigurationError, held_if_free
 ROOM = 1 << 30
 """Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
 BACKLOG_BYTES = 1 << 30
+ANSWER_SECONDS = 10.0
+"""How long a ClickHouse may be silent: somebody waits, and it is asked nothing that takes long."""
 LATE_ROUNDS = 3
 """How many times the cadence a snapshot may be old."""
 LATE_SECONDS = 600.0
@@ -157,7 +159,7 @@ def _shared_warehouse(folder: DataFolder, address: Address) -> Checked:
     if folder.warehouse.exists():
         return Checked(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")
     try:
-        with connected(address) as server:
+        with connected(address, ANSWER_SECONDS) as server:
             ((runs,),) = server.ask("SELECT count(*) FROM runs")
             ((weeks,),) = server.ask("SELECT count(*) FROM published_weeks")
     except WarehouseError as error:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from collecting import StartCollector, a_run, collectors
 from permissions import give_away, modestly
 from sst_collector import doctor as doctoring
+from sst_collector.clickhouse_address import parse_address
 from sst_collector.data_folder import DataFolder
 from sst_collector.doctor import BACKLOG_BYTES
 from sst_collector.duckdb_file import mark_moved, mark_of
@@ -200,6 +202,15 @@ def test_another_warehouse_that_nobody_answers_for(used: Path) -> None:
     code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
     assert code == 1
     assert "wrong: the warehouse at 127.0.0.1:9 can't be reached: ConnectError\n       See to the servers" in text
+
+
+def test_another_warehouse_that_is_silent(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (used / "warehouse.duckdb").unlink()
+    monkeypatch.setattr(doctoring, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"clickhouse://127.0.0.1:{silent.getsockname()[1]}/sst"
+        found = list(doctoring.examine(used, None, 3600, datetime.now(UTC), parse_address(url, {})))
+    assert next(each.what for each in found if each.advice).endswith("can't be reached: ReadTimeout")
 
 
 def wrong_with(data: Path) -> list[tuple[str, str]]:
