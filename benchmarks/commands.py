@@ -23,7 +23,7 @@ import recording
 from losing import RUNS, losses
 from measuring import Failed, become_subreaper
 from placing import parser_of, without_a_place, write
-from programs import SST, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
+from programs import PROGRAM, Program, bare, enable, let_a_sender_start, new_machine, peers, queued, sst
 from racing import Contestant, race, show
 from receiving import USUAL, Collector, Condition
 from reporting import report, summary
@@ -154,8 +154,8 @@ def enter_ourselves(track: Course, program: Program) -> None:
     track.enter(Row("cost pass", "`python -c pass`"), [sys.executable, "-c", "pass"], machine)
     track.enter(Row("cost bare", "bare Typer"), bare("build"), machine)
     off = track.machine() | {"SST_TELEMETRY_DISABLED": "1"}
-    track.enter(Row("cost off", "`sst` off", base="cost bare"), [str(SST), "build"], off)
-    track.enter(Row("control", "`sst` off, once more", base="cost off"), [str(SST), "build"], off)
+    track.enter(Row("cost off", "`sst` off", base="cost bare"), [str(PROGRAM), "build"], off)
+    track.enter(Row("control", "`sst` off, once more", base="cost off"), [str(PROGRAM), "build"], off)
     for condition in Condition:
         track.enter_program(program, condition, f"cost {program.name} {condition.value}", "cost off")
     for condition in Condition:
@@ -165,13 +165,13 @@ def enter_ourselves(track: Course, program: Program) -> None:
         # Long enough to meet the collector that hangs or drips; another five seconds of waiting cost nobody anything.
         starting.patience = 0.5 if condition in (Condition.HANGING, Condition.DRIPPING) else starting.patience
     track.enter(Row("start bare", "bare Typer, `--help`"), bare("--help"), machine)
-    track.enter(Row("start off", "`sst` off, `--help`", base="start bare"), [str(SST), "--help"], off)
+    track.enter(Row("start off", "`sst` off, `--help`", base="start bare"), [str(PROGRAM), "--help"], off)
     few, many = (distributions.environment(track.folder / f"python-{count}", count) for count in (20, 300))
     for command in ("build", "--help"):
         for (python, count), base in ((few, ""), (many, f"start few {command}")):
             key = f"start {'many' if base else 'few'} {command}"
             name = f"`sst` off, `{command}`, {count} distributions"
-            track.enter(Row(key, name, base=base), [str(python), str(SST), command], off)
+            track.enter(Row(key, name, base=base), [str(python), str(PROGRAM), command], off)
 
 
 def enter_peer(track: Course, peer: Program, rounds: int, missing: dict[str, str]) -> None:

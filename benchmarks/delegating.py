@@ -14,15 +14,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from measuring import Run, run
-from rows import median
+from sst_core.testing import PROGRAM
 from surroundings import surroundings
 
 SHARE, SECONDS = 0.05, 0.1
 """The most that may be added."""
 SHOP = Path(__file__).parents[1] / "examples" / "shop"
-SST = Path(sys.executable).with_name("sst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _ways(scratch: Path) -> list[Way]:
 
 def _measure(way: Way, pairs: int) -> int:
     taken: dict[str, list[Run]] = {"directly": [], "through": []}
-    commands = {"directly": way.directly, "through": [str(SST), "build"]}
+    commands = {"directly": way.directly, "through": [str(PROGRAM), "build"]}
     for number in range(pairs + 1):
         for which in random.sample(sorted(commands), 2):
             took = run(commands[which], way.environ, way.folder, cap=120.0)

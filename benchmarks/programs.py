@@ -11,7 +11,7 @@ from pathlib import Path
 from installing import NotInstalled, certificates, environment, version_in
 from receiving import Collector
 
-SST = Path(sys.executable).with_name("sst")
+PROGRAM = Path(sys.executable).with_name("sst")  # not sst_core.testing's: where recording is measured, this is imported
 _SCRIPTS = Path(__file__).parent / "peers"
 _TASKS = "".join(f'{task} = ["true"]\n' for task in ("build", "start", "deploy", "remove", "diff"))
 _MARK = re.compile(rb"run-\d{6}")
@@ -53,7 +53,7 @@ def sst() -> Program:
     """With telemetry on."""
     return Program(
         "`sst` on",
-        [str(SST), "build"],
+        [str(PROGRAM), "build"],
         lambda collector: {"SST_TELEMETRY_URL": f"{collector.url}/events"},
         re.compile(rb'"sessionId": ?"([0-9a-f]{32})"'),
         set_up=enable,
@@ -63,7 +63,7 @@ def sst() -> Program:
 
 def enable(environ: Mapping[str, str]) -> None:
     """Be a user who has seen the notice."""
-    subprocess.run([SST, "telemetry", "enable"], env=environ, check=True, capture_output=True)
+    subprocess.run([PROGRAM, "telemetry", "enable"], env=environ, check=True, capture_output=True)
 
 
 def hold_back_senders(home: Path) -> None:

@@ -82,11 +82,6 @@ class Collector:
         """What `event` finds in all the bodies that arrived: its group, each once."""
         return {found for file in self.folder.iterdir() for found in event.findall(file.read_bytes())}
 
-    def forget(self) -> None:
-        """Have nothing arrived."""
-        for file in self.folder.iterdir():
-            file.unlink()
-
 
 def _serve(listening: socket.socket, folder: Path, certificate: Path | None, condition: Condition) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that measures

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from textwrap import fill
 
 from losing import CAP as LOSING_CAP
@@ -9,7 +10,7 @@ from losing import FURTHER, RUNS
 from measuring import CAP, Run
 from receiving import USUAL, Condition
 from recording import AT_MOST
-from rows import Measured, Row, median
+from rows import Measured, Row
 
 CONTROL = (0.98, 1.02)
 """Within which the ratio of two equal commands has to lie, for the others to count."""

@@ -1,7 +1,6 @@
 """What was measured: the rows of the tables, which can be kept in a file and read again."""
 
 import json
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,11 +65,6 @@ class Measured:
         values = json.loads(file.read_text())
         rows, senders = (list(map(_row, values.pop(name))) for name in ("rows", "senders"))
         return cls(rows=rows, senders=senders, **values)
-
-
-def median(values: Sequence[float]) -> float:
-    """Of any number of them but none."""
-    return statistics.median(values)
 
 
 def _row(values: dict[str, Any]) -> Row:

@@ -59,10 +59,10 @@ class Demo:
             self.wrong.append(what)
             print(f"  WRONG: {what}", flush=True)
 
-    def wait(self, what: str, *, seconds: float = PATIENCE) -> Iterator[None]:
+    def wait(self, what: str) -> Iterator[None]:
         """Yield until the caller has what it waits for, with a dot a second."""
         print(f"\n  … {what} ", end="", flush=True)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         next_dot = time.monotonic() + 1
         while time.monotonic() < deadline:
             yield
@@ -70,7 +70,7 @@ class Demo:
             if time.monotonic() > next_dot:
                 print(".", end="", flush=True)
                 next_dot += 1
-        self.check(False, f"waited {seconds:.0f} s in vain: {what}")
+        self.check(False, f"waited {PATIENCE:.0f} s in vain: {what}")
 
 
 def main() -> int:

@@ -18,8 +18,7 @@ from sst_collector.duckdb_warehouse import opened
 from sst_collector.journal import Journal, rejection
 from sst_collector.loader import load
 from sst_collector.publication import publish, snapshot_of
-from sst_collector.snapshot import replace
-from sst_core import SST
+from sst_core import SST, write_private
 
 Value = TypeVar("Value")
 
@@ -102,7 +101,7 @@ def fill(folder: Path, now: datetime, weeks: int = WEEKS, min_machines: int = 10
         load(journal.rotate(), warehouse)
         publish(warehouse, SST.catalogue, min_machines, now)
         snapshot = snapshot_of(warehouse, SST.catalogue, min_machines, now).to_json()
-    replace(folder / "snapshot.json", snapshot)
+    write_private(folder / "snapshot.json", snapshot)
 
 
 def _a_run(rng: random.Random, anonymous_id: str, version: str, facts: Values) -> Values:

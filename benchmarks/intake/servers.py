@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SST = Path(sys.executable).with_name("sst")
+from sst_core.testing import PROGRAM
+
 _HERE = Path(__file__).parent
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SCHEDULED = 2
@@ -41,7 +42,7 @@ class Server:
 @contextmanager
 def collector(data: Path, *options: str) -> Iterator[Server]:
     """`sst collector serve`."""
-    with _started([SST, "collector", "serve", "--data", data, "--port", "0", *options]) as server:
+    with _started([PROGRAM, "collector", "serve", "--data", data, "--port", "0", *options]) as server:
         yield server
 
 

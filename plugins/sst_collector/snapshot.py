@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from sst_core import Catalogue, write_private
+from sst_core import Catalogue
 
 WINDOWS = {"30": 4, "90": 13, "365": 52}
 """The windows, named in days as people ask for them, and the closed weeks that each holds."""
@@ -84,8 +84,3 @@ def last_published(path: Path, catalogue: Catalogue) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return nothing_published(catalogue)
-
-
-def replace(path: Path, snapshot: bytes) -> None:
-    """Make `snapshot` the file at `path`, whole or not at all. Raises OSError."""
-    write_private(path, snapshot)

@@ -16,10 +16,9 @@ from sst_collector.metrics import Metrics
 from sst_collector.publication import publish, snapshot_of
 from sst_collector.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
-from sst_collector.snapshot import replace
 from sst_collector.warehouse import Warehouse
 from sst_collector.weeks import Clock
-from sst_core import Catalogue, SstError, week_of
+from sst_core import Catalogue, SstError, week_of, write_private
 
 LOAD_SECONDS = 5.0
 """How long a segment that has grown to its size waits for the loader, between two rounds."""
@@ -172,7 +171,7 @@ class Upkeep:
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)
             snapshot = snapshot_of(warehouse, self._catalogue, self._min_machines, now).to_json()
             warehouse.expire(before=week_of(now - self._keep))
-        replace(self._snapshot_file, snapshot)
+        write_private(self._snapshot_file, snapshot)
         for week in weeks:
             log(f"published {week}")
         return site(snapshot, self._catalogue, self._program)
