@@ -9,7 +9,7 @@ from sst_core.terminal import say
 
 
 @contextmanager
-def told(who: str) -> Iterator[None]:
+def telling_deprecations(who: str) -> Iterator[None]:
     """Say each warning of what is done meanwhile in a line that says who it is about, which Python's own does not."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -275,9 +275,9 @@ class Plugins:
     def _telling_what_is_deprecated(self, entry: Entry) -> AbstractContextManager[None]:
         if not self._show_traceback:
             return nullcontext()
-        from sst_core.deprecations import told  # for the author who debugs
+        from sst_core.deprecations import telling_deprecations  # for the author who debugs
 
-        return told(f"{self._product.name}: plugin {entry}")
+        return telling_deprecations(f"{self._product.name}: plugin {entry}")
 
     def _notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         for entry, tell in self._each(hook, arguments):

@@ -63,7 +63,7 @@ class Server(Protocol):
 
 
 @contextmanager
-def connected(address: Address, answer_seconds: float = ANSWER_SECONDS) -> Iterator["HttpServer"]:
+def connected(address: Address, answer_seconds: float = ANSWER_SECONDS) -> Iterator["RemoteServer"]:
     """The first of the servers that answers. Raises :class:`WarehouseError` if none does."""
     refused: WarehouseError | None = None
     for url in address.urls:
@@ -75,7 +75,7 @@ def connected(address: Address, answer_seconds: float = ANSWER_SECONDS) -> Itera
             verify=url.startswith("https"),  # what it takes to verify is loaded at once
             trust_env=False,  # a proxy for the outside has no business with it
         ) as client:
-            server = HttpServer(client)
+            server = RemoteServer(client)
             try:
                 server.ask("SELECT 1")
             except ServerError as error:
@@ -92,7 +92,7 @@ def connected(address: Address, answer_seconds: float = ANSWER_SECONDS) -> Itera
     raise refused
 
 
-class HttpServer:
+class RemoteServer:
     """See :class:`Server`."""
 
     def __init__(self, client: httpx.Client) -> None:

@@ -76,8 +76,8 @@ def is_due(path: Path) -> bool:
     return not 0 <= time.time() - mark_of(path).stat().st_mtime < WRITTEN_ANEW_SECONDS
 
 
-def told(path: Path, error: duckdb.Error) -> WarehouseError:
-    """The error in our words."""
+def in_our_words(path: Path, error: duckdb.Error) -> WarehouseError:
+    """What it means to an operator."""
     # Errors of other kinds may quote a row, and nothing of a row is ever logged.
     detail = f": {error}" if isinstance(error, duckdb.OperationalError) else ""
     return WarehouseError(f"the warehouse {path} failed: {type(error).__name__}{detail}")
@@ -106,7 +106,7 @@ def write_anew(path: Path) -> None:
         sync_path(path.parent)
     except (duckdb.Error, WarehouseError, OSError) as error:
         # It is as good as before, and tried again in a day.
-        failure = told(path, error) if isinstance(error, duckdb.Error) else error
+        failure = in_our_words(path, error) if isinstance(error, duckdb.Error) else error
         log(f"the space of deleted runs was not given back to the disk: {failure}")
         with suppress(OSError):
             copy.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
             duckdb_file.mark(path)
             yield warehouse
     except duckdb.Error as error:
-        raise duckdb_file.told(path, error) from error
+        raise duckdb_file.in_our_words(path, error) from error
     if warehouse.has_expired or duckdb_file.is_due(path):
         duckdb_file.write_anew(path)
 
