@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from sst_core import Change, SstError, Stack, ToolNotFoundError
@@ -17,7 +18,7 @@ class Cloud:
     def stack(self, name: str) -> Stack:
         """The stack with what it gives out. Raises :class:`SstError`."""
         with _in_words():
-            (found,) = self._client().describe_stacks(StackName=name)["Stacks"]
+            found = self._described(name)
         return Stack(name, {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])})
 
     @property
@@ -31,9 +32,9 @@ class Cloud:
         Raises :class:`SstError`.
         """
         with _in_words():
-            if self._status(name) in (None, "REVIEW_IN_PROGRESS"):
+            if not self._is_deployed(name):
                 return {}
-            pages = self._client().get_paginator("list_stack_resources").paginate(StackName=name)
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=name)
             found = [each for page in pages for each in page["StackResourceSummaries"]]
         return {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
 
@@ -47,9 +48,9 @@ class Cloud:
     def template(self, name: str) -> dict[str, Any]:
         """The deployed template, as it was handed in; empty where there is no such stack. Raises :class:`SstError`."""
         with _in_words():
-            if self._status(name) in (None, "REVIEW_IN_PROGRESS"):
+            if not self._is_deployed(name):
                 return {}
-            body: Any = self._client().get_template(StackName=name)["TemplateBody"]
+            body: Any = self._client.get_template(StackName=name)["TemplateBody"]
         if isinstance(body, str):
             from sst_aws.templates import parsed
 
@@ -69,18 +70,18 @@ class Cloud:
         finally:
             with _in_words():
                 for made in self._change_sets(name) - before:
-                    self._client().delete_change_set(StackName=name, ChangeSetName=made)
+                    self._client.delete_change_set(StackName=name, ChangeSetName=made)
                 if not was_there and self._status(name) == "REVIEW_IN_PROGRESS":
-                    self._client().delete_stack(StackName=name)
+                    self._client.delete_stack(StackName=name)
 
     def _changes(self, name: str, before: set[str]) -> tuple[Change, ...]:
         with _in_words():
             found = [
                 change["ResourceChange"]
                 for made in self._change_sets(name) - before
-                for page in self._client()
-                .get_paginator("describe_change_set")
-                .paginate(StackName=name, ChangeSetName=made)
+                for page in self._client.get_paginator("describe_change_set").paginate(
+                    StackName=name, ChangeSetName=made
+                )
                 for change in page.get("Changes", [])
             ]
         return tuple(Change(each["Action"], each["LogicalResourceId"], each["ResourceType"]) for each in found)
@@ -89,32 +90,35 @@ class Cloud:
         from botocore.exceptions import ClientError
 
         try:
-            pages = self._client().get_paginator("list_change_sets").paginate(StackName=name)
+            pages = self._client.get_paginator("list_change_sets").paginate(StackName=name)
             return {each["ChangeSetId"] for page in pages for each in page["Summaries"] if each["StackName"] == name}
         except ClientError as error:
             if _is_missing(error):
                 return set()
             raise
 
+    def _is_deployed(self, name: str) -> bool:
+        """One that is in review was made to hold a change set, and nothing else."""
+        return self._status(name) not in (None, "REVIEW_IN_PROGRESS")
+
     def _status(self, name: str) -> str | None:
         from botocore.exceptions import ClientError
 
         try:
-            (found,) = self._client().describe_stacks(StackName=name)["Stacks"]
+            return str(self._described(name)["StackStatus"])
         except ClientError as error:
             if _is_missing(error):
                 return None
             raise
-        return str(found["StackStatus"])
 
+    def _described(self, name: str) -> Any:
+        (found,) = self._client.describe_stacks(StackName=name)["Stacks"]
+        return found
+
+    @cached_property
     def _client(self) -> Any:
-        try:
-            import boto3
-        except ModuleNotFoundError:
-            raise ToolNotFoundError(
-                "boto3 is not installed, with which a deployed stack is asked what it holds. "
-                "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
-            ) from None
+        import boto3
+
         return boto3.Session(region_name=self._region, profile_name=self._profile).client("cloudformation")
 
 
@@ -125,13 +129,16 @@ def _is_missing(error: Any) -> bool:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """AWS's errors as the user's. Raises :class:`SstError`."""
-    errors: tuple[type[Exception], ...] = ()
-    with suppress(ModuleNotFoundError):  # what is about to be asked says that in its own words
+    """AWS's errors as the user's, and that its library is missing. Raises :class:`SstError`."""
+    try:
+        import boto3  # noqa: F401
         from botocore.exceptions import BotoCoreError, ClientError
-
-        errors = (BotoCoreError, ClientError)
+    except ModuleNotFoundError:
+        raise ToolNotFoundError(
+            "boto3 is not installed, with which a deployed stack is asked what it holds. "
+            "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
+        ) from None
     try:
         yield
-    except errors as error:
+    except (BotoCoreError, ClientError) as error:
         raise SstError(f"CloudFormation can't be asked: {error}") from None

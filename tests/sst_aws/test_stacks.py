@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+import boto3
 import pytest
 
 from loopback import Loopback, Request, answer
@@ -63,7 +64,9 @@ def as_somebody(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         monkeypatch.setenv(variable, value)
 
 
-CLOUD = Cloud("eu-west-1", None)
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud("eu-west-1", None)
 
 
 def stack(status: str = "CREATE_COMPLETE", **outputs: str) -> str:
@@ -82,40 +85,40 @@ def change_sets(*ids: str) -> str:
     return f"<Summaries>{listed}</Summaries>"
 
 
-def test_a_stack_is_told_with_what_it_gives_out(service: Service) -> None:
+def test_a_stack_is_told_with_what_it_gives_out(cloud: Cloud, service: Service) -> None:
     service.answers["DescribeStacks"] = stack(Url="https://a.example")
 
-    assert CLOUD.stack("app").outputs == {"Url": "https://a.example"}
+    assert cloud.stack("app").outputs == {"Url": "https://a.example"}
 
 
 @pytest.mark.parametrize(
     ("body", "resources"), [("Resources: {A: {Type: !Ref B}}", {"A": {"Type": {"Ref": "B"}}}), ("{}", None)]
 )
 def test_a_deployed_template_is_read_as_one_that_is_handed_in(
-    service: Service, body: str, resources: Mapping[str, Any] | None
+    cloud: Cloud, service: Service, body: str, resources: Mapping[str, Any] | None
 ) -> None:
     service.answers |= {"DescribeStacks": stack(), "GetTemplate": f"<TemplateBody>{body}</TemplateBody>"}
 
-    assert CLOUD.template("app").get("Resources") == resources
+    assert cloud.template("app").get("Resources") == resources
 
 
 @pytest.mark.parametrize("there", [MISSING, stack("REVIEW_IN_PROGRESS")])
-def test_a_stack_that_was_never_deployed_holds_nothing(service: Service, there: str | Failure) -> None:
+def test_a_stack_that_was_never_deployed_holds_nothing(cloud: Cloud, service: Service, there: str | Failure) -> None:
     service.answers["DescribeStacks"] = there
 
-    assert CLOUD.template("app") == CLOUD.resources("app") == {}
+    assert cloud.template("app") == cloud.resources("app") == {}
     assert service.asked == ["DescribeStacks"] * 2
 
 
-def test_what_cloudformation_refuses_is_an_error_in_its_words(service: Service) -> None:
+def test_what_cloudformation_refuses_is_an_error_in_its_words(cloud: Cloud, service: Service) -> None:
     service.answers |= {"DescribeStacks": DENIED, "ListChangeSets": DENIED}
 
-    for ask in (CLOUD.stack, CLOUD.resources, CLOUD.template):
+    for ask in (cloud.stack, cloud.resources, cloud.template):
         with pytest.raises(SstError, match=r"CloudFormation can't be asked: .*AccessDenied.*not for you"):
             ask("app")
-    with pytest.raises(SstError, match="AccessDenied"), CLOUD.only_looking("app"):
+    with pytest.raises(SstError, match="AccessDenied"), cloud.only_looking("app"):
         pytest.fail("nothing is looked at")
-    assert CLOUD.resources_if_any("app") == {}
+    assert cloud.resources_if_any("app") == {}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,7 @@ def test_what_cloudformation_refuses_is_an_error_in_its_words(service: Service) 
     ],
 )
 def test_only_looking_takes_away_what_was_made_to_look(
-    service: Service, before: str | Failure, after: str, deleted: list[str]
+    cloud: Cloud, service: Service, before: str | Failure, after: str, deleted: list[str]
 ) -> None:
     was_there = before != MISSING
     service.answers |= {
@@ -142,7 +145,7 @@ def test_only_looking_takes_away_what_was_made_to_look(
     }
     expected = {"ours"} if was_there else {"theirs", "ours"}
 
-    with CLOUD.only_looking("app") as changes:
+    with cloud.only_looking("app") as changes:
         found = changes().changes
 
     assert found is not None
@@ -153,17 +156,36 @@ def test_only_looking_takes_away_what_was_made_to_look(
     assert [action for action in service.asked if action == "DeleteStack"] == deleted
 
 
-def test_a_service_that_nobody_reaches_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_nobody_reaches_is_an_error_in_words(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     as_somebody(monkeypatch, "http://127.0.0.1:9")
 
     with pytest.raises(SstError, match="CloudFormation can't be asked: Could not connect"):
-        CLOUD.stack("app")
-    assert CLOUD.resources_if_any("app") == {}
+        cloud.stack("app")
+    assert cloud.resources_if_any("app") == {}
 
 
-def test_without_boto3_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_boto3_it_is_said_how_to_get_it(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("boto3", "botocore", "botocore.exceptions"):
         monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(ToolNotFoundError, match=r"boto3 is not installed.*with \[sam\] or \[cdk\]"):
-        CLOUD.stack("app")
+    for ask in (cloud.stack, cloud.resources, cloud.template):
+        with pytest.raises(ToolNotFoundError, match=r"boto3 is not installed.*with \[sam\] or \[cdk\]"):
+            ask("app")
+    assert cloud.resources_if_any("app") == {}
+
+
+def test_all_that_is_asked_is_asked_in_one_session(
+    cloud: Cloud, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, make = [], boto3.Session
+
+    def session(**options: Any) -> Any:
+        sessions.append(options)
+        return make(**options)
+
+    monkeypatch.setattr(boto3, "Session", session)
+    service.answers |= {"DescribeStacks": stack(), "GetTemplate": "<TemplateBody>{}</TemplateBody>"}
+    cloud.stack("app")
+    cloud.template("app")
+
+    assert sessions == [{"region_name": "eu-west-1", "profile_name": None}]
