@@ -64,6 +64,11 @@ def install_warehouses(session: nox.Session) -> None:
     session.install("--no-deps", *CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "warehouses"), silent=False)
 
 
+def how_many(session: nox.Session, otherwise: str) -> str:
+    """What stands behind `--`."""
+    return session.posargs[0] if session.posargs else otherwise
+
+
 def beside(session: nox.Session, name: str, *requirements: str) -> Path:
     """An environment of its own for tools that pin a good part of what they need; made anew when that changes."""
     folder = Path(session.virtualenv.location).resolve().parent / name
@@ -133,7 +138,7 @@ def container(session: nox.Session) -> None:
 def canary(session: nox.Session) -> None:
     """Plant secrets everywhere and search every byte for them: the campaign, of which the tests fly a few rounds."""
     install(session, "test", project=".[collector]")
-    rounds = session.posargs[0] if session.posargs else "600"
+    rounds = how_many(session, "600")
     session.run(
         "pytest",
         "tests/e2e/test_canary.py",
@@ -149,7 +154,7 @@ def canary(session: nox.Session) -> None:
 def attack(session: nox.Session) -> None:
     """Try to compute what the collector withheld, from all it publishes: of which the tests try some."""
     install(session, "test", project=".[collector]")
-    datasets = session.posargs[0] if session.posargs else "5000"
+    datasets = how_many(session, "5000")
     session.run(
         "pytest",
         "tests/sst_collector/test_attack.py",
@@ -166,7 +171,7 @@ def attack(session: nox.Session) -> None:
 def kills(session: nox.Session) -> None:
     """Kill command, sender and collector, switch off, and load: the campaign, of which the tests do a little."""
     install(session, "test", project=".[collector]")
-    kills = session.posargs[0] if session.posargs else "1000"
+    kills = how_many(session, "1000")
     session.run(
         "pytest",
         "tests/e2e/test_kills.py",
@@ -221,7 +226,7 @@ def coverage(session: nox.Session) -> None:
 def collector_kills(session: nox.Session) -> None:
     """Kill a collector under load at random moments, and count: two campaigns, of which the tests do a few rounds."""
     install(session, "test", project=".[collector]")
-    rounds = session.posargs[0] if session.posargs else "500"
+    rounds = how_many(session, "500")
     session.run("pytest", "tests/sst_collector/test_kills.py", "-s", env={"SST_KILL_ROUNDS": rounds})
 
 
@@ -229,7 +234,7 @@ def collector_kills(session: nox.Session) -> None:
 def collector_fuzz(session: nox.Session) -> None:
     """Send a collector a hundred thousand generated requests; the tests send some hundreds."""
     install(session, "test", project=".[collector]")
-    requests = session.posargs[0] if session.posargs else "100000"
+    requests = how_many(session, "100000")
     session.run("pytest", "tests/sst_collector/test_fuzz.py", "-s", env={"SST_FUZZ_REQUESTS": requests})
 
 

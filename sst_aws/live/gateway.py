@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -144,13 +144,8 @@ def event_of(
 ) -> dict[str, Any]:
     """The event for a request of `method` for `target`, in payload format 2.0."""
     split = urlsplit(target)
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(split.query, keep_blank_values=True):
-        query[name] = f"{query[name]},{value}" if name in query else value
-    given: dict[str, str] = {}
-    for name, value in headers.items():
-        if name.lower() != "cookie":
-            given[name.lower()] = f"{given[name.lower()]},{value}" if name.lower() in given else value
+    query = _joined(parse_qsl(split.query, keep_blank_values=True))
+    given = _joined((name.lower(), value) for name, value in headers.items() if name.lower() != "cookie")
     now = datetime.now(UTC)
     event: dict[str, Any] = {
         "version": "2.0",
@@ -176,7 +171,7 @@ def event_of(
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now.timestamp() * 1000),
         },
-        "isBase64Encoded": False,
+        **_body_of(body),
     }
     cookies = [cookie.strip() for line in headers.get_all("Cookie", []) for cookie in line.split(";")]
     if cookies:
@@ -185,12 +180,22 @@ def event_of(
         event["queryStringParameters"] = query
     if parameters:
         event["pathParameters"] = dict(parameters)
-    if body:
-        try:
-            event["body"] = body.decode()
-        except UnicodeDecodeError:
-            event["body"], event["isBase64Encoded"] = base64.b64encode(body).decode(), True
     return event
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What is there several times, with commas."""
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _body_of(body: bytes) -> dict[str, str | bool]:
+    try:
+        return {"body": body.decode(), "isBase64Encoded": False} if body else {"isBase64Encoded": False}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 
 def response_of(answer: Answer) -> Response:
