@@ -308,16 +308,16 @@ def docs(session: nox.Session) -> None:
     So does a page that asks another host for anything, in Chromium.
     """
     install(session, "docs", "test", project=".[collector]")
-    session.run("python", "docs/generate.py")
+    session.run("python", "documenting/generate.py")
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--fresh-env", "--quiet", "docs", "docs/_site")
-    session.run("python", "docs/asking.py", "docs/_site")
+    session.run("python", "documenting/asking.py", "docs/_site")
 
 
 @nox.session
 def screens(session: nox.Session) -> None:
     """Make the pictures of README and docs anew, from a terminal and from a collector's page."""
     install(session, "test", project=".[collector]")
-    session.run("python", "docs/screens.py")
+    session.run("python", "documenting/screens.py")
 
 
 @nox.session

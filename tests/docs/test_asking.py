@@ -9,7 +9,7 @@ import pytest
 from required_programs import absent
 
 pytestmark = pytest.mark.timeout(300)  # a page is looked at until it asks for nothing more
-ASKING = Path(__file__).parents[2] / "docs" / "asking.py"
+ASKING = Path(__file__).parents[2] / "documenting" / "asking.py"
 OURS = """<link rel="stylesheet" href="style.css"><a href="https://example.org">there</a><img src="data:image/png,">
 <script>fetch("style.css")</script><meta http-equiv="refresh" content="9; url=index.html">"""
 

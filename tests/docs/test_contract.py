@@ -13,8 +13,9 @@ import pytest
 import contract
 import sst_core
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
 
+COPIED = {"documenting": ("generate.py", "contract.py", "walking.py"), "docs": ("hooks.md", "api.md")}
 HOOKS = {function.name: function for function in contract.specs()}
 
 
@@ -22,17 +23,17 @@ HOOKS = {function.name: function for function in contract.specs()}
 def house(tmp_path: Path) -> Path:
     """A copy of the core and of its docs, to be changed."""
     shutil.copytree(Path(sst_core.__file__).parent, tmp_path / "sst_core")
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    for name in ("generate.py", "contract.py", "walking.py", "hooks.md", "api.md"):
-        shutil.copy(DOCS / name, docs)
+    for folder, names in COPIED.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            shutil.copy(ROOT / folder / name, tmp_path / folder)
     return tmp_path
 
 
 def check(house: Path) -> tuple[int, str]:
     """What the check of the copied docs says."""
     run = subprocess.run(
-        [sys.executable, house / "docs" / "generate.py", "--check"],
+        [sys.executable, house / "documenting" / "generate.py", "--check"],
         env={**os.environ, "PYTHONPATH": str(house)},
         capture_output=True,
         text=True,
@@ -77,8 +78,8 @@ def test_the_check_fails_when_the_code_says_something_else(house: Path, change: 
 
 
 def test_what_is_pinned_has_every_hook_group_command_and_option() -> None:
-    pinned = (DOCS.parent / "tests" / "sst_core" / "public_api.txt").read_text()
-    page = (DOCS / "commands.md").read_text()
+    pinned = (ROOT / "tests" / "sst_core" / "public_api.txt").read_text()
+    page = (ROOT / "docs" / "commands.md").read_text()
     by_command = dict(contract.commands(page))
 
     assert set(re.findall(r"^@hookspec def (\w+)", pinned, re.MULTILINE)) == set(HOOKS)
@@ -92,7 +93,7 @@ def test_what_is_pinned_has_every_hook_group_command_and_option() -> None:
 
 
 def test_every_hook_is_documented() -> None:
-    assert set(HOOKS) == set(re.findall(r"^### (\w+)$", (DOCS / "hooks.md").read_text(), re.MULTILINE))
+    assert set(HOOKS) == set(re.findall(r"^### (\w+)$", (ROOT / "docs" / "hooks.md").read_text(), re.MULTILINE))
     assert len(HOOKS) == 8
 
 

@@ -18,6 +18,7 @@ from sst_core.testing import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+DOCUMENTING = ROOT / "documenting"
 _CLASS = re.compile(r"^class (\w+)\((\w+)\)", re.MULTILINE)
 
 
@@ -26,6 +27,7 @@ def copied(tmp_path: Path) -> Path:
     """The docs, to be changed, but for the page that runs every command. The simulation that one of them quotes takes
     seconds, and here its result will do."""
     copied = Path(shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("commands.md")))
+    shutil.copytree(DOCUMENTING, tmp_path / "documenting")
     table = re.search(
         r"generated: anonymity -->\n(.*?)<!-- end", (DOCS / "what-is-collected.md").read_text(), re.DOTALL
     )
@@ -36,16 +38,17 @@ def copied(tmp_path: Path) -> Path:
 
 
 def generate(docs: Path, *options: str, catalogue: str = "sst_core.SST.catalogue") -> subprocess.CompletedProcess[str]:
-    """Run the generator of `docs`, with another catalogue if one is given as an expression."""
+    """Run the generator beside `docs`, with another catalogue if one is given as an expression."""
     code = (
         "import dataclasses, runpy, sys, sst_core\n"
         f"sst_core.SST = dataclasses.replace(sst_core.SST, catalogue={catalogue})\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
+    documenting = docs.with_name("documenting")
     starting = f"import sys; del sys.argv[0]; exec({code!r})"
     return subprocess.run(
-        [sys.executable, "-c", starting, docs / "generate.py", *options],
-        cwd=docs,
+        [sys.executable, "-c", starting, documenting / "generate.py", *options],
+        cwd=documenting,
         capture_output=True,
         text=True,
         timeout=4 * PATIENCE,
@@ -55,7 +58,7 @@ def generate(docs: Path, *options: str, catalogue: str = "sst_core.SST.catalogue
 
 def test_the_generated_blocks_are_fresh() -> None:
     run = subprocess.run(
-        [sys.executable, DOCS / "generate.py", "--check"], capture_output=True, text=True, check=False, cwd="/"
+        [sys.executable, DOCUMENTING / "generate.py", "--check"], capture_output=True, text=True, check=False, cwd="/"
     )
 
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -5,24 +5,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
 
 
-def check(docs: Path) -> tuple[int, str, str]:
+def check(house: Path) -> tuple[int, str, str]:
     ended = subprocess.run(
-        [sys.executable, docs / "screens.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, house / "documenting" / "screens.py", "--check"], capture_output=True, text=True, check=False
     )
     return ended.returncode, ended.stdout, ended.stderr
 
 
 def test_they_are_fresh() -> None:
-    assert check(DOCS) == (0, "", "")
+    assert check(ROOT) == (0, "", "")
 
 
 def test_one_that_shows_something_else_is_stale(tmp_path: Path) -> None:
-    shutil.copy(DOCS / "screens.py", tmp_path)
-    shutil.copytree(DOCS / "pictures", tmp_path / "pictures")
-    picture = tmp_path / "pictures" / "telemetry.svg"
+    shutil.copytree(ROOT / "documenting", tmp_path / "documenting")
+    shutil.copytree(ROOT / "docs" / "pictures", tmp_path / "docs" / "pictures")
+    picture = tmp_path / "docs" / "pictures" / "telemetry.svg"
     picture.write_text(picture.read_text().replace("environment", "everything"))
 
     code, said, _ = check(tmp_path)

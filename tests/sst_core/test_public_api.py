@@ -33,13 +33,13 @@ def test_what_is_exported_is_declared_once_and_found() -> None:
 
 
 def test_what_is_exported_is_what_plugins_rely_on() -> None:
-    contract = Path(__file__).parents[2] / "docs" / "contract.py"
+    contract = Path(__file__).parents[2] / "documenting" / "contract.py"
     run = subprocess.run([sys.executable, contract], capture_output=True, text=True, check=True)
     pinned = (Path(__file__).parent / "public_api.txt").read_text(encoding="utf-8")
 
     assert run.stdout.splitlines() == pinned.splitlines(), (
         "The public API has changed. If that is meant, say so in changes/, raise the version as semantic "
-        "versioning has it, and pin it anew: python docs/contract.py > tests/sst_core/public_api.txt"
+        "versioning has it, and pin it anew: python documenting/contract.py > tests/sst_core/public_api.txt"
     )
 
 

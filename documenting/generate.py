@@ -14,7 +14,7 @@ from contract import api, described, handed, hooks, parsed, testing_api
 from sst_core import SST, Consent, Field, Moment, notice_text
 from walking import helps
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

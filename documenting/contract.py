@@ -213,5 +213,5 @@ if __name__ == "__main__":
     print("\nentry-point groups\n")
     print(*(f"[{group}]" for group in groups()), sep="\n")
     print("\ncommands\n")
-    for command, taken in commands((Path(__file__).parent / "commands.md").read_text(encoding="utf-8")):
+    for command, taken in commands((Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")):
         print(f"$ {command}", *(f"    {name}" for name in taken), sep="\n")

@@ -1,4 +1,4 @@
-"""Fail if a page of the built site asks another host for anything: `python docs/asking.py FOLDER`.
+"""Fail if a page of the built site asks another host for anything: `python documenting/asking.py FOLDER`.
 
 Each is opened in Chromium, whose way to any other host is a proxy that notes who was asked for and lets nothing
 through. What a browser would do later, or without a request, is looked for in the pages themselves.

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from sst_core.testing import Machine
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 TESTS = Path(__file__).parents[1] / "tests"
 COLUMNS = 100
 HOME = "/home/you"
