@@ -108,7 +108,8 @@ def new(
         return
     for file in files:
         output(str(file))
-    output(f"\nNext:\n  cd {package.folder}\n  python -m pip install -e . pytest\n  python -m pytest")
+    where = "in the environment where sst is (the one on PyPI is another project's)"
+    output(f"\nNext, {where}:\n  cd {package.folder}\n  python -m pip install -e . pytest\n  python -m pytest")
 
 
 def _telling(what: str) -> AbstractContextManager[None]:

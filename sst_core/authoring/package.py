@@ -1,16 +1,18 @@
 """A new plugin: `template/` is one that works, and the new one is it under another name."""
 
 import keyword
+import os
 import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sst_core import __version__
 from sst_core.authoring.survey import survey
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Session
+from sst_core.project import existing, working_folder
 from sst_core.records import Record
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -56,26 +58,35 @@ class NewPackage(Record):
         """The template's text, with this package's names."""
         names = {"sst-example": self.distribution, "sst_example": self.module, "example": self.plugin}
         # In one pass, since a new name may have one of the template's in it.
-        text = re.sub(r"sst[-_]example|\bexample\b", lambda found: names[found[0]], text)
-        return re.sub(r"sst>=[\d.]+", f"sst>={__version__}", text)
+        return re.sub(r"sst[-_]example|\bexample\b", lambda found: names[found[0]], text)
 
 
 def write_package(package: NewPackage) -> list[str]:
-    """Write it into the working directory and return the paths. Raises :class:`NotPossibleError`."""
+    """Write it into the working directory, whole or not at all, and return the paths.
+
+    Raises :class:`NotPossibleError` where something is called so, and :class:`SstError` where it can't be written.
+    """
+    existing(working_folder())
+    if os.path.lexists(package.folder):
+        raise NotPossibleError(f"there is something called {package.folder} here, and it stays as it is")
     try:
-        package.folder.mkdir()
-        return [str(path) for path in _written(package)]
-    except FileExistsError:
-        raise NotPossibleError(f"there is something called {package.folder} here, and it stays as it is") from None
+        # Beside it, so that it can be renamed; in one more, since a temporary folder is for its user alone.
+        with TemporaryDirectory(prefix=f".{package.folder}-", dir=package.folder.parent) as temporary:
+            written = Path(temporary, package.folder)
+            files = [str(package.folder / path) for path in _written(package, written)]
+            written.rename(package.folder)
     except OSError as error:
-        raise NotPossibleError(f"{package.folder} can't be written: {error.strerror}") from None
+        raise SstError(f"{package.folder} can't be written: {error.strerror}. Nothing of it is there.") from None
+    return files
 
 
-def _written(package: NewPackage) -> Iterator[Path]:
+def _written(package: NewPackage, folder: Path) -> Iterator[Path]:
+    """Write all of it into `folder`, and give the path of each file in it."""
     for source in sorted(TEMPLATE.rglob("*")):
         name = str(source.relative_to(TEMPLATE))
         if source.is_file() and not _CACHE.search(name):
-            target = package.folder / package.renamed(name)
+            path = Path(package.renamed(name))
+            target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(package.renamed(source.read_text(encoding="utf-8")), encoding="utf-8")
-            yield target
+            yield path

@@ -4,6 +4,7 @@ import importlib
 import json
 import signal
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def received(request: Request) -> list[dict[str, Any]]:
         {item.key: getattr(item.value, item.value.WhichOneof("value") or "") for item in record.attributes}
         for record in logs.log_records
     ]
+
+
+def test_it_brings_no_other_projects_sst_along() -> None:
+    required = tomllib.loads((OTLP / "pyproject.toml").read_text())["project"]["dependencies"]
+
+    assert [name for name in required if name.startswith("sst")] == []
 
 
 def test_off_the_null_plugin_stands_in_its_place_and_it_is_not_imported(otlp: Machine) -> None:

@@ -13,6 +13,9 @@ import pytest
 from permissions import modestly
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 
+# A limit of no bytes for any file stands in for it, in the process itself.
+FULL = ("sh", "-c", 'ulimit -f 0; exec "$0" "$@"', str(PROGRAM))
+
 FILES = {
     "README.md",
     "pyproject.toml",
@@ -31,7 +34,10 @@ def package(machine: Machine) -> Path:
     assert (run.returncode, run.stderr) == (0, "")
     files, following = run.stdout.split("\n\n")
     assert set(files.splitlines()) == {f"sst-hello/{file}" for file in FILES}
-    assert following == "Next:\n  cd sst-hello\n  python -m pip install -e . pytest\n  python -m pytest\n"
+    assert following == (
+        "Next, in the environment where sst is (the one on PyPI is another project's):\n"
+        "  cd sst-hello\n  python -m pip install -e . pytest\n  python -m pytest\n"
+    )
     return machine.folder / "sst-hello"
 
 
@@ -56,7 +62,7 @@ def test_it_is_complete_and_speaks_of_itself_alone(package: Path) -> None:
         assert "example" not in path.read_text()
     project = tomllib.loads(files["pyproject.toml"].read_text())["project"]
     assert project["name"] == "sst-hello"
-    assert project["dependencies"] == ["sst>=0.1.0"]
+    assert project["dependencies"] == [], "the `sst` on the package index is another project's"
     assert project["entry-points"] == {
         "sst.plugins": {"hello": "sst_hello"},
         "sst.commands": {"hello": "sst_hello.command:app"},
@@ -171,5 +177,30 @@ def test_where_nothing_can_be_written_it_says_why(machine: Machine) -> None:
 
     ended = machine.sst("plugins", "new", "hello", program=modestly(PROGRAM))
 
+    assert ended.returncode == 1
+    assert ended.stderr == "sst: error: hello can't be written: Permission denied. Nothing of it is there.\n"
+
+
+def test_on_a_full_disk_nothing_is_left_and_it_works_once_there_is_room(machine: Machine) -> None:
+    ended = machine.sst("plugins", "new", "hello", program=FULL)
+
+    assert ended.returncode == 1
+    assert ended.stderr == "sst: error: hello can't be written: File too large. Nothing of it is there.\n"
+    assert list(machine.folder.iterdir()) == []
+    assert machine.sst("plugins", "new", "hello").returncode == 0
+    assert [path.name for path in machine.folder.iterdir()] == ["hello"]
+
+
+def test_others_may_read_it_as_they_may_what_its_author_writes(machine: Machine, package: Path) -> None:
+    (machine.folder / "by-hand").mkdir()
+
+    assert package.stat().st_mode == (machine.folder / "by-hand").stat().st_mode
+
+
+def test_where_the_working_directory_is_gone_it_says_so(machine: Machine) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'
+
+    ended = machine.sst("plugins", "new", "hello", program=("sh", "-c", script, str(PROGRAM)))
+
     assert ended.returncode == 2
-    assert "hello can't be written: Permission denied" in ended.stderr
+    assert ended.stderr == "sst: error: The working directory does not exist any more. Change to one that does.\n"
