@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from copy import copy
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -165,7 +166,20 @@ def imported_command(entry: Entry) -> "AnyCommand":
             raise
         raise RefusedError(printable(f"Typer can't make a command of it: {type(error).__name__}")) from error
     command.name = entry.name
+    _refuse_what_nothing_runs(command)
     return command
+
+
+def _refuse_what_nothing_runs(command: "AnyCommand") -> None:
+    """To call one of these runs nothing of it, and the command would end with 0. Raises :class:`RefusedError`."""
+    # What Typer was given, and nothing further in: a decorator may well run it.
+    function = getattr(command.callback, "__wrapped__", None)
+    if isgeneratorfunction(function) or iscoroutinefunction(function) or isasyncgenfunction(function):
+        raise RefusedError(
+            printable(f"its {function.__name__} is called and not awaited, so it can be neither async nor a generator")
+        )
+    for child in getattr(command, "commands", {}).values():
+        _refuse_what_nothing_runs(child)
 
 
 def _app_of(target: object) -> typer.Typer:

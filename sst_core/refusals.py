@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CORE = "sst_core"
 _DISTRIBUTION = "sst"
+NAMES_NOTHING = "its entry point names"
+"""How the words begin where it names what isn't there."""
 
 
 def why_not_imported(entry: Entry, error: BaseException) -> str:
@@ -32,7 +34,7 @@ def why_not_imported(entry: Entry, error: BaseException) -> str:
     if isinstance(error, ImportError):
         words = _of_the_core(error) or _missing(entry, error)
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and error.obj.__name__ == entry.module:
-        words = f"its entry point names '{error.name}', which is not in {entry.module}"
+        words = f"{NAMES_NOTHING} '{error.name}', which is not in {entry.module}"
     elif isinstance(error, SyntaxError):
         words = f"{type(error).__name__} in {Path(error.filename or 'its code').name}, line {error.lineno}"
     else:
@@ -83,7 +85,7 @@ def _missing(entry: Entry, error: ImportError) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     if f"{entry.module}.".startswith(f"{error.name}."):
-        return f"its entry point names the module {entry.module}, and there is no {error.name}"
+        return f"{NAMES_NOTHING} the module {entry.module}, and there is no {error.name}"
     extras = re.search(r"\[.*\]", entry.point.value)
     how = f": pip install '{entry.distribution}{extras[0]}'" if extras else ""
     return f"it needs the module {error.name}, which is not installed{how}"

@@ -7,7 +7,7 @@ from sst_core.authoring.survey import State, Surveyed
 from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.records import Record
-from sst_core.refusals import CORE, what_is_too_old
+from sst_core.refusals import CORE, NAMES_NOTHING, what_is_too_old
 
 
 class Finding(Record):
@@ -62,17 +62,29 @@ def _advice(product: Product, surveyed: Surveyed, loading: Loading) -> str:
     assert refusal is not None
     if surveyed.kind == "commands" and refusal.imported and refusal.kind:  # Typer's, as it made a command of it
         return "Every parameter of a command has to have a type that Typer knows."
-    advice = _advice_for(product, refusal)
+    if surveyed.kind == "commands" and not refusal.kind:
+        return "A command is a Typer app or a function; one that has to await calls asyncio.run."
+    advice = _advice_for(product, surveyed, refusal)
     return f"{advice} ({refusal.where})" if refusal.where else advice
 
 
-def _advice_for(product: Product, refusal: Refusal) -> str:
+def _advice_for(product: Product, surveyed: Surveyed, refusal: Refusal) -> str:
     if refusal.missing and refusal.missing.partition(".")[0] == CORE:
         return f"It is made for another version of sst_core than the one of {product.name} {product.version}."
-    if refusal.kind == "ModuleNotFoundError":
-        return f"Put what brings {refusal.missing} into the dependencies of its pyproject.toml, and install it anew."
+    if refusal.kind == "ModuleNotFoundError" or refusal.why.startswith(NAMES_NOTHING):
+        return f"{_what_to_mend(surveyed, refusal)}, and install it anew."
     if refusal.kind == "SyntaxError":
         return "Mend that line."
     if refusal.kind in ("", "PluginValidationError"):
-        return "The hooks and their arguments are in docs/hooks.md."
+        return "`python -m pydoc sst_core.hookspecs` shows the hooks, each with its arguments."
     return "Do nothing when imported but define."
+
+
+def _what_to_mend(surveyed: Surveyed, refusal: Refusal) -> str:
+    """Where something is named that isn't there."""
+    if refusal.why.startswith(NAMES_NOTHING):
+        return "Name what is there, in [project.entry-points] of its pyproject.toml"
+    missing = refusal.missing or ""
+    if missing.partition(".")[0] == surveyed.entry.module.partition(".")[0]:
+        return f"{missing} is a module of its own: see that what is built of it has it"
+    return f"Put what brings {missing} into the dependencies of its pyproject.toml"

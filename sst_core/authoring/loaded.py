@@ -94,10 +94,17 @@ def _described(error: BaseException, prefix: str) -> dict[str, object]:
         where = f"{cause.filename}, line {cause.lineno}"
     else:
         where = f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else ""
+    kind = "" if isinstance(cause, PluginError) else type(cause).__name__
+    words = str(error).removeprefix(prefix)
+    # The core's own words say more of an import, and of a hook: the nearest there is. Of the rest, the exception does.
+    if isinstance(cause, ImportError | AttributeError) and not words.startswith(kind):
+        why = words
+    else:
+        own = isinstance(cause, PluginError | PluginValidationError)
+        why = ": ".join(filter(None, (kind, words if own else str(cause))))
     return {
-        "kind": "" if isinstance(cause, PluginError) else type(cause).__name__,
-        # pluggy's own words don't name the nearest hook; the core's do.
-        "why": str(error if isinstance(cause, PluginError | PluginValidationError) else cause).removeprefix(prefix),
+        "kind": kind,
+        "why": why,
         "where": where,
         "missing": getattr(cause, "name", None) if isinstance(cause, ImportError) else None,
     }

@@ -24,8 +24,9 @@ class Refusal(Record):
     """Why a plugin could not be imported or registered."""
 
     kind: str
-    """The exception's type; empty where the core says it in its own words."""
+    """The exception's type; empty where it is the core that refuses it."""
     why: str
+    """In the core's words, or the exception's."""
     where: str
     """File and line of the plugin's own; empty if there is none."""
     missing: str | None
@@ -62,7 +63,7 @@ class Loading(Record):
             how = f"signal {-self.exit_code}" if self.exit_code < 0 else f"exit code {self.exit_code}"
             return f"it ended the process while it was loaded ({how})"
         if self.refusal is not None:
-            return ": ".join(filter(None, (self.refusal.kind, self.refusal.why)))
+            return self.refusal.why
         return ""
 
 

@@ -146,6 +146,59 @@ def hello(what: "stop()"): pass
     assert "Traceback" not in run.stderr
 
 
+_ASYNC = """
+import asyncio, functools, typer
+app = typer.Typer()
+
+@app.callback()
+def root(): pass
+
+def awaited(function):
+    @functools.wraps(function)
+    def run(*arguments, **options): return asyncio.run(function(*arguments, **options))
+    return run
+
+@app.command()
+@awaited
+async def good(): print("good")
+
+broken = typer.Typer()
+broken.callback()(root)
+
+@broken.command()
+async def hello(): print("hello")
+
+@broken.command()
+def other(): pass
+
+async def alone(): print("alone")
+
+def generator(): yield
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [(("broken", "other"), "hello"), (("alone",), "alone"), (("generator",), "generator")]
+)
+def test_a_command_that_nothing_would_await_is_refused(machine: Machine, arguments: tuple[str, ...], name: str) -> None:
+    entries = {each: f"greeting:{each}" for each in ("broken", "alone", "generator")}
+    machine.install("greeting", _ASYNC, {"sst.commands": entries})
+
+    ended = machine.sst(*arguments)
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"sst: error: the command of plugin '{arguments[0]}' (greeting 1.0) can't be run: its {name} is called and not "
+        f"awaited, so it can be neither async nor a generator; SST_DISABLE_PLUGINS={arguments[0]} switches it off\n"
+    )
+
+
+def test_an_async_command_that_a_decorator_runs_is_one(machine: Machine) -> None:
+    machine.install("greeting", _ASYNC, {"sst.commands": {"app": "greeting:app"}})
+
+    assert machine.sst("app", "good").stdout == "good\n"
+
+
 def test_a_command_made_for_a_newer_core_says_which(machine: Machine) -> None:
     machine.install("greeting", "from sst_core import Later", ENTRIES)
     assert machine.plugins is not None

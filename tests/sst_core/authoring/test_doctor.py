@@ -25,12 +25,12 @@ WRONG = {
     "missing": ("import no_such_module", "no_such_module", "dependencies"),
     "newer": ("from sst_core import no_such_thing", "no_such_thing", "another version of sst_core"),
     "syntax": ("def (", "wrong.py", "Mend that line."),
-    "hook": (HOOK.format("on_command_begun()"), "on_command_begun", "docs/hooks.md"),
-    "argument": (HOOK.format("on_command_invoked(argv)"), "argv", "docs/hooks.md"),
+    "hook": (HOOK.format("on_command_begun()"), "on_command_begun", "pydoc sst_core.hookspecs"),
+    "argument": (HOOK.format("on_command_invoked(argv)"), "argv", "pydoc sst_core.hookspecs"),
     "wrapper": (
         "from sst_core import hookimpl\n@hookimpl(wrapper=True)\ndef on_command_invoked(): return (yield)",
         "wrapped",
-        "docs/hooks.md",
+        "pydoc sst_core.hookspecs",
     ),
     "prints": (f"print('hi there')\n{GOOD}", "it prints when it is imported: 'hi there'", "to stderr"),
     "prints_below_python": (f"import os; os.write(1, b'hi there')\n{GOOD}", "'hi there'", "to stderr"),
@@ -116,6 +116,53 @@ def test_a_command_is_examined_too(machine: Machine) -> None:
     assert "neither a Typer app nor a function" in nothing["findings"][0]["what"]
     assert odd["findings"][0]["what"].startswith("RuntimeError: Type not yet supported: <class 'object'>")
     assert odd["findings"][0]["advice"] == "Every parameter of a command has to have a type that Typer knows."
+
+
+# Code, what the entry point names, and what is said of it.
+NOT_THERE = {
+    "attribute": ("", "greeting:zzz", "its entry point names 'zzz', which is not in greeting", "Name what is there"),
+    "module": (
+        "",
+        "greeting.zzz:app",
+        "its entry point names the module greeting.zzz, and there is no greeting.zzz",
+        "Name what is there",
+    ),
+    "own": ("import greeting.zzz", "greeting:app", "it needs the module greeting.zzz", "a module of its own"),
+}
+
+
+@pytest.mark.parametrize("group", ["sst.commands", "sst.plugins"])
+@pytest.mark.parametrize(("code", "target", "what", "advice"), NOT_THERE.values(), ids=NOT_THERE)
+def test_what_its_entry_point_names_and_is_not_there_is_said_in_the_words_of_a_run(
+    machine: Machine, group: str, code: str, target: str, what: str, advice: str
+) -> None:
+    machine.install("greeting", code, {group: {"greeting": target}})
+    machine.project('build = ["true"]')
+
+    _, (told,) = examined(machine, "greeting")
+
+    (found,) = told["findings"]
+    assert found["what"].startswith(what)
+    assert found["what"] in machine.sst("greeting" if group == "sst.commands" else "build").stderr
+    assert advice in found["advice"]
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("async def greet(): pass", "its greet is called and not awaited, so it can be neither async nor a generator"),
+        ("greet = 5", "it is neither a Typer app nor a function"),
+    ],
+)
+def test_what_can_be_no_command_is_wrong(machine: Machine, code: str, what: str) -> None:
+    machine.install("greeting", code, {"sst.commands": {"greet": "greeting:greet"}})
+
+    exit_code, (told,) = examined(machine, "greet")
+
+    assert exit_code == 1
+    (found,) = told["findings"]
+    assert found["what"] == what
+    assert found["advice"] == "A command is a Typer app or a function; one that has to await calls asyncio.run."
 
 
 def test_a_command_that_can_not_be_imported_has_its_own_advice(machine: Machine) -> None:
