@@ -105,9 +105,14 @@ def _position(order: list[str], name: str) -> int:
 
 def why_ignored(entry: Entry, taken: Container[str]) -> str:
     """Why the entry's command is left out, beside those whose names are `taken`; empty if it isn't."""
-    if not _A_NAME.fullmatch(entry.name):
+    if not can_be_typed(entry.name):
         return "nobody could type its name"
     return "the name is taken" if entry.name in taken else ""
+
+
+def can_be_typed(name: str) -> bool:
+    """Whether it can stand in a shell, unquoted."""
+    return _A_NAME.fullmatch(name) is not None
 
 
 def harmless(summary: str) -> str:

@@ -15,7 +15,7 @@ from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
 from sst_telemetry.status import read_status
-from sst_telemetry.view import preview_of, registered, view_of
+from sst_telemetry.view import preview_of, previewable, view_of
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -30,6 +30,18 @@ REQUESTS_SECONDS = 60.0
 """What `flush`, `forget` and `reset` take at most, whatever the network does."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def _complete_command(ctx: typer.Context, incomplete: str) -> list[str]:
+    """From names alone, so that no plugin is imported; and from those that the program lists: others can't be typed."""
+    listed = getattr(ctx.find_root().command, "commands", ())
+    return [name for name in previewable(ctx.obj) if name in listed and name.startswith(incomplete)]
+
+
+Preview = Annotated[
+    str | None,
+    typer.Option(metavar="COMMAND", help="Show what this command would send.", autocompletion=_complete_command),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -76,11 +88,7 @@ def disable(ctx: typer.Context, project: Project = False, as_json: Json = False)
 
 
 @app.command()
-def show(
-    ctx: typer.Context,
-    preview: Annotated[str | None, typer.Option(metavar="COMMAND", help="Show what this command would send.")] = None,
-    as_json: Json = False,
-) -> None:
+def show(ctx: typer.Context, preview: Preview = None, as_json: Json = False) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
     Example: {command} --json
@@ -182,7 +190,7 @@ def _at_most(seconds: float, what: str) -> Iterator[None]:
 def _print_preview(session: Session, name: str, as_json: bool) -> None:
     if name == session.context.product.telemetry_command:
         raise typer.BadParameter("telemetry's own commands are never recorded", param_hint="--preview")
-    if name not in (*registered(session.context.product), *(entry.name for entry in session.plugins.commands)):
+    if name not in previewable(session):
         raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
     line = preview_of(session, name)
     output(

@@ -62,6 +62,12 @@ def preview_of(session: Session, name: str) -> str:
     return preview(product, run_facts(product, name if name in registered(product) else "", session.context.ci))
 
 
+def previewable(session: Session) -> list[str]:
+    """The commands that :func:`preview_of` knows: the product's own, and those of plugins."""
+    names = {*registered(session.context.product), *(entry.name for entry in session.plugins.commands)}
+    return sorted(names - {session.context.product.telemetry_command})
+
+
 def registered(product: Product) -> tuple[str, ...]:
     """The product's own commands that are recorded by name."""
     kind = product.catalogue["command"].kind

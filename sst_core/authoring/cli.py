@@ -11,6 +11,7 @@ import typer
 from sst_core.authoring.diagnosis import Finding, findings
 from sst_core.authoring.loading import PATIENCE, Loading, load_apart
 from sst_core.authoring.survey import State, Surveyed, survey
+from sst_core.commands import can_be_typed
 from sst_core.errors import ExitCode
 from sst_core.invocation import Session
 from sst_core.product import Product
@@ -28,6 +29,12 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def _complete_plugin(ctx: typer.Context, incomplete: str) -> list[str]:
+    """By the entry's name, where a shell can be handed it: completion scripts don't quote it."""
+    names = {each.entry.name for each in survey(ctx.obj) if can_be_typed(each.entry.name)}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 @app.command("list")
@@ -61,7 +68,10 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 def doctor(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAMES...]", help="Of plugins or distributions. Default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAMES...]", help="Of plugins or distributions. Default: all.", autocompletion=_complete_plugin
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -141,7 +151,7 @@ def _examined(session: Session, each: Surveyed) -> tuple[Surveyed, Loading | Non
 
 def _print_examined(product: Product, each: Surveyed, loading: Loading | None, found: tuple[Finding, ...]) -> None:
     output(f"{each.entry.name}  {_origin(product, each)}")
-    if not found:
+    if not found or each.state is State.REPLACED:
         _print_indented(_good(each, loading), "  ")
     for finding in found:
         _print_indented(f"wrong: {finding.what}", "  ")

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 
 from sst_core.authoring.loading import BUDGET, Loading, Refusal
 from sst_core.authoring.survey import State, Surveyed
+from sst_core.declaration import FILE
+from sst_core.errors import ConfigurationError
 from sst_core.invocation import Session
 from sst_core.product import Product
 from sst_core.records import Record
 from sst_core.refusals import CORE, NAMES_NOTHING, what_is_too_old
+
+DECLARING = "`python -m pydoc sst_core.declaration` says how a value is declared."
 
 
 class Finding(Record):
@@ -18,11 +22,31 @@ class Finding(Record):
 
 
 def findings(session: Session, surveyed: Surveyed, loading: Loading | None) -> tuple[Finding, ...]:
-    """All that is wrong; nothing is known to be of a plugin that was not loaded, but for its name."""
+    """All that is wrong; of a plugin that was not loaded, its name and what it declares alone are known."""
     if surveyed.state is State.FAILED:
         advice = f"Give its entry point another name. {session.plugins.switching_off(surveyed.entry)}."
         return (Finding(surveyed.why, advice),)
-    return tuple(_of(session.context.product, surveyed, loading)) if loading else ()
+    product = session.context.product
+    found = _undeclared(product, surveyed, is_loaded=loading is not None)
+    return (*found, *(_of(product, surveyed, loading) if loading else ()))
+
+
+def _undeclared(product: Product, surveyed: Surveyed, *, is_loaded: bool) -> Iterator[Finding]:
+    """Of what somebody else's plugin declares to collect, which is read without importing it."""
+    entry = surveyed.entry
+    if surveyed.kind != "telemetry" or entry.first_party:
+        return
+    declared = entry.declared(product.catalogue)
+    package = entry.module.partition(".")[0]
+    if declared is None:
+        yield Finding(
+            f"there is no {FILE} in its package as it is installed, so nobody is told what it collects",
+            f"Put it beside {package}/__init__.py, and see that its wheel has it: hatchling takes every file of a "
+            "package, setuptools those alone that [tool.setuptools.package-data] names. A single module has no place "
+            "for it.",
+        )
+    elif isinstance(declared, ConfigurationError) and not is_loaded:  # loading it says so too
+        yield Finding(str(declared), DECLARING)
 
 
 def _of(product: Product, surveyed: Surveyed, loading: Loading) -> Iterator[Finding]:
@@ -75,6 +99,8 @@ def _advice_for(product: Product, surveyed: Surveyed, refusal: Refusal) -> str:
         return f"{_what_to_mend(surveyed, refusal)}, and install it anew."
     if refusal.kind == "SyntaxError":
         return "Mend that line."
+    if not refusal.kind and FILE in refusal.why:
+        return DECLARING
     if refusal.kind in ("", "PluginValidationError"):
         return "`python -m pydoc sst_core.hookspecs` shows the hooks, each with its arguments."
     return "Do nothing when imported but define."

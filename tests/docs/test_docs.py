@@ -1,5 +1,6 @@
 """The docs are what the program does: generated blocks are fresh, the promise is quoted, and the commands work."""
 
+import os
 import re
 import shutil
 import socket
@@ -172,8 +173,15 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     blocks = [block.text for block in blocks_of(page.replace("8099", port)) if block.language == "sh"]
     temporary = folder / "temporary"
     temporary.mkdir()
+    # A system's Python is python3, and nothing is called python.
+    no_python = folder / "bin" / "python"
+    no_python.parent.mkdir()
+    no_python.write_text("#!/bin/sh\nexit 127\n")
+    no_python.chmod(0o755)
+    path = os.pathsep.join([str(no_python.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     # CI and the switch the page takes back.
-    outputs = outputs_of(blocks, folder, {"TMPDIR": str(temporary), "CI": "true", "SST_TELEMETRY_DISABLED": "1"})
+    switched = {"CI": "true", "SST_TELEMETRY_DISABLED": "1"}
+    outputs = outputs_of(blocks, folder, {"PATH": path, "TMPDIR": str(temporary), **switched})
     (home,) = temporary.iterdir()
     yield Reading(tuple(blocks), tuple(outputs), home)
 

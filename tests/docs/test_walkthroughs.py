@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -82,12 +84,42 @@ def reader(machine: Machine) -> Iterator[Machine]:
     yield machine
 
 
-@pytest.mark.parametrize("page", ["adopting.md", "collecting-plugins.md"])
-def test_every_block_of_the_page_does_what_the_page_says(reader: Machine, tmp_path: Path, page: str) -> None:
+def install_built(machine: Machine, project: Path) -> Path:
+    """What pip does with a folder: have its wheel built, and unpack that."""
+    building = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    subprocess.run(building, cwd=project, check=True, capture_output=True)
+    (wheel,) = (project / "dist").iterdir()
+    site = machine.root / "site"
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(site)
+    machine.put_on_path(site)
+    return site
+
+
+def test_the_collecting_plugin_brings_its_declaration_and_no_other_projects_sst(
+    reader: Machine, tmp_path: Path
+) -> None:
+    write_files(blocks("collecting-plugins.md"), tmp_path)
+
+    site = install_built(reader, tmp_path)
+
+    assert (site / "timings" / "telemetry.toml").is_file()
+    assert "Requires-Dist" not in (site / "timings-1.0.dist-info" / "METADATA").read_text()
+    assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["build-system"]["build-backend"].startswith("hatch")
+    reader.sst("telemetry", "enable")
+    assert "  ok: imported in " in reader.sst("plugins", "doctor", "timings").stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "installed"), [("adopting.md", install), ("collecting-plugins.md", install_built)], ids=str
+)
+def test_every_block_of_the_page_does_what_the_page_says(
+    reader: Machine, tmp_path: Path, page: str, installed: Callable[[Machine, Path], Path]
+) -> None:
     found = blocks(page)
     (tmp_path / "written").mkdir()
     write_files(found, tmp_path / "written")
-    install(reader, tmp_path / "written")
+    installed(reader, tmp_path / "written")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
 

@@ -251,6 +251,8 @@ def test_its_own_command_called_plugins_is_told_of_like_any_other(acme: Machine)
 COMPLETED: dict[str, set[str]] = {
     "acme ": {"clear", "items", "report", "telemetry", "hello"},
     "acme telemetry dis": {"disable"},
+    "acme telemetry show --preview cl": {"clear"},
+    "acme telemetry show --preview he": {"hello"},
     "acme items t": {"tags"},
     "acme hello ": set(),
 }

@@ -66,6 +66,29 @@ def test_names_are_completed_without_importing_who_brought_them(greeted: Machine
 
 
 @pytest.mark.parametrize("shell", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("telemetry show --preview gr", {"greet", "grumble"}), ("plugins doctor gr", {"greet", "grumble"})],
+)
+def test_values_that_are_names_are_completed_without_importing_who_brought_them(
+    greeted: Machine, shell: str, typed: str, offered: set[str]
+) -> None:
+    greeted.install("hostile", "", {"sst.commands": {"gr$(id)": "hostile:app"}, "sst.plugins": {"gr`id`": "hostile"}})
+    probe = Probe.on(greeted)
+    environ = asked(shell, typed)
+    if shell == "bash":
+        environ["COMP_CWORD"] = str(len(typed.split()))
+
+    run = greeted.sst(env=environ)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert all(name in run.stdout for name in offered)
+    assert "build" not in run.stdout
+    assert "id" not in run.stdout
+    assert probe.read().imported("greeting", "broken", "hostile") == set()
+
+
+@pytest.mark.parametrize("shell", PROTOCOLS)
 def test_a_command_that_can_not_be_imported_says_nothing_into_the_prompt(greeted: Machine, shell: str) -> None:
     run = greeted.sst(env=asked(shell, "grumble x"))
 
@@ -124,6 +147,9 @@ COMPLETED: Mapping[str, str] = {
     "sst telemetry sta": "sst telemetry status ",
     "sst build --st": "sst build --stage ",
     "sst collector stats --window 9": "sst collector stats --window 90 ",
+    "sst telemetry show --preview gree": "sst telemetry show --preview greet ",
+    "sst plugins doctor tas": "sst plugins doctor tasks ",
+    "sst plugins doctor grum": "sst plugins doctor grumble ",
 }
 
 

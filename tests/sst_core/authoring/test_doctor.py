@@ -243,13 +243,51 @@ def test_a_collecting_plugin_is_not_imported_while_telemetry_is_off_whoever_asks
 
     run = machine.sst("plugins", "doctor", "counting")
 
-    assert run.returncode == 0
     assert "not imported: telemetry is off" in run.stdout
     assert not (machine.root / "imported").exists()
 
     machine.sst("telemetry", "enable")
     assert machine.sst("plugins", "doctor", "counting").returncode == 1
     assert (machine.root / "imported").exists()
+
+
+DECLARED = """
+[values.result]
+label = "how it ended"
+purpose = "Shows which commands fail."
+choice = ["ok", "error"]
+"""
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_a_collecting_plugin_whose_declaration_was_not_installed_is_wrong(machine: Machine, is_on: bool) -> None:
+    assert machine.plugins is not None
+    machine.install("counting", "", {"sst.telemetry": {"counting": "counting_package"}})
+    package = machine.plugins / "counting_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(GOOD)
+    (package / "telemetry.toml").write_text(DECLARED)
+    if is_on:
+        machine.sst("telemetry", "enable")
+
+    assert examined(machine, "counting")[0] == 0
+    (package / "telemetry.toml").write_text(DECLARED.replace("choice", "text"))
+    if is_on:
+        machine.sst("telemetry", "enable")
+    exit_code, (told,) = examined(machine, "counting")
+    assert exit_code == 1
+    (malformed,) = told["findings"]
+    assert malformed["what"].endswith("is not exactly one of bucket, choice, field, flag, version")
+    assert malformed["advice"].startswith("`python -m pydoc sst_core.declaration`")
+
+    (package / "telemetry.toml").unlink()
+    if is_on:
+        machine.sst("telemetry", "enable")
+    exit_code, (told,) = examined(machine, "counting")
+    assert exit_code == 1
+    (missing,) = told["findings"]
+    assert missing["what"].startswith("there is no telemetry.toml in its package as it is installed")
+    assert missing["advice"].startswith("Put it beside counting_package/__init__.py, and see that its wheel has it")
 
 
 def test_what_an_exception_says_does_not_steer_the_terminal(machine: Machine) -> None:
