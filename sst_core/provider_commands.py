@@ -135,8 +135,8 @@ def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
 def _completed(typed: Options, session: Session, project: Project) -> Options:
     """With what the environment and the project say where nothing was typed."""
     product = session.context.product
-    typed_or_set = (typed.stage, typed.region, typed.profile, os.environ.get(product.variable("STAGE")))
-    if not any(typed_or_set) and not _SETTINGS & project.settings.keys() and not project.kept_stage.exists():
+    typed_or_set = (typed.stage, typed.region, typed.profile, os.environ.get(product.variable("STAGE")) or None)
+    if typed_or_set == (None,) * 4 and not _SETTINGS & project.settings.keys() and not project.kept_stage.exists():
         return typed  # as most that have only tasks: nothing has to be imported to say so
     from sst_core.stages import given_profile, given_region, given_stage
 

@@ -59,9 +59,11 @@ def name_of(project: Project) -> str:
 
 def given_stage(product: Product, project: Project, flag: str | None) -> str | None:
     """The stage that is named somewhere, without asking. Raises :class:`ConfigurationError` for one that can't be."""
+    shape = "a stage has to be a letter, then letters, digits and hyphens"
+    if flag is not None:  # also an empty one: `--stage "$STAGE"` without that variable means no other stage
+        return _checked(flag, _STAGE, f"--stage: {shape}")
     variable = product.variable("STAGE")
     places: tuple[tuple[str, Callable[[], str | None]], ...] = (
-        ("--stage", lambda: flag),
         (variable, lambda: os.environ.get(variable)),
         (str(project.settings_file), lambda: text_setting(project.settings, "stage", project)),
         (str(project.kept_stage), lambda: (read_own(project.kept_stage) or b"").decode(errors="replace").strip()),
@@ -69,22 +71,26 @@ def given_stage(product: Product, project: Project, flag: str | None) -> str | N
     for where, read in places:
         stage = read()
         if stage:
-            return _checked(stage, _STAGE, f"{where}: a stage has to be a letter, then letters, digits and hyphens")
+            return _checked(stage, _STAGE, f"{where}: {shape}")
     return None
 
 
 def given_region(project: Project, flag: str | None) -> str | None:
     """The AWS region that is named. Raises :class:`ConfigurationError` for what isn't shaped like one."""
-    region = flag or text_setting(project.settings, "region", project)
-    where = "--region" if flag else str(project.settings_file)
-    return region and _checked(region, _REGION, f"{where}: a region looks like eu-west-1")
+    region = text_setting(project.settings, "region", project) if flag is None else flag
+    where = str(project.settings_file) if flag is None else "--region"
+    return None if region is None else _checked(region, _REGION, f"{where}: a region looks like eu-west-1")
 
 
 def given_profile(project: Project, flag: str | None) -> str | None:
     """The AWS profile that is named. Raises :class:`ConfigurationError` for what a tool would take for an option."""
-    profile = flag or text_setting(project.settings, "profile", project)
-    where = "--profile" if flag else str(project.settings_file)
-    return profile and _checked(profile, _PROFILE, f"{where}: a profile is a word that begins with no hyphen")
+    profile = text_setting(project.settings, "profile", project) if flag is None else flag
+    where = str(project.settings_file) if flag is None else "--profile"
+    return (
+        None
+        if profile is None
+        else _checked(profile, _PROFILE, f"{where}: a profile is a word that begins with no hyphen")
+    )
 
 
 def text_setting(settings: Mapping[str, Any], key: str, project: Project) -> str | None:

@@ -140,6 +140,26 @@ def test_what_cannot_be_one_is_named_with_its_place(asking: Machine, typed: list
     assert words in ended.stderr
 
 
+@pytest.mark.parametrize("action", ["build", "start", "deploy", "remove", "diff"])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--stage", "a stage has to be a letter, then letters, digits and hyphens, and '' does not."),
+        ("--region", "a region looks like eu-west-1, and '' does not."),
+        ("--profile", "a profile is a word that begins with no hyphen, and '' does not."),
+    ],
+)
+def test_an_empty_option_is_not_one_that_was_left_out(machine: Machine, action: str, option: str, words: str) -> None:
+    machine.project(f'{action} = ["echo", "done"]')
+    empty = machine.sst(action, option, "")  # as `--stage "$STAGE"` is in a script without that variable
+    settings(machine, f'stage = "production"\nregion = "eu-west-1"\nprofile = "team"\n[tasks]\n{action} = ["echo"]\n')
+    told = machine.sst(action, option, "", env={"SST_STAGE": "production"})
+
+    for ended in (empty, told):
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"sst: error: {option}: {words}\n"
+
+
 def test_a_strangers_kept_stage_decides_nothing(asking: Machine) -> None:
     (asking.folder / ".sst").mkdir()
     kept = asking.folder / ".sst" / "stage"
