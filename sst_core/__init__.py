@@ -24,10 +24,11 @@ Names are loaded when they are first used: importing this package costs nothing 
 """
 
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False
+"""To a checker it is true, as `typing`'s is. Importing that takes long, and here Ctrl-C would still be a traceback."""
 
 if TYPE_CHECKING:
     from sst_core.adoption import Adopted, adopt
@@ -221,6 +222,8 @@ if not TYPE_CHECKING:  # a checker would take every name for exported
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        from importlib import import_module
+
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value

@@ -1,13 +1,17 @@
 """`sst` itself: the one Product of this repository, and its entry point."""
 
 import sys
-from typing import NoReturn
 
-from sst_core import __version__
-from sst_core.errors import ExitCode
-from sst_core.fields import standard_catalogue
-from sst_core.product import Product
-from sst_core.startup import uncollected
+try:
+    from typing import NoReturn
+
+    from sst_core import __version__
+    from sst_core.errors import ExitCode
+    from sst_core.fields import standard_catalogue
+    from sst_core.product import Product
+    from sst_core.startup import uncollected
+except KeyboardInterrupt:  # importing takes most of a short command's time, and nothing of ours is imported before
+    sys.exit(130)  # ExitCode.INTERRUPT, which may not be there yet
 
 COMMAND_HELP = {
     "build": "Build the app in this folder.",
@@ -41,6 +45,6 @@ def main() -> NoReturn:
     try:
         with uncollected():
             from sst_core.cli import run
-    except KeyboardInterrupt:  # importing takes most of a short command's time
+    except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
     run(SST)

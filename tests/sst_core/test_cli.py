@@ -1,6 +1,7 @@
 """The last door: whatever goes wrong inside, a user sees a line and an exit code."""
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -41,6 +42,26 @@ def test_control_c_while_the_program_is_imported_ends_with_130(monkeypatch: pyte
     with pytest.raises(SystemExit) as ended:
         sst.main()
     assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("module", ["typing", "sst_core.fields", "sst_core.startup", "sst_core.cli", "typer"])
+def test_control_c_ends_with_130_and_no_words_whatever_is_being_imported(module: str) -> None:
+    program = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.modules.pop(sys.argv[1], None)
+sys.meta_path.insert(0, Interrupting())
+from sst_core.sst import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program, module], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(
