@@ -75,3 +75,12 @@ class RefusedError(PluginError):
 
     Names in it are a stranger's, and what shows it writes out what could steer the terminal.
     """
+
+
+def described(error: BaseException) -> str:
+    """`type: text` of anybody's exception: making the text of one may raise another."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - it is anybody's code
+        text = "<exception str() failed>"  # Python's own words for it
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import typer
 
-from sst_core.errors import PluginError, SstError
+from sst_core.entry_points import is_interrupt
+from sst_core.errors import PluginError, SstError, described
 
 
 @contextmanager
@@ -67,7 +68,9 @@ def failing(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (SstError, typer.Abort):
+    except (SstError, typer.Abort, SystemExit):
         raise
-    except Exception as error:
-        raise PluginError(f"{what}: {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise PluginError(f"{what}: {described(error)}") from error

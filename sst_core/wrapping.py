@@ -10,7 +10,8 @@ from typing import cast
 import pluggy
 import typer
 
-from sst_core.errors import PluginError, SstError
+from sst_core.entry_points import is_interrupt
+from sst_core.errors import PluginError, SstError, described
 from sst_core.project import ProviderResult, answer_of
 from sst_core.terminal import printable
 
@@ -35,12 +36,12 @@ def wrapped(
 
     try:
         return answer_of(_called(wrapper, handed, noted))
-    except (SstError, typer.Abort):
+    except (SstError, typer.Abort, SystemExit):
         raise
-    except Exception as error:
-        if inside and error is inside[0]:
+    except BaseException as error:
+        if is_interrupt(error) or (inside and error is inside[0]):
             raise
-        raise PluginError(failing(printable(f"{type(error).__name__}: {error}"))) from error
+        raise PluginError(failing(printable(described(error)))) from error
 
 
 def _called(

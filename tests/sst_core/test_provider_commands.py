@@ -326,6 +326,12 @@ BROKEN_WRAPPERS = {
         "KeyError: 'x'",
     ),
     "old, before": ("(hookwrapper=True)", "raise KeyError('x'); yield", "KeyError: 'x'"),
+    "without a text": (
+        "(wrapper=True)",
+        "yield; raise type('Odd', (ValueError,), {'__str__': lambda self: 1 / 0})",
+        "Odd: <exception str() failed>",
+    ),
+    "outside of Exception": ("(wrapper=True)", "yield; raise BaseException('odd')", "BaseException: odd"),
     "no yield": ("(wrapper=True)", "return\n    yield", "RuntimeError: it has to yield once"),
     "yields twice": ("(wrapper=True)", "yield; yield", "RuntimeError: it has to yield once"),
     "old, yields twice": ("(hookwrapper=True)", "yield; yield", "RuntimeError: it has to yield once"),
@@ -354,6 +360,23 @@ def test_a_wrapper_that_fails_is_named_and_the_provider_is_not(
         f"sst: error: plugin 'bystander' (bystander 1.0) failed in build: {words}; "
         "SST_DISABLE_PLUGINS=bystander switches it off\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("type('Odd', (ValueError,), {'__str__': lambda self: 1 / 0})", "Odd: <exception str() failed>"),
+        ("BaseException('odd')", "BaseException: odd"),
+        ("BrokenPipeError", "BrokenPipeError"),
+    ],
+)
+def test_a_provider_is_named_whatever_it_raises(machine: Machine, error: str, words: str) -> None:
+    provider(machine, "other", f"raise {error}")
+
+    run = machine.sst("build")
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == f"sst: error: the provider other failed in build: {words}\n"
 
 
 @pytest.mark.parametrize(("options", "body"), [WRAPPERS["new"], WRAPPERS["old"]], ids=["new", "old"])
