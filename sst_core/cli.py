@@ -1,10 +1,13 @@
 """The program from the outside: open a session, hand the command line to the table, end with the right exit code."""
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from errno import EPIPE
 from typing import Annotated, NoReturn
 
 import typer
@@ -12,19 +15,35 @@ from typer.main import get_command
 
 from sst_core.commands import CommandTable
 from sst_core.consent import Consent
-from sst_core.entry_points import Entry, installed
+from sst_core.entry_points import Entry, installed, is_interrupt
 from sst_core.environment import ci_name, is_set
-from sst_core.errors import ExitCode, SstError
+from sst_core.errors import ExitCode, SstError, described
 from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins
 from sst_core.product import Product
 from sst_core.project import working_folder
 from sst_core.startup import uncollected
-from sst_core.terminal import output, printable_lines, say
+from sst_core.terminal import open_stderr, output, printable, printable_lines, say, unwritten
 
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
+    open_stderr()
+    try:
+        _run(product, arguments)
+    except SystemExit as end:
+        why = unwritten(sys.stdout)
+        if why is not None and not end.code:  # who ended otherwise has said so
+            _say_unwritten(product, why)
+            sys.exit(ExitCode.FAILURE)
+        raise
+    finally:
+        unwritten(sys.stderr)
+        if arguments is None:
+            _have_threads_interruptible(product)
+
+
+def _run(product: Product, arguments: Sequence[str] | None) -> NoReturn:
     running: list[CommandTable] = []
     try:
         with ending_in_words(product, lambda: _whose_command(running[0]) if running else None):
@@ -33,6 +52,8 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
+    except BrokenPipeError:  # where Typer says what was wrong with the command line
+        sys.exit(ExitCode.FAILURE)
     sys.exit(ExitCode.OK)
 
 
@@ -46,7 +67,7 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     nobody asked for. What Typer itself ends a command with is left to it; `running` says whose command it was."""
     try:
         yield
-    except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
+    except (typer.Exit, typer.Abort, typer.TyperException, EOFError, SystemExit):
         raise
     except SstError as error:
         from sst_core.width import fitted
@@ -55,7 +76,11 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last door
+    except BaseException as error:  # the last door
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
+        if isinstance(error, OSError):
+            _end_if_unsayable(error)
         _report_crash(product, error, running())
         sys.exit(ExitCode.FAILURE)
 
@@ -110,19 +135,50 @@ def _root_options(product: Product) -> Callable[[bool], None]:
     return root
 
 
-def _report_crash(product: Product, error: Exception, running: tuple[Session, Entry] | None) -> None:
-    what = f"{type(error).__name__}: {printable_lines(str(error))}"
+def _end_if_unsayable(error: OSError) -> None:
+    """Leave a pipe that nobody reads to Typer, and end as if it could be said where the words of Typer's can't be."""
+    usage = error.__context__
+    if isinstance(usage, typer.TyperException) and unwritten(sys.stderr) is not None:
+        sys.exit(usage.exit_code)
+    if error.errno == EPIPE:
+        raise error
+
+
+def _report_crash(product: Product, error: BaseException, running: tuple[Session, Entry] | None) -> None:
+    what = printable_lines(described(error))
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
-    if running is not None and not running[1].first_party:
+    if isinstance(error, OSError) and (why := unwritten(sys.stdout)) is not None:
+        _say_unwritten(product, why)
+    elif running is not None and not running[1].first_party:
         session, entry = running
         off = session.plugins.switching_off(entry)
         say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.")
-    elif isinstance(error, OSError):  # a full disk behind stdout, say
+    elif isinstance(error, OSError):
         say(f"{product.name}: error: {error}. {more}")
     else:
         say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}")
     if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
+
+
+def _say_unwritten(product: Product, why: OSError) -> None:
+    if why.errno != EPIPE:  # who reads no more wants no word of it
+        reason = why.strerror or described(why)
+        say(f"{product.name}: error: What was asked for can't be written to stdout: {reason}.")
+
+
+def _have_threads_interruptible(product: Product) -> None:
+    """Python waits for threads at its end, also for one that a plugin left behind. There Ctrl-C has to end it too."""
+    left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    if not left or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    names = ", ".join(printable(thread.name) for thread in left)
+
+    def end(*_: object) -> NoReturn:
+        say(f"{product.name}: interrupted while it waited for threads that were left running: {names}")
+        os._exit(ExitCode.INTERRUPT)
+
+    signal.signal(signal.SIGINT, end)
 
 
 def _debugging(product: Product) -> bool:

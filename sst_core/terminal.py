@@ -1,6 +1,8 @@
 """Whether a person is at the terminal, and what is printed there. Words for a person never fail where there is none."""
 
+import os
 import sys
+from contextlib import suppress
 from typing import IO
 
 
@@ -33,13 +35,42 @@ def output(text: str, *, fit: bool = False) -> None:
 
 def say(message: str) -> bool:
     """Print a line on stderr, if there is one to print it on, and return whether it is there."""
-    if sys.stderr is None:  # closed by whoever started us; print would take stdout instead
+    if (
+        sys.stderr is None or getattr(sys.stderr, "name", None) == os.devnull
+    ):  # closed by whoever started us, see open_stderr
         return False
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
         return False
     return True
+
+
+def open_stderr() -> None:
+    """Have what is said go nowhere if whoever started us closed stderr: `print` and Typer would take stdout instead."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it is a stream of the process
+
+
+def unwritten(stream: IO[str] | None) -> OSError | None:
+    """Write what `stream` still holds, and return why that can't be done; then it is let go of.
+
+    Python would try again at its end, and fail with words and an exit code of its own. What is done here is what its
+    documentation has for a broken pipe.
+    """
+    if stream is None:
+        return None
+    try:
+        stream.flush()
+    except OSError as error:
+        with suppress(OSError):  # no stream of the system's
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+        return error
+    except (ValueError, AttributeError):  # closed, or put there by somebody else
+        pass
+    return None
 
 
 def can_ask() -> bool:

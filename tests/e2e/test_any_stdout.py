@@ -125,3 +125,45 @@ def test_a_stdout_that_is_closed_is_none(oddly_named: Machine) -> None:
     )
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+UNWRITTEN = "sst: error: What was asked for can't be written to stdout: No space left on device.\n"
+
+
+def in_shell(machine: Machine, words: str, redirected: str) -> subprocess.CompletedProcess[str]:
+    return machine.sst("-c", f'exec "$0" {words} {redirected}', str(PROGRAM), program=("sh",))
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "telemetry --json", "telemetry", "plugins list", "talk"])
+def test_a_full_stdout_is_named_and_the_command_has_failed(machine: Machine, words: str) -> None:
+    machine.install("talk", "def talk(): print('hello')", {"sst.commands": {"talk": "talk:talk"}})
+
+    ended = in_shell(machine, words, ">/dev/full")
+
+    assert (ended.returncode, ended.stderr) == (1, UNWRITTEN)
+
+
+def test_a_full_stdout_is_no_matter_to_who_failed_already(machine: Machine) -> None:
+    machine.install("odd", "def odd(): print('hello'); raise SystemExit(7)", {"sst.commands": {"odd": "odd:odd"}})
+
+    ended = in_shell(machine, "odd", ">/dev/full")
+
+    assert (ended.returncode, ended.stderr) == (7, "")
+
+
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("words", ["--bogus", "bild", "build --bogus", "build", ""])
+def test_a_stderr_that_nobody_can_read_changes_no_exit_code_and_no_stdout(
+    machine: Machine, words: str, redirected: str
+) -> None:
+    ended = in_shell(machine, words, redirected)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "")
+
+
+def test_a_pipe_that_nobody_reads_is_no_words(machine: Machine) -> None:
+    machine.install("talk", "def talk(): print('hello')", {"sst.commands": {"talk": "talk:talk"}})
+
+    for words in ("--version", "talk"):
+        ended = machine.sst("-c", f'{{ sleep 0.1; "$0" {words}; echo $? >&2; }} | true', str(PROGRAM), program=("sh",))
+        assert ended.stderr == "1\n"

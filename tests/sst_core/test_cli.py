@@ -84,3 +84,16 @@ def test_a_crash_is_a_line_and_its_traceback_for_who_asks(
     assert ended.value.code == 1
     assert told.startswith(f"{line}SST_DEBUG_PLUGINS=1 shows where.\n")
     assert ("Traceback" in told) is bool(debugging)
+
+
+class Unsayable(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError("str")
+
+
+def test_a_crash_whose_text_can_not_be_made_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, cli.ending_in_words(SST, lambda: None):
+        raise Unsayable
+
+    assert ended.value.code == 1
+    assert "sst: error: Unsayable: <exception str() failed>. This is a bug" in capsys.readouterr().err

@@ -223,14 +223,23 @@ def test_a_command_that_is_called_like_a_provider_is_switched_off_without_it(mac
     assert machine.sst("tasks").stderr.endswith(" SST_DISABLE_PLUGINS=greeting switches it off.\n")
 
 
-def test_a_command_that_fails_is_named_with_how_to_switch_it_off(machine: Machine) -> None:
-    machine.install("greeting", "def function(): raise ValueError('in it')", ENTRIES)
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ValueError('in it')", "ValueError: in it"),
+        ("BrokenPipeError", "BrokenPipeError"),
+        ("BaseException('in it')", "BaseException: in it"),
+        ("type('Odd', (ValueError,), {'__str__': lambda self: 1 / 0})", "Odd: <exception str() failed>"),
+    ],
+)
+def test_a_command_that_fails_is_named_with_how_to_switch_it_off(machine: Machine, error: str, words: str) -> None:
+    machine.install("greeting", f"def function(): raise {error}", ENTRIES)
 
     run = machine.sst("wave")
 
     assert run.returncode == 1
     assert run.stderr == (
-        "sst: error: the command of plugin 'wave' (greeting 1.0) failed: ValueError: in it. "
+        f"sst: error: the command of plugin 'wave' (greeting 1.0) failed: {words}. "
         "SST_DEBUG_PLUGINS=1 shows where. SST_DISABLE_PLUGINS=wave switches it off.\n"
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -426,6 +427,7 @@ def on_command_finished(context, command, outcome):
 
 CHATTY = """
 import sys
+import time
 print("while imported")
 sys.stdout = None
 
@@ -582,6 +584,23 @@ def test_a_plugin_that_hangs_is_named_when_its_user_gives_up(machine: Machine, c
     assert f"{line}\n" in screen.text
     assert "Traceback" not in screen.text
     assert "built" not in screen.text
+
+
+def test_a_thread_that_does_not_end_is_named_when_its_user_gives_up(machine: Machine) -> None:
+    machine.project('build = ["echo", "built"]')
+    waiting = "threading.Thread(target=time.sleep, args=(600,), name='of rogue').start(); print('waits')"
+    install(machine, f"import threading, time\n@hookimpl\ndef on_command_finished(): {waiting}")
+
+    terminal = machine.terminal("build", env={"SST_TELEMETRY_DISABLED": "1"})
+    terminal.wait_for("waits")
+    time.sleep(0.5)  # nothing is seen of the command's last step
+    terminal.type("\x03")
+    screen = terminal.end()
+
+    assert screen.exit_code == 130
+    assert screen.text.endswith("sst: interrupted while it waited for threads that were left running: of rogue\n")
+    assert "Traceback" not in screen.text
+    assert "built" in screen.text
 
 
 REQUIRED = {

@@ -82,3 +82,14 @@ def test_what_stdout_does_not_take_at_all_is_told(monkeypatch: pytest.MonkeyPatc
             output("a line")
         with suppress(OSError):
             full.close()
+
+
+def test_a_stream_that_takes_nothing_is_let_go_of() -> None:
+    for stream in (None, closed(), io.StringIO()):
+        assert unwritten(stream) is None
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        full.write("a line")
+        why = unwritten(full)
+        assert why is not None
+        assert why.strerror == "No space left on device"
+        assert unwritten(full) is None
