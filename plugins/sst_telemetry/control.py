@@ -149,7 +149,7 @@ def choose_for_project(consent: Consent, enabled: bool) -> Switched:
 def _pending(consent: Consent) -> int:
     try:
         return pending_count(consent.locations)
-    except (ConfigurationError, OSError):  # a project's choice needs no home folder
+    except ConfigurationError:  # a project's choice needs no home folder
         return 0
 
 

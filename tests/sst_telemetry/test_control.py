@@ -87,8 +87,9 @@ def test_enabling_names_every_other_off(machine: Machine) -> None:
         "environment": "DO_NOT_TRACK",
         "project": str(machine.folder / "sst.toml"),
     }
+    assert change["what"] == "Your choice is saved, but telemetry stays off."
     text = machine.sst("telemetry", "enable", env={"DO_NOT_TRACK": "1"}).stdout
-    assert "stays off" in text
+    assert text.startswith("Telemetry stays off, and not by you.\n")
     assert "DO_NOT_TRACK" in text
     assert str(machine.folder / "sst.toml") in text
 
@@ -119,12 +120,36 @@ def test_disabling_twice_changes_nothing_and_says_so(machine: Machine, consentin
 
 
 def test_disabling_before_anybody_was_asked_holds(machine: Machine) -> None:
-    machine.sst("telemetry", "disable")
+    assert answer(machine, "disable")["changed"] is True
+    assert answer(machine, "disable")["changed"] is False
+    assert not machine.state.exists()
     machine.project('build = ["echo", "built"]')
 
     assert machine.on_terminal("build").text == "built\n"
     assert machine.sst("build", env={"CI": "1"}).stderr == ""
     assert not machine.telemetry.exists()
+
+
+def test_who_wrote_off_by_hand_is_told_what_disabling_deleted(machine: Machine, consenting: Consenting) -> None:
+    machine.config_file.parent.mkdir(parents=True)
+    machine.config_file.write_text("[telemetry]\nenabled = false\n")
+
+    assert answer(machine, "disable")["changed"] is True
+    assert not machine.telemetry.exists()
+
+
+def test_where_enabling_comes_between_disabling_still_ends_with_off(
+    machine: Machine, consenting: Consenting, eventually: Eventually
+) -> None:
+    with consenting.consent().changing():
+        disabling = threading.Thread(target=disable, args=[consenting.consent()])
+        disabling.start()
+        eventually(machine.config_file.exists, "the choice on disk")
+        consenting.consent().write_user_choice(True)
+    disabling.join(PATIENCE)
+
+    assert answer(machine, "status")["enabled"] is False
+    assert machine.config_file.read_text() == "[telemetry]\nenabled = false\n"
 
 
 def test_disabling_keeps_the_comments_of_a_person(machine: Machine, consenting: Consenting) -> None:
@@ -267,6 +292,26 @@ def test_disabling_when_the_choice_cannot_be_saved_says_what_to_do(machine: Mach
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("config", "said"), [(True, "Your choice is saved, but "), (False, "Your choice can't be saved (")]
+)
+def test_what_a_link_points_to_is_not_said_to_be_deleted(
+    machine: Machine, consenting: Consenting, config: bool, said: str
+) -> None:
+    elsewhere = machine.home / "elsewhere"
+    machine.telemetry.rename(elsewhere)
+    machine.telemetry.symlink_to(elsewhere)
+    if not config:
+        (machine.home / ".config").touch()
+
+    ended = machine.sst("telemetry", "disable")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"sst: error: {said}")
+    assert "what was recorded can't be deleted" in ended.stderr
+    assert "symbolic link" in ended.stderr
+
+
 def test_enabling_when_the_choice_cannot_be_saved_leaves_it_off(machine: Machine) -> None:
     (machine.home / ".local").touch()
 
@@ -357,9 +402,28 @@ def test_purging_deletes_what_is_queued_and_sent_and_leaves_the_rest(
     assert machine.queued() == []
     assert not (machine.telemetry / "set-aside").exists()
     assert not (machine.telemetry / "last-batch.ndjson").exists()
+    assert machine.queue.stat().st_mode & 0o777 == 0o700
     assert (machine.telemetry / "secret").read_bytes() == secret
     assert answer(machine, "status")["enabled"] is True
     assert machine.sst("telemetry", "purge").returncode == 0
+
+
+def test_purging_says_how_many_runs_that_were(machine: Machine, consenting: Consenting) -> None:
+    consenting.record()
+    consenting.record()
+
+    assert json.loads(machine.sst("telemetry", "purge", "--json").stdout) == {"purged": 2}
+    assert json.loads(machine.sst("telemetry", "purge", "--json").stdout) == {"purged": 0}
+
+
+def test_where_telemetry_was_never_on_or_is_off_nothing_is_purged_and_nothing_made(machine: Machine) -> None:
+    assert machine.sst("telemetry", "purge").stdout == "Deleted from the queue: 0.\n"
+    assert not machine.state.exists()
+    machine.see_notice()
+    machine.sst("telemetry", "disable")
+
+    assert machine.sst("telemetry", "purge").stdout == "Deleted from the queue: 0.\n"
+    assert everything(machine) == ["telemetry.lock"]
 
 
 def test_after_disabling_recording_begins_only_with_a_new_yes(machine: Machine, consenting: Consenting) -> None:
@@ -412,3 +476,16 @@ def test_a_number_in_the_lock_that_another_process_has_by_now_ends_nobody(
                 os.write(lock, str(os.getpid()).encode())
                 control._end_sender(consenting.locations)
             assert ended.pop() == (os.getpid(), signal.SIGKILL), "who does have it open"
+
+
+@pytest.mark.parametrize("error", [ProcessLookupError, PermissionError])
+def test_a_sender_that_ends_by_itself_or_is_somebody_elses_is_let_be(
+    machine: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "kill", refused)
+    with consenting.consent().changing() as lock:
+        os.write(lock, str(os.getpid()).encode())
+        control._end_sender(consenting.locations)

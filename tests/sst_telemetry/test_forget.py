@@ -1,17 +1,21 @@
 import json
+import signal
+import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from consenting import Consenting
-from loopback import Loopback, accounting, answer, dripping
+from loopback import Loopback, accounting, answer, dripping, hanging
 from sst_core import week_of
-from sst_core.testing import Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.pending import WEEKS, pending_count
 
+Eventually = Callable[[Callable[[], bool], str], None]
 CONFIRMED = answer(200, b'{"forgotten": 14}')
 
 
@@ -107,16 +111,23 @@ def test_pending_is_the_only_id_that_disable_leaves_and_forget_alone_retries_it(
     assert not (machine.state / "forget.json").exists()
 
 
+@pytest.mark.parametrize("kept", [[], ["delivery.json"], ["last-batch.ndjson"]])
 def test_a_machine_that_never_sent_anything_has_nothing_to_ask_for(
-    consenting: Consenting, machine: Machine, loopback: Loopback
+    consenting: Consenting, machine: Machine, loopback: Loopback, kept: list[str]
 ) -> None:
     machine.environ["SST_TELEMETRY_URL"] = loopback.url
     machine_secret(consenting.locations.telemetry)
+    for name in kept:  # runs may have been dropped, and a sender may have been killed before it sent
+        (machine.telemetry / name).write_text('{"dropped": 1}\n')
 
     result = machine.sst("telemetry", "forget", "--json")
 
     assert result.returncode == 0
-    assert json.loads(result.stdout)["asked"] == 0
+    assert json.loads(result.stdout) == {
+        "asked": 0,
+        "pending": 0,
+        "what": "No id that was sent is kept on this machine, so there is nothing to ask for.",
+    }
     assert loopback.requests == []
 
 
@@ -137,6 +148,27 @@ def test_each_collector_is_asked_for_itself_and_no_other_learns_of_it(
         elsewhere.close()
 
 
+def test_what_several_collectors_said_is_added_up(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
+    elsewhere = Loopback()
+    try:
+        week = week_of(datetime.now(UTC))
+        pending = {server.url: [{f"{place:032x}": week}] for place, server in enumerate((loopback, elsewhere))}
+        (machine.state / "forget.json").write_text(json.dumps(pending))
+        loopback.otherwise, elsewhere.otherwise = answer(500), answer(503)
+
+        refused = forget(consenting.consent())
+        assert (refused.asked, refused.pending) == (0, 2)
+        assert refused.what == (
+            f"{loopback.url} did not confirm (500); {elsewhere.url} did not confirm (503). `forget` asks again."
+        )
+
+        loopback.otherwise = elsewhere.otherwise = CONFIRMED
+        confirmed = forget(consenting.consent())
+        assert (confirmed.asked, confirmed.pending) == (2, 0)
+    finally:
+        elsewhere.close()
+
+
 def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
@@ -145,10 +177,12 @@ def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
     (machine.state / "forget.json").write_text(json.dumps({loopback.url: [dict.fromkeys(ids, week)]}))
     loopback.script = [CONFIRMED, answer(500)]
 
-    assert forget(consenting.consent()).pending == len(ids) - IDS_A_REQUEST
+    forgotten = forget(consenting.consent())
+    assert (forgotten.asked, forgotten.pending) == (IDS_A_REQUEST, len(ids) - IDS_A_REQUEST)
 
     loopback.otherwise = CONFIRMED
-    assert forget(consenting.consent()).pending == 0
+    forgotten = forget(consenting.consent())
+    assert (forgotten.asked, forgotten.pending) == (len(ids) - IDS_A_REQUEST, 0)
     assert all(
         len(json.loads(r.raw.partition(b"\r\n\r\n")[2])["anonymousIds"]) <= IDS_A_REQUEST for r in loopback.requests
     )
@@ -238,15 +272,38 @@ def test_a_state_that_is_torn_does_not_make_forget_say_that_nothing_was_sent(
     assert forget(consenting.consent()).asked == WEEKS
 
 
-def test_disable_does_not_claim_to_have_deleted_what_a_link_points_to(consenting: Consenting, machine: Machine) -> None:
-    elsewhere = machine.home / "elsewhere"
-    machine.telemetry.rename(elsewhere)
-    machine.telemetry.symlink_to(elsewhere)
+def test_where_it_went_is_known_no_more_and_no_collector_is_configured_nobody_is_asked(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    (machine.telemetry / "delivery.json").write_text("{")
+    del machine.environ["SST_TELEMETRY_URL"]
 
-    result = machine.sst("telemetry", "disable")
+    assert machine.sst("telemetry", "forget").returncode == 0
+    assert not (machine.state / "forget.json").exists()
 
-    assert result.returncode == 1
-    assert "symbolic link" in result.stderr
+
+@pytest.mark.parametrize("command", ["forget", "reset"])
+def test_disable_ends_one_that_hangs_and_what_it_asked_for_stays_pending(
+    consenting: Consenting, machine: Machine, loopback: Loopback, command: str, eventually: Eventually
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    before = len(loopback.requests)
+    loopback.otherwise = hanging
+    with subprocess.Popen([PROGRAM, "telemetry", command], env=machine.environ, stdout=subprocess.DEVNULL) as asking:
+        eventually(lambda: len(loopback.requests) > before, "a request")
+
+        assert f"Kept are {WEEKS} ids" in machine.sst("telemetry", "disable").stdout
+
+        assert asking.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_to_reset_while_telemetry_is_off_makes_nothing(consenting: Consenting, machine: Machine) -> None:
+    machine.sst("telemetry", "disable")
+
+    assert machine.sst("telemetry", "reset").returncode == 0
+
+    assert not machine.telemetry.exists()
 
 
 def test_on_a_fresh_machine_there_is_nothing_to_do_and_nothing_is_made(machine: Machine) -> None:
