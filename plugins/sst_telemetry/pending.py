@@ -62,10 +62,8 @@ def count(pending: Pending) -> int:
 
 
 def with_ours(machines: list[Ids], ours: Ids) -> list[Ids]:
-    """What is pending, and the ids that this machine has now."""
-    before = [ids for ids in machines if not ids.keys() & ours.keys()]
-    still = [ids for ids in machines if ids.keys() & ours.keys()]
-    return [*before, {kept: week for ids in (*still, ours) for kept, week in ids.items()}]
+    """What is pending, and the ids that this machine has now. Whatever of these was pending is among them."""
+    return [*(ids for ids in machines if not ids.keys() & ours.keys()), ours]
 
 
 def weeks(now: datetime) -> list[str]:

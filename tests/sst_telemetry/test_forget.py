@@ -9,6 +9,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer, dripping, hanging
+from sst_collector.schema import MAX_FORGOTTEN
 from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
@@ -172,6 +173,7 @@ def test_what_several_collectors_said_is_added_up(machine: Machine, consenting: 
 def test_more_ids_than_one_request_may_hold_are_asked_for_in_several(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
+    assert IDS_A_REQUEST <= MAX_FORGOTTEN
     ids = [f"{number:032x}" for number in range(3 * IDS_A_REQUEST - 1)]
     week = week_of(datetime.now(UTC))
     (machine.state / "forget.json").write_text(json.dumps({loopback.url: [dict.fromkeys(ids, week)]}))
