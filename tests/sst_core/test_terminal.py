@@ -9,6 +9,7 @@ from typing import IO
 import pytest
 
 from sst_core import can_ask, is_terminal, output, printable, say
+from sst_core.terminal import unwritten
 from streaming import closed, open_terminal
 
 
