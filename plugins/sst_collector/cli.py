@@ -17,6 +17,8 @@ from sst_collector.published_commands import export, stats
 from sst_core import ExitCode, Session, is_terminal, output, say, waiting
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from sst_collector.clickhouse_address import Address
     from sst_collector.doctor import Checked
 
@@ -87,6 +89,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         typer.Option(
             envvar="SST_COLLECTOR_KEEP_DAYS",
             min=31,
+            max=36500,
             help="Days after the end of a week at which its single runs are deleted. What was published of it stays. "
             "At least 31: so far back, a run that arrives twice is counted once.",
         ),
@@ -105,8 +108,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         typer.Option(
             envvar="SST_COLLECTOR_TRUSTED_PROXY",
             metavar="ADDRESS",
-            help="The address of a reverse proxy: --rate is then for the last address in its X-Forwarded-For. "
-            "Can be given more than once.",
+            help="The address of a reverse proxy, or a network of such (10.0.0.0/8): --rate is then for the last "
+            "address in its X-Forwarded-For. Can be given more than once.",
         ),
     ] = None,
     site_key: SiteKeyFolder = None,
@@ -153,6 +156,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         say(f"Whoever reaches {host} will see numbers about single machines: --min-machines 1 is for private use.")
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("a certificate and its key go together", param_hint="--tls-cert and --tls-key")
+    if port and port == admin_port:
+        raise typer.BadParameter(f"{port} is the port of --port", param_hint="--admin-port")
     session: Session = ctx.obj
     served = served_product(session, product)
     with explaining_what_is_missing(session), waiting("Starting the collector."):
@@ -169,13 +174,25 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             snapshot_every=snapshot_every,
             keep_days=keep_days,
             rate=rate,
-            proxies=trusted_proxy or (),
+            proxies=[_network(proxy) for proxy in trusted_proxy or ()],
             site_key=site_key,
             tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
             admin_port=admin_port,
             warehouse=_address(warehouse),
         )
     )
+
+
+def _network(proxy: str) -> "IPv4Network | IPv6Network":
+    from ipaddress import ip_network
+
+    try:
+        return ip_network(proxy, strict=False)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{proxy!r} is no address, such as 10.0.0.7, and no network, such as 10.0.0.0/8",
+            param_hint="--trusted-proxy",
+        ) from None
 
 
 @app.command()

@@ -91,6 +91,10 @@ def _site_key(folder: Path, now: datetime) -> Checked:
         return Checked(
             "the site key is another user's: to have it looked at, run this as the user that `serve` runs as"
         )
+    # Where `serve` makes the folder, if it isn't there yet.
+    place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not place.is_dir() or not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        return Checked("the site key can't be used", f"{place} has to be a folder that `serve` may write to.")
     try:
         SiteKey(folder, lambda: now).first_week()
     except ConfigurationError as error:

@@ -33,8 +33,9 @@ def served_product(session: Session, target: str | None) -> Product:
         return session.context.product
     try:
         return Product.at(target)
-    except (ImportError, AttributeError, ValueError, AdoptionError) as error:
-        raise typer.BadParameter(f"{target} can't be imported: {error}", param_hint="--product") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is a program, and runs what it likes
+        why = error if isinstance(error, ImportError | AttributeError | ValueError | AdoptionError) else repr(error)
+        raise typer.BadParameter(f"{target} can't be imported: {why}", param_hint="--product") from None
 
 
 @contextmanager

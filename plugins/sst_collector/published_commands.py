@@ -44,6 +44,8 @@ def export(
         from sst_collector.exporting import MANIFEST, write_site
 
         site = _published(ctx.obj, data, product)
+    if folder.resolve().is_relative_to(data.resolve()):
+        raise typer.BadParameter(f"{folder} is in the collector's own folder; name another", param_hint="DIR")
     try:
         write_site(site, folder)
     except OSError as error:

@@ -9,7 +9,7 @@ may share a counter, which the limit has room for.
 import secrets
 from array import array
 from collections.abc import Callable, Collection
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 WINDOW = 60.0
 """Seconds."""
@@ -26,9 +26,11 @@ class Rates:
     `proxies`, and the source is the last address that it adds to `X-Forwarded-For`.
     """
 
-    def __init__(self, limit: int, proxies: Collection[str], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, limit: int, proxies: Collection[IPv4Network | IPv6Network], monotonic: Callable[[], float]
+    ) -> None:
         self._limit = limit
-        self._proxies = frozenset(map(_as_accepted, proxies))
+        self._proxies = tuple(map(_unmapped, proxies))
         self._monotonic = monotonic
         self._key = secrets.token_bytes(16)
         self._counts = array("Q", bytes(8 * COUNTERS))
@@ -57,25 +59,33 @@ class Rates:
         if not self._limit:
             return None
         address = address.removeprefix(_MAPPED)
-        if address in self._proxies and forwarded:
+        if forwarded and self._proxies and self._is_proxy(address):
             address = forwarded.rpartition(",")[2].strip()
         elif address.startswith("127.") or address == "::1":
             return None
         return hash((self._key, _source(address))) % COUNTERS
 
+    def _is_proxy(self, address: str) -> bool:
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._proxies)
 
-def _as_accepted(address: str) -> str:
-    """As the system writes it when a connection comes from there, and less what an IPv6 listener puts before IPv4."""
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """Less what an IPv6 listener puts before IPv4."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return IPv4Network((mapped, max(network.prefixlen - 96, 0))) if mapped else network
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        return str(ip_address(address)).removeprefix(_MAPPED) if "." not in address else address.removeprefix(_MAPPED)
+        return ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return None
 
 
 def _source(address: str) -> bytes:
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return address.encode()
     if not isinstance(parsed, IPv6Address):
         return parsed.packed

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Settings:
     keep_days: int
     rate: int
     """Requests that one source may send a minute; 0 is no limit."""
-    proxies: Sequence[str]
+    proxies: Sequence[IPv4Network | IPv6Network]
     """Addresses whose `X-Forwarded-For` says who the source is."""
     site_key: Path | None
     """The folder of the site key, if other collectors share it."""
@@ -107,7 +108,7 @@ async def _serve(
         )
 
         def failure() -> str | None:
-            return commit.failure or upkeep.health()
+            return " ".join(filter(None, (commit.failure, upkeep.health()))) or None
 
         servers = [
             _public_server(

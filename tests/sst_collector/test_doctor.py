@@ -268,6 +268,15 @@ def test_a_site_key_that_can_not_be_used(note: str, words: str, used: Path, tmp_
     assert f"wrong: the site key can't be used\n       {words.format(shared)}" in text
 
 
+def test_a_site_key_that_can_not_be_made(used: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, text = doctor(used, "--site-key", str(tmp_path / "file" / "below" / "key"))
+    assert code == 1
+    assert f"the site key can't be used\n       {tmp_path}/file has to be a folder that `serve` may write to." in text
+    assert "ok:    the site key can be used\n" in doctor(used, "--site-key", str(tmp_path / "not" / "yet"))[1]
+    assert not (tmp_path / "not").exists()
+
+
 def test_a_site_key_of_the_user_of_serve_is_not_wrong_for_root(used: Path) -> None:
     (used / "site-key").mkdir(mode=0o700)
     (used / "site-key" / "retired").write_text("2026-W47")

@@ -50,10 +50,31 @@ def test_a_product_that_is_none_is_a_wrong_option(machine: Machine, target: str)
 
 
 @pytest.mark.parametrize(
+    ("code", "why"),
+    [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit(3)"), ("def", "invalid syntax")],
+)
+def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
+    machine: Machine, code: str, why: str
+) -> None:
+    machine.install("shop", code, {})
+
+    ended = machine.sst("collector", "stats", "--data", "data", "--product", "shop:main")
+
+    assert ended.returncode == 2
+    assert "Invalid value for --product" in ended.stderr
+    assert why in ended.stderr
+    assert "This is a bug" not in ended.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("serve", "--data", "data", "--host", ""), "name an address; 0.0.0.0 is every one of this machine"),
         (("move", "--data", "data"), "name where to"),
+        (("serve", "--data", "data", "--trusted-proxy", "proxy"), "'proxy' is no address, such as 10.0.0.7"),
+        (("serve", "--data", "data", "--trusted-proxy", ""), "'' is no address, such as 10.0.0.7"),
+        (("serve", "--data", "data", "--port", "8", "--admin-port", "8"), "8 is the port of --port"),
+        (("serve", "--data", "data", "--keep-days", "800000"), "31<=x<=36500"),
     ],
 )
 def test_what_is_left_out_is_asked_for(machine: Machine, arguments: tuple[str, ...], told: str) -> None:

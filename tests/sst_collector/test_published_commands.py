@@ -10,6 +10,7 @@ import pytest
 import community
 from collecting import StartCollector, a_run
 from sst_core.testing import PROGRAM
+from trees import tree
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,14 @@ class TestExport:
         _, said = run("export", tmp_path, "--data", data, exit_code=2)
         assert f"{tmp_path} holds something else ({stranger}). Name an empty one." in said
         assert contents(tmp_path) == {stranger: b"{}"}
+
+    @pytest.mark.parametrize("name", ["", "journal", "site"])
+    def test_no_site_is_written_into_the_collectors_own_folder(self, name: str, data: Path, tmp_path: Path) -> None:
+        before = tree(data)
+        (tmp_path / "link").symlink_to(data)
+        _, said = run("export", tmp_path / "link" / name, "--data", data, exit_code=2)
+        assert "is in the collector's own folder; name another" in " ".join(said.split())
+        assert tree(data) == before
 
     def test_a_folder_that_can_not_be_made_is_an_error_in_words(self, data: Path, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

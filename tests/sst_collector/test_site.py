@@ -101,6 +101,14 @@ def test_a_private_page_says_so_and_shows_the_open_week() -> None:
     assert "A private collector" not in html(a_snapshot("0.1.0"))
 
 
+def test_a_private_page_without_numbers_waits_for_no_week() -> None:
+    private = html(a_snapshot(weeks=[], min_machines=1))
+    assert "What is sent shows here with the next snapshot." in private
+    for wrong in ("when the week is over", "weeks that are over", "closed weeks only", "1 machines"):
+        assert wrong not in private
+    assert "closed weeks only, and no number about fewer than 10 machines" in html(a_snapshot(weeks=[]))
+
+
 def test_before_anything_is_published_it_says_when_that_will_be() -> None:
     assert "30 November 2026 at 00:00 UTC" in html(a_snapshot(weeks=[]))
     assert "has just been started" in html(nothing_published(SST.catalogue))
