@@ -70,9 +70,7 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     except (typer.Exit, typer.Abort, typer.TyperException, EOFError, SystemExit):
         raise
     except SstError as error:
-        from sst_core.width import fitted
-
-        say(fitted(f"{product.name}: error: {printable_lines(str(error))}", sys.stderr))
+        say(f"{product.name}: error: {printable_lines(str(error))}", fit=True)
         if error.__cause__ is not None and _debugging(product):
             say("".join(traceback.format_exception(error.__cause__)).rstrip())
         sys.exit(error.exit_code)
@@ -152,11 +150,11 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
     elif running is not None and not running[1].first_party:
         session, entry = running
         off = session.plugins.switching_off(entry)
-        say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.")
+        say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.", fit=True)
     elif isinstance(error, OSError):
-        say(f"{product.name}: error: {error}. {more}")
+        say(f"{product.name}: error: {error}. {more}", fit=True)
     else:
-        say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}")
+        say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}", fit=True)
     if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
 
@@ -164,7 +162,7 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
 def _say_unwritten(product: Product, why: OSError) -> None:
     if why.errno != EPIPE:  # who reads no more wants no word of it
         reason = why.strerror or described(why)
-        say(f"{product.name}: error: What was asked for can't be written to stdout: {reason}.")
+        say(f"{product.name}: error: What was asked for can't be written to stdout: {reason}.", fit=True)
 
 
 def _have_threads_interruptible(product: Product) -> None:
@@ -175,7 +173,7 @@ def _have_threads_interruptible(product: Product) -> None:
     names = ", ".join(printable(thread.name) for thread in left)
 
     def end(*_: object) -> NoReturn:
-        say(f"{product.name}: interrupted while it waited for threads that were left running: {names}")
+        say(f"{product.name}: interrupted while it waited for threads that were left running: {names}", fit=True)
         os._exit(ExitCode.INTERRUPT)
 
     signal.signal(signal.SIGINT, end)

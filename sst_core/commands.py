@@ -132,7 +132,7 @@ def say_ignored(session: Session, ignored: Mapping[Entry, str]) -> None:
     """Name the commands that are left out, each with why."""
     for entry, why in ignored.items():
         refusal = session.plugins.refusal(entry, why)
-        say(f"{session.context.product.name}: the command of plugin {entry} is ignored: {refusal}")
+        say(f"{session.context.product.name}: the command of plugin {entry} is ignored: {refusal}", fit=True)
 
 
 def as_command(entry: Entry, session: Session) -> "AnyCommand":

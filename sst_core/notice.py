@@ -9,14 +9,18 @@ from sst_core.catalogue import Catalogue, Field, Section
 from sst_core.consent import Consent, Decision
 from sst_core.destination import find_destination
 from sst_core.terminal import is_terminal, say
+from sst_core.width import columns, fitted
 
 if TYPE_CHECKING:
     from sst_core.declaration import CollectingPlugin
 
 WIDTH = 79
 """In characters."""
+NARROWEST = 20
+"""However narrow the terminal is: a label and a word fit."""
 LINES = 8
-"""On a terminal, where it comes unasked. What finds no room comes at the next command."""
+"""On a terminal, where it comes unasked. What finds no room comes at the next command. On one that is narrower than the
+notice, what these lines say has more."""
 _ENDING = "This run is not recorded; the next ones are."
 
 
@@ -25,7 +29,7 @@ def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> st
 
     `ending` is its last line: what becomes of this run. Without one it is the lines of facts alone.
     """
-    return _text(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
+    return _on_screen(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
 
 
 def show_notice(consent: Consent, decision: Decision) -> bool:
@@ -64,14 +68,21 @@ def what_fits(consent: Consent, unseen: Sequence[str]) -> tuple[str, tuple[str, 
         enable = f"Nothing is recorded yet: `{consent.product.telemetry} enable` shows what has no room here."
         ending = "Nothing is recorded yet: there is more to tell." if more else enable
     untold = {item for other in left for item in other.notice_items}
-    return _text(consent, unseen, told, ending), tuple(item for item in unseen if item not in untold)
+    return _on_screen(consent, unseen, told, ending), tuple(item for item in unseen if item not in untold)
 
 
 def _fits(consent: Consent, unseen: Sequence[str], plugins: Sequence[str]) -> bool:
-    return len(_text(consent, unseen, plugins, _ENDING).splitlines()) <= LINES
+    return len(_text(consent, unseen, plugins, _ENDING, WIDTH).splitlines()) <= LINES
 
 
-def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str) -> str:
+def _on_screen(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str) -> str:
+    if not is_terminal():
+        return _text(consent, unseen, plugins, ending, WIDTH)
+    width = max(NARROWEST, min(WIDTH, columns(sys.stderr)))
+    return fitted(_text(consent, unseen, plugins, ending, width), sys.stderr)
+
+
+def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str, width: int) -> str:
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
@@ -81,8 +92,8 @@ def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], endin
         f"To learn what is used, {product.name} records of each run, anonymously, only this:"
         if first_time
         else f"{product.name} would record more than you have seen before, and waits until you have:",
-        *_labelled("What", ", ".join(fields)),
-        *_labelled("Also", f"plugins that collect too: {'; '.join(plugins)}" if plugins else ""),
+        *_labelled("What", ", ".join(fields), width),
+        *_labelled("Also", f"plugins that collect too: {'; '.join(plugins)}" if plugins else "", width),
         f"  Where  {where}",
         f"  See    {product.telemetry} show, {product.telemetry} catalog",
         f"  Stop   {product.telemetry} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
@@ -118,5 +129,5 @@ def _by_interest(catalogue: Catalogue) -> list[Field]:
     return sorted(catalogue, key=lambda field: sections.index(field.section))
 
 
-def _labelled(label: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<7}", subsequent_indent=" " * 9)
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=f"  {label:<7}", subsequent_indent=" " * 9)

@@ -304,7 +304,8 @@ class Plugins:
                 self._report(entry, where, error)
                 return
             if not entry.first_party:  # it may hang, and this is all that its user ever sees of it
-                say(f"{self._product.name}: interrupted in plugin {entry}, {where}; {self.switching_off(entry)}")
+                off = self.switching_off(entry)
+                say(f"{self._product.name}: interrupted in plugin {entry}, {where}; {off}", fit=True)
             raise KeyboardInterrupt from error
 
     def _report(self, entry: Entry, where: str, error: BaseException) -> None:
@@ -316,7 +317,7 @@ class Plugins:
             return  # a user's build is never the place to read about telemetry's own failures
         # Only the core's own words: the text of a plugin's exception may hold anything.
         why = str(error) if isinstance(error, RefusedError) else type(error).__name__
-        say(f"{self._product.name}: plugin {entry} failed in {where}: {self.refusal(entry, why)}")
+        say(f"{self._product.name}: plugin {entry} failed in {where}: {self.refusal(entry, why)}", fit=True)
         if self._show_traceback:
             cause = error.__cause__ if isinstance(error, RefusedError) else None
             say("".join(traceback.format_exception(cause or error)).rstrip())

@@ -33,12 +33,19 @@ def output(text: str, *, fit: bool = False) -> None:
     print(printable_lines(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def say(message: str) -> bool:
-    """Print a line on stderr, if there is one to print it on, and return whether it is there."""
+def say(message: str, *, fit: bool = False) -> bool:
+    """Print a line on stderr, if there is one to print it on, and return whether it is there.
+
+    With `fit`, a terminal's lines are broken between words, as by :func:`output`.
+    """
     if (
         sys.stderr is None or getattr(sys.stderr, "name", None) == os.devnull
     ):  # closed by whoever started us, see open_stderr
         return False
+    if fit:
+        from sst_core.width import fitted
+
+        message = fitted(message, sys.stderr)
     try:
         print(message, file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):

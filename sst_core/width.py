@@ -20,18 +20,18 @@ def fitted(text: str, stream: IO[str] | None) -> str:
     """
     if stream is None or not is_terminal(stream):
         return text
-    width = _columns(stream)
+    width = columns(stream)
     return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))
 
 
-def _columns(stream: IO[str]) -> int:
-    """As `shutil.get_terminal_size` finds it, which asks stdout whatever the stream: that may be a file, or wider."""
+def columns(stream: IO[str]) -> int:
+    """How many the terminal has, as `shutil.get_terminal_size` finds it; that asks stdout, which may be a file, or wider."""
     try:
-        columns = int(os.environ["COLUMNS"])
+        said = int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
-        columns = 0
-    if columns > 0:
-        return columns
+        said = 0
+    if said > 0:
+        return said
     try:
         return os.get_terminal_size(stream.fileno()).columns or _UNKNOWN
     except (OSError, ValueError):  # no terminal of the system's, or none any more
@@ -41,8 +41,8 @@ def _columns(stream: IO[str]) -> int:
 def _broken(line: str, width: int) -> str:
     from textwrap import wrap
 
-    columns = re.match(r"(?:.*\S)?  +", line)
-    indent = columns.end() if columns and columns.end() <= width - _SHORT else 0
+    before = re.match(r"(?:.*\S)?  +", line)
+    indent = before.end() if before and before.end() <= width - _SHORT else 0
     kept = re.sub(r"`[^`]+`", lambda quoted: quoted[0].replace(" ", "\0"), line[indent:])
     lines = wrap(kept, width - indent, break_long_words=False, break_on_hyphens=False) or [""]
     return line[:indent] + f"\n{' ' * indent}".join(lines).replace("\0", " ")

@@ -193,9 +193,9 @@ def _print_preview(session: Session, name: str, as_json: bool) -> None:
     if name not in previewable(session):
         raise typer.BadParameter("there is no such command, so nothing would be sent", param_hint="--preview")
     line = preview_of(session, name)
-    output(
-        line if as_json else f"`{session.context.product.name} {name}` would send, with ids made up for this:\n{line}"
-    )
+    if not as_json:
+        output(f"`{session.context.product.name} {name}` would send, with ids made up for this:", fit=True)
+    output(line)
 
 
 def _print_forgotten(forgotten: forgetting.Forgotten, as_json: bool) -> None:

@@ -47,6 +47,12 @@ def test_no_line_is_wider_but_for_a_word_that_is(machine: Machine, arguments: st
         assert len(line) <= WIDTH or " " not in re.split(r" {2,}", line.strip())[-1], line
 
 
+def test_the_title_of_a_preview_is_no_wider(machine: Machine) -> None:
+    text = machine.on_terminal("telemetry", "show", "--preview", "build", env={"COLUMNS": "40"}).text
+
+    assert text.startswith("`sst build` would send, with ids made up\nfor this:\n{")
+
+
 def test_in_a_pipe_every_line_is_whole(machine: Machine) -> None:
     run = machine.sst("collector", "stats", "--data", "nowhere", env={"COLUMNS": str(WIDTH)})
 

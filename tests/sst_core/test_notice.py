@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sst_core import SST, Choice, CollectingPlugin, Consent, DeclaredValue, Flag, notice_text
 from sst_core.notice import show_notice, what_fits
 from sst_core.testing import PROGRAM, Machine
+from streaming import open_terminal
 from trees import tree
 
 SIGN = "sst telemetry disable"
@@ -115,6 +117,27 @@ def test_the_first_says_what_why_and_where_to() -> None:
         assert field.label in " ".join(text.split())
     assert "https://a.example/events" in text
     assert "stays on this machine" in notice_text(consent(), ITEMS)
+
+
+@pytest.mark.parametrize("columns", [10, 40, 79, 80, 200])
+def test_on_a_narrow_terminal_it_has_more_lines_and_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    others = CollectingPlugin("nosy", "https://nosy.example"), CollectingPlugin("z", "https://z.example")
+    asked = consent(*others)
+    wide, items = what_fits(asked, asked.items)
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    with open_terminal() as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        text, told = what_fits(asked, asked.items)
+        whole = notice_text(asked, asked.items)
+
+    assert told == items
+    assert "".join(text.split()) == "".join(wide.split())
+    for line in (*text.splitlines(), *whole.splitlines()):
+        assert len(line) <= max(columns, 20) or " " not in re.split(r" {2,}", line.strip())[-1], line
+    assert (text == wide) is (columns >= 79)
 
 
 def test_of_a_grown_catalogue_only_what_is_new_is_shown() -> None:

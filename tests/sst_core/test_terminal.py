@@ -47,6 +47,18 @@ def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().out == "", "and never on stdout"
 
 
+def test_what_is_said_is_as_wide_as_the_terminal_if_it_is_to_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    say("a line that is longer than that")
+    say("a line that is longer than that", fit=True)
+
+    assert capsys.readouterr().err == "a line that is longer than that\na line that is\nlonger than that\n"
+
+
 def test_what_could_steer_a_terminal_is_written_out_in_one_line() -> None:
     assert printable("plain Übersicht …") == "plain Übersicht …"
     assert printable("a\x1b[2J\nb\r\x7f\x9b\u2028\udce9") == r"a\x1b[2J\nb\r\x7f\x9b\u2028\udce9"
