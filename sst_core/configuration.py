@@ -20,6 +20,8 @@ _NO_KEYS = r"""(?sx)
 """
 _DEEP_KEY = rf"(?:\.[^.,=\[\]{{}}\n]*+){{{MAX_KEY_PARTS}}}"
 
+_BLANK_END = re.compile(r"(?<=\n)\r?\n\Z")
+
 
 def read_toml(path: Path) -> Mapping[str, Any] | None:
     """The parsed file; None if nothing is there. Raises :class:`ConfigurationError`, see :func:`read_own`."""
@@ -107,7 +109,9 @@ def _with_enabled(path: Path, text: str, enabled: bool) -> str:
             del document["telemetry"]
     else:
         table["enabled"] = False
-    return tomlkit.dumps(document)
+    edited = tomlkit.dumps(document)
+    # tomlkit sets the table apart by a blank line, and leaves that behind.
+    return edited if _BLANK_END.search(text) else _BLANK_END.sub("", edited)
 
 
 def _mode(path: Path) -> int:

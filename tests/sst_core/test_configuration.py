@@ -256,6 +256,16 @@ def test_the_order_of_a_file_is_kept(tmp_path: Path) -> None:
     assert path.read_text().startswith("z = 1\na = 2\n\n[tasks]\nzoo = ['z']\nall = ['a']\n")
 
 
+@pytest.mark.parametrize("text", ["[tasks]\nb = 1\n", "a = 1\n# why\n", "a = 1\r\n", "[a]\nb = 1\n\n[c]\n"])
+def test_off_and_on_again_leaves_no_blank_line_behind(tmp_path: Path, text: str) -> None:
+    path = file(tmp_path, text)
+
+    write_telemetry_enabled(path, False)
+    write_telemetry_enabled(path, True)
+
+    assert path.read_bytes().decode() == text
+
+
 @pytest.mark.parametrize("value", ["'no'", "0", "'true'", "1"])
 def test_a_choice_that_is_neither_true_nor_false_is_replaced(tmp_path: Path, value: str) -> None:
     path = file(tmp_path, f"[telemetry]\nenabled = {value}\n")
