@@ -63,7 +63,7 @@ SnapshotEvery = Annotated[
 ]
 
 
-@app.command()
+@app.command(short_help="Take events in, and publish numbers, until stopped.")
 def serve(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
     data: Data,
@@ -195,7 +195,7 @@ def _network(proxy: str) -> "IPv4Network | IPv6Network":
         ) from None
 
 
-@app.command()
+@app.command(short_help="Say what is wrong with a data folder, and what to do.")
 def doctor(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
     data: Data,
@@ -230,7 +230,7 @@ def _print_checked(checked: "list[Checked]") -> None:
             output(f"       {each.advice}", fit=True)
 
 
-@app.command()
+@app.command(short_help="Take a data folder into ClickHouse.")
 def move(
     ctx: typer.Context, data: Data, warehouse: WarehouseUrl = None, product: ProductTarget = None, as_json: Json = False
 ) -> None:
@@ -275,5 +275,5 @@ def _address(url: str | None) -> "Address | None":
     return parse_address(url, os.environ)
 
 
-app.command()(export)
+app.command(short_help="Write what is published as a static site.")(export)
 app.command()(stats)

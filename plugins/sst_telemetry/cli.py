@@ -56,7 +56,7 @@ def telemetry(ctx: typer.Context, as_json: Json = False) -> None:
         raise typer.BadParameter("put it after the command", param_hint="--json")
 
 
-@app.command()
+@app.command(short_help="Say whether telemetry is on, and what decides it.")
 def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Say whether telemetry is on, everything that decides it, and what is queued.
 
@@ -87,7 +87,7 @@ def disable(ctx: typer.Context, project: Project = False, as_json: Json = False)
     _print_switched(control.choose_for_project(consent, False) if project else control.disable(consent), as_json)
 
 
-@app.command()
+@app.command(short_help="Show what is queued, and what was sent last.")
 def show(ctx: typer.Context, preview: Preview = None, as_json: Json = False) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
@@ -100,7 +100,7 @@ def show(ctx: typer.Context, preview: Preview = None, as_json: Json = False) -> 
     output(json.dumps(view.as_json(), indent=2) if as_json else view.as_text())
 
 
-@app.command()
+@app.command(short_help="Show everything that may be recorded, and why.")
 def catalog(ctx: typer.Context, as_json: Json = False) -> None:
     """Show everything that may be recorded: its values, why it is collected, and what allows it.
 

@@ -37,7 +37,7 @@ def _complete_plugin(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))
 
 
-@app.command("list")
+@app.command("list", short_help="List the plugins, the hooks of each, and what became of it.")
 def list_(ctx: typer.Context, as_json: Json = False) -> None:
     """List the plugins that are installed, the hooks of each, and what became of it and why.
 
@@ -64,7 +64,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
         _print_indented(_why(each, loading) or _hooks(loading), " " * (width + 12))
 
 
-@app.command()
+@app.command(short_help="Say what is wrong with each plugin, and what to do.")
 def doctor(
     ctx: typer.Context,
     names: Annotated[
@@ -96,7 +96,7 @@ def doctor(
     raise typer.Exit(ExitCode.FAILURE if any(found for _, _, found in told) else ExitCode.OK)
 
 
-@app.command()
+@app.command(short_help="Write a complete package into ./NAME.")
 def new(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the package and its folder, such as sst-hello.")],
@@ -139,7 +139,7 @@ def _named(surveyed: tuple[Surveyed, ...], names: list[str]) -> tuple[Surveyed, 
     known = {word for each in surveyed for word in (each.entry.name, each.entry.distribution)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise typer.BadParameter(f"there is no plugin {', '.join(unknown)}", param_hint="NAMES")
+        raise typer.BadParameter(f"there is no plugin {', '.join(map(repr, unknown))}", param_hint="NAMES")
     return tuple(each for each in surveyed if not names or {each.entry.name, each.entry.distribution} & {*names})
 
 
@@ -161,7 +161,8 @@ def _print_examined(product: Product, each: Surveyed, loading: Loading | None, f
 def _good(each: Surveyed, loading: Loading | None) -> str:
     if loading is None:
         return f"not imported: {each.why}"
-    spent = f"ok: imported in {loading.milliseconds:.0f} ms, {loading.modules} modules"
+    modules = "1 module" if loading.modules == 1 else f"{loading.modules} modules"
+    spent = f"ok: imported in {loading.milliseconds:.0f} ms, {modules}"
     return f"{spent}; {_hooks(loading)}" if each.kind != "commands" else spent
 
 

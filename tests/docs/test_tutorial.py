@@ -80,7 +80,7 @@ def test_what_is_listed_and_what_the_doctor_says(tutorial: Tutorial) -> None:
     output = tutorial.after("sst plugins doctor bell")
 
     assert re.search(r"^bell +loaded +sst-bell 0\.1\.0, sst\.plugins\n +on_command_finished$", output, re.MULTILINE)
-    assert re.search(r"^  ok: imported in \d+ ms, 1 modules; on_command_finished$", output, re.MULTILINE)
+    assert re.search(r"^  ok: imported in \d+ ms, 1 module; on_command_finished$", output, re.MULTILINE)
 
 
 def test_the_tests_pass_before_and_after(tutorial: Tutorial) -> None:

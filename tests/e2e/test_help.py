@@ -61,6 +61,11 @@ def test_each_fits_a_narrow_terminal_in_plain_text(helps: Mapping[str, str]) -> 
         assert not re.search(r"[^\n -~]", text), path
 
 
+def test_no_line_on_a_command_is_cut(helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        assert not re.search(r"\.\.\.$", text.partition("\nCommands:\n")[2], re.MULTILINE), path
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_whatever_is_set_it_is_the_same_in_a_pipe(wide: Machine, helps: Mapping[str, str], setting: str) -> None:
     for path, text in helps.items():

@@ -80,6 +80,8 @@ def test_nothing_wrong_is_said_with_what_the_import_cost(machine: Machine) -> No
     text = machine.sst("plugins", "doctor", "fine").stdout
     assert text.startswith("fine  fine 1.0, sst.plugins\n  ok: imported in ")
     assert text.endswith("2 modules; on_command_finished\n")
+    machine.install("alone", GOOD, {"sst.plugins": {"alone": "alone"}})
+    assert machine.sst("plugins", "doctor", "alone").stdout.endswith(" ms, 1 module; on_command_finished\n")
 
 
 def test_a_plugin_that_hangs_is_ended_and_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,10 +301,10 @@ def test_what_an_exception_says_does_not_steer_the_terminal(machine: Machine) ->
 
 
 def test_nobody_is_called_so(machine: Machine) -> None:
-    run = machine.sst("plugins", "doctor", "nobody")
+    run = machine.sst("plugins", "doctor", "nobody", "")
 
     assert run.returncode == 2
-    assert "there is no plugin nobody" in run.stderr
+    assert "there is no plugin 'nobody', ''" in run.stderr
 
 
 def test_it_works_where_a_plugin_breaks_every_other_command(machine: Machine) -> None:
