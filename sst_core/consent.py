@@ -206,6 +206,9 @@ class Consent(Record):
             # Only whether it is set to something, and not what to: a value may be anything, and this is printed.
             words = "not set" if value is None else "set" if is_set(value) else "set to no"
             yield Source("environment", is_set(value), words, variable)
+        debugging = self.product.variable("TELEMETRY_DEBUG")
+        if is_set(self.environ.get(debugging)):
+            yield Source("environment", False, "set: runs are printed and not recorded", debugging)
         yield Source(
             "plugins",
             self.blocked,

@@ -187,3 +187,12 @@ def test_it_works_whatever_became_of_the_queue(
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(machine.sst("telemetry", command, "--json").stdout)
+
+
+def test_what_prints_instead_of_recording_is_named(machine: Machine) -> None:
+    machine.sst("telemetry", "enable")
+    words = "ok   environment  set: runs are printed and not recorded (SST_TELEMETRY_DEBUG)"
+
+    assert words in machine.sst("telemetry", env={"SST_TELEMETRY_DEBUG": "1"}).stdout
+    for env in ({}, {"SST_TELEMETRY_DEBUG": "0"}):
+        assert "SST_TELEMETRY_DEBUG" not in machine.sst("telemetry", env=env).stdout
