@@ -12,7 +12,7 @@ from sst_core import ConfigurationError, Consent, Locations, find_destination
 from sst_telemetry.batch import utc_now
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import remove_leftovers
-from sst_telemetry.pending import Ids, Pending, count, keep, read_pending, weeks, with_ours
+from sst_telemetry.pending import PENDING, Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
 
@@ -87,7 +87,9 @@ def _ask(consent: Consent, pending: Pending) -> Forgotten:
         failures += [f"{url} did not confirm ({failure})"] if failure else []
     left = count(pending)
     if failures:
-        return Forgotten(asked, left, f"{'; '.join(failures)}. `forget` asks again.")
+        file = consent.locations.state / PENDING
+        again = f"`forget` asks again, until {last_day(pending)}; to give up before, delete {file}."
+        return Forgotten(asked, left, f"{'; '.join(failures)}. {again}")
     return Forgotten(asked, left, "The collector deletes what it still keeps of this machine. Published totals stay.")
 
 

@@ -1,7 +1,7 @@
 """The ids that collectors are still to be asked to forget: the only ones that are kept while telemetry is off."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, week_of, write_private
 from sst_telemetry.batch import utc_now
@@ -59,6 +59,12 @@ def keep(locations: Locations, pending: Pending) -> None:
 def count(pending: Pending) -> int:
     """How many ids that are."""
     return sum(len(ids) for machines in pending.values() for ids in machines)
+
+
+def last_day(pending: Pending) -> date:
+    """The last on which any of it is still asked for: from the next, no collector keeps anything of it any more."""
+    last = max(week for machines in pending.values() for ids in machines for week in ids.values())
+    return date.fromisoformat(last) + timedelta(weeks=WEEKS, days=-1)
 
 
 def with_ours(machines: list[Ids], ours: Ids) -> list[Ids]:

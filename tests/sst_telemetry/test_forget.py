@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, weekly_id
-from sst_telemetry.pending import WEEKS, pending_count
+from sst_telemetry.pending import PENDING, WEEKS, pending_count
 
 Eventually = Callable[[Callable[[], bool], str], None]
 CONFIRMED = answer(200, b'{"forgotten": 14}')
@@ -201,6 +201,9 @@ def test_a_collector_that_drips_does_not_hold_forget_for_ever(
 
     assert (result.returncode, result.stdout) == (1, "")
     assert "did not confirm" in result.stderr
+    last = date.fromisoformat(week_of(datetime.now(UTC))) + timedelta(weeks=WEEKS, days=-1)
+    file = consenting.locations.state / PENDING
+    assert result.stderr.endswith(f"`forget` asks again, until {last}; to give up before, delete {file}.\n")
     assert pending_count(consenting.locations) == WEEKS
 
 
@@ -328,7 +331,7 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert f"{secured} did not confirm (The proxy or certificate settings can't be used: " in ended.stderr
-    assert ended.stderr.endswith("`forget` asks again.\n")
+    assert "`forget` asks again, until " in ended.stderr
     assert pending_count(consenting.locations) == 2 * WEEKS
 
 
