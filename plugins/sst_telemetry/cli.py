@@ -154,7 +154,8 @@ def flush(ctx: typer.Context, as_json: Json = False) -> None:
             report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {error}.") from None
-    words = f"{report.left} left: {report.reason}" if report.left else "Nothing is left to send."
+    left = "1 run is left" if report.left == 1 else f"{report.left} runs are left"
+    words = f"{left}: {report.reason}" if report.left else "Nothing is left to send."
     _print_result({"left": report.left, "reason": report.reason}, words, as_json, failed=report.left > 0)
 
 

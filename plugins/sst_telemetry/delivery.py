@@ -143,7 +143,7 @@ class Delivery:
             while waiting:
                 stopped = self._post_some(connection, url, waiting[:MAX_LINES])
                 if stopped is not None:
-                    return Report(self._left(), f"{stopped} from {target.where}")
+                    return Report(self._left(), f"{stopped} ({target.where})")
                 waiting = waiting[MAX_LINES:] or self._look()
         return Report(0, "everything is delivered")
 

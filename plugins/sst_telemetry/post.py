@@ -56,6 +56,13 @@ class Failed:
 
 Answer = Accounted | Refused | Failed
 
+_WORDS: Mapping[type[BaseException], str] = {
+    httpx.TimeoutException: "timed out",
+    ConnectionRefusedError: "connection refused",
+    socket.gaierror: "name not found",
+    ssl.SSLCertVerificationError: "certificate not trusted",
+}
+
 
 class _TooLong(Exception):
     """There is more of an answer than is read."""
@@ -151,7 +158,18 @@ class Connection:
     def _name(self, error: Exception) -> str:
         if self._is_late:
             return "it took too long"
-        return "an answer that is too long" if isinstance(error, _TooLong) else type(error).__name__
+        return "an answer that is too long" if isinstance(error, _TooLong) else _in_words(error)
+
+
+def _in_words(error: BaseException) -> str:
+    """The commonest failures as a person would say them: httpx has one name for many, with the cause behind it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, words in _WORDS.items():
+            if isinstance(cause, kind):
+                return words
+        cause = cause.__context__  # and no __cause__: its pool raises "from None"
+    return type(error).__name__
 
 
 def _trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:

@@ -48,9 +48,9 @@ def test_flush_that_leaves_something_exits_with_one_and_says_why(machine: Machin
         as_json = flush(machine, url, "--json")
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "sst: error: 2 left: ConnectError from SST_TELEMETRY_URL\n"
+    assert ended.stderr == "sst: error: 2 runs are left: connection refused (SST_TELEMETRY_URL)\n"
     assert (as_json.returncode, as_json.stderr) == (1, "")
-    assert json.loads(as_json.stdout) == {"left": 2, "reason": "ConnectError from SST_TELEMETRY_URL"}
+    assert json.loads(as_json.stdout) == {"left": 2, "reason": "connection refused (SST_TELEMETRY_URL)"}
 
 
 def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consenting) -> None:
@@ -59,7 +59,7 @@ def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consent
     ended = flush(machine, None)
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("sst: error: 1 left: no collector is configured")
+    assert ended.stderr.startswith("sst: error: 1 run is left: no collector is configured")
 
 
 def test_flush_waits_for_a_sender_that_is_at_work(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
@@ -93,7 +93,7 @@ def test_flush_while_off_sends_nothing(machine: Machine, consenting: Consenting,
 
     ended = flush(machine, loopback.url)
 
-    assert (ended.returncode, ended.stderr) == (1, "sst: error: 1 left: telemetry is off\n")
+    assert (ended.returncode, ended.stderr) == (1, "sst: error: 1 run is left: telemetry is off\n")
     assert loopback.requests == []
 
 
@@ -109,7 +109,7 @@ def test_flush_ends_whatever_the_collector_does(machine: Machine, consenting: Co
         program=(sys.executable, "-c", shorter),
     )
 
-    assert (ended.returncode, ended.stderr) == (1, "sst: error: 1 left: ReadTimeout from SST_TELEMETRY_URL\n")
+    assert (ended.returncode, ended.stderr) == (1, "sst: error: 1 run is left: timed out (SST_TELEMETRY_URL)\n")
     assert len(machine.queued()) == 1
 
 

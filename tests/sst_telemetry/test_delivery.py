@@ -163,7 +163,7 @@ def test_a_bad_answer_keeps_the_queue_and_backs_off(
         report = consenting.deliver(loopback.url, clock=now)
 
         assert report.left == 2
-        assert report.reason.endswith("from SST_TELEMETRY_URL")
+        assert report.reason.endswith("(SST_TELEMETRY_URL)")
         longest = 60.0 * 2 ** (failures - 1)
         assert longest / 2 <= consenting.state.not_before - NOW.timestamp() <= longest
         assert consenting.state.failures == failures
@@ -211,7 +211,7 @@ def test_a_collector_that_refuses_connections_backs_off(machine: Machine, consen
         assert consenting.deliver(url, clock=now).left == 1
 
     assert consenting.state.failures == 1
-    assert consenting.status["last_delivery"]["outcome"] == "ConnectError"
+    assert consenting.status["last_delivery"]["outcome"] == "connection refused"
 
 
 def test_settings_that_cannot_be_used_are_noted_and_back_off(
@@ -322,7 +322,7 @@ def test_what_refuses_every_run_is_no_collector_and_each_is_kept(
     for failures in (1, 2):
         report = consenting.deliver(loopback.url, clock=now)
 
-        assert (report.left, report.reason) == (runs, "nothing but refusals from SST_TELEMETRY_URL")
+        assert (report.left, report.reason) == (runs, "nothing but refusals (SST_TELEMETRY_URL)")
         assert consenting.state.failures == failures
         assert consenting.deliver(loopback.url, clock=now, now_please=False).reason == "waiting after a failure"
     assert names(machine.queued()) == names(queued)
@@ -769,7 +769,7 @@ def test_a_failure_after_a_run_that_was_refused_alone_is_what_it_is(consenting: 
 
     report = consenting.deliver(loopback.url, clock=now)
 
-    assert (report.left, report.reason) == (2, "500 from SST_TELEMETRY_URL")
+    assert (report.left, report.reason) == (2, "500 (SST_TELEMETRY_URL)")
     assert [request.commands for request in loopback.requests] == [["build", "deploy"], ["deploy"], ["build"]]
     assert (consenting.state.failures, consenting.state.rejected) == (1, 0)
     assert names(consenting.machine.queued()) == names(runs)
