@@ -126,10 +126,11 @@ def _withdraw(consent: Consent, *, saved: bool) -> bool:
     _end_sender(locations)
     with consent.changing():
         # Again, now that nobody else is at it: whoever takes the lock last decides.
-        again = consent.write_user_choice(False) if saved else False
+        if saved:
+            consent.write_user_choice(False)
         deleted = delete(locations.telemetry)
         remove_leftovers(locations)
-        return deleted or again
+        return deleted
 
 
 def choose_for_project(consent: Consent, enabled: bool) -> Switched:

@@ -390,8 +390,9 @@ def test_purging_deletes_what_is_queued_and_sent_and_leaves_the_rest(
     machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     consenting.record()
-    (machine.queue / "torn.json").touch()
+    consenting.record().write_bytes(b"{")
     consenting.deliver(loopback.url)
+    assert (machine.telemetry / "set-aside").exists()
     secret = (machine.telemetry / "secret").read_bytes()
     consenting.record()
     (machine.queue / "folder" / "inside").mkdir(parents=True)
