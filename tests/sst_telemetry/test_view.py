@@ -9,6 +9,7 @@ import pytest
 from consenting import Consenting
 from loopback import Loopback, answer
 from sst_core.testing import Machine
+from sst_telemetry.identity import machine_secret
 
 
 def shown(machine: Machine, **environ: str) -> dict[str, Any]:
@@ -93,3 +94,15 @@ def test_it_never_shows_the_secret(machine: Machine, consenting: Consenting) -> 
     text = machine.sst("telemetry", "show").stdout
 
     assert Path(machine.telemetry / "secret").read_bytes().hex() not in text
+
+
+def test_while_off_it_says_whether_the_id_is_the_machines_or_made_up(machine: Machine, consenting: Consenting) -> None:
+    consenting.record()
+    off = {"DO_NOT_TRACK": "1"}
+
+    made_up = machine.sst("telemetry", "show", env=off).stdout
+    machine_secret(machine.telemetry)
+    kept = machine.sst("telemetry", "show", env=off).stdout
+
+    assert made_up.startswith("Queued (1), as they would be sent, but for a weekly id made up for this:\n")
+    assert kept.startswith("Queued (1), as they would be sent:\n")
