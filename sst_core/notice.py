@@ -76,7 +76,7 @@ def _fits(consent: Consent, unseen: Sequence[str], plugins: Sequence[str]) -> bo
 
 
 def _on_screen(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], ending: str) -> str:
-    if not is_terminal():
+    if not is_terminal(sys.stderr):
         return _text(consent, unseen, plugins, ending, WIDTH)
     width = max(NARROWEST, min(WIDTH, columns(sys.stderr)))
     return fitted(_text(consent, unseen, plugins, ending, width), sys.stderr)

@@ -25,7 +25,7 @@ def fitted(text: str, stream: IO[str] | None) -> str:
 
 
 def columns(stream: IO[str]) -> int:
-    """How many the terminal has, as `shutil.get_terminal_size` finds it; that asks stdout, which may be a file, or wider."""
+    """How many the terminal has: as `shutil.get_terminal_size`, which asks stdout. That may be a file, or wider."""
     try:
         said = int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
