@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import typer
 
-from sst_core.consent import Consent
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Command, Origin, Outcome, Result, Session
 
@@ -21,7 +20,9 @@ def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
     """
     if session.plugins.are_told_of_a_command:
         return body()
-    collecting = _consent_to(session.consent, command)
+    if _looks_at_plugins(session, command) or _is_of_telemetry(session, command):
+        session.plugins.say_what_switches_nothing_off()  # no other command has to know all that is installed
+    collecting = _consent_to(session, command)
     session.plugins.load(collecting=collecting, only_own=_looks_at_plugins(session, command))
     begun = time.monotonic()
     exit_code, result = int(ExitCode.OK), Result.OK
@@ -62,12 +63,16 @@ def _looks_at_plugins(session: Session, command: Command) -> bool:
     return command.origin is Origin.CORE and command.path[0] == session.context.product.plugins_command
 
 
-def _consent_to(consent: Consent, command: Command) -> bool:
-    decision = consent.decide()
+def _is_of_telemetry(session: Session, command: Command) -> bool:
+    return command.path[0] == session.context.product.telemetry_command
+
+
+def _consent_to(session: Session, command: Command) -> bool:
+    decision = session.consent.decide()
     if not decision.notice_is_due:
         return decision.enabled
-    if command.path[0] == consent.product.telemetry_command:
+    if _is_of_telemetry(session, command):
         return False  # telemetry's own commands say all of this themselves, and are never recorded
     from sst_core.notice import show_notice  # most runs have nothing to show
 
-    return show_notice(consent, decision)
+    return show_notice(session.consent, decision)

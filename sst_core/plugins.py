@@ -39,11 +39,13 @@ class Plugins:
         self._product = product
         self._only_own = is_set(environ.get(product.variable("NO_PLUGINS")))
         names = environ.get(product.variable("DISABLE_PLUGINS"), "").split(",")
-        self._disabled = {normalized(name.strip()) for name in names if name.strip()}
+        self._disabled = {normalized(name.strip()): name.strip() for name in names if name.strip()}
         self._show_traceback = is_set(environ.get(product.variable("DEBUG_PLUGINS")))
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
         self._all = (*installed.commands, *installed.plugins, *installed.telemetry)
         self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
+        self.switched_off = tuple(entry for entry in installed.plugins if entry not in self._entries)
+        """The plugins that a variable switches off, but for those that collect."""
         self._collecting = tuple(entry for entry in installed.telemetry if not self._blocked(entry))
         self.telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.telemetry)
         """Whether the product's own collecting plugin is switched off by name."""
@@ -101,6 +103,15 @@ class Plugins:
             return ""
         by_name = normalized(entry.name) in self._disabled or entry.point.distribution_name in self._disabled
         return f"{self._product.variable('DISABLE_PLUGINS' if by_name else 'NO_PLUGINS')} switches it off"
+
+    def say_what_switches_nothing_off(self) -> None:
+        """Name what the variable lists and nothing is called: a slip there would leave a plugin on without a word."""
+        known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
+        unknown = [printable(typed) for name, typed in self._disabled.items() if name not in known]
+        if unknown:
+            variable = self._product.variable("DISABLE_PLUGINS")
+            line = f"{variable} names nothing that is installed: {', '.join(unknown)}"
+            say(f"{self._product.name}: {line}", fit=True)
 
     def hooks_of(self, name: str) -> tuple[str, ...]:
         """The hooks that the plugin registered under `name` implements; none if there is no such plugin."""

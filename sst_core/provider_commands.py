@@ -1,8 +1,9 @@
 """`build`, `start`, `deploy`, `remove`, `diff`: the core owns the commands, a provider owns the how."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -172,10 +173,20 @@ def _project(session: Session, action: str) -> tuple[Entry, Project]:
     wanted = settings.get("provider")
     if wanted is not None:
         claims = [(entry, claim) for entry, claim in claims if claim.provider == wanted]
-        if not claims:
+    if not claims:
+        _refuse_what_is_switched_off(session, file, settings)
+        if wanted is not None:
             raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
     entry, claim = _only(claims, session, action, root, file if found else None)
     return entry, Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
+
+
+def _refuse_what_is_switched_off(session: Session, file: Path, settings: Mapping[str, Any]) -> None:
+    """Where the project names a plugin that a variable switches off, nothing is to be written into its file."""
+    for entry in session.plugins.switched_off:
+        if entry.name in settings or entry.name == settings.get("provider"):
+            why = session.plugins.why_blocked(entry)
+            raise NoProviderError(printable(f"{file} is for plugin {entry}, and {why}. Change that variable."))
 
 
 def _only(

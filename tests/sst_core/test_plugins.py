@@ -343,6 +343,18 @@ def test_a_blocked_distribution_loses_its_command_too(machine: Machine, environ:
     assert machine.sst("wild", env=environ).returncode == 2
 
 
+def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: Machine) -> None:
+    machine.install("wild", "def command(): pass", {"sst.commands": {"wild": "wild:command"}})
+    machine.project('build = ["true"]')
+    slips = {"SST_DISABLE_PLUGINS": "telemtry, Telemetry,wild,x\x1b,tasks-"}
+    line = "sst: SST_DISABLE_PLUGINS names nothing that is installed: telemtry, x\\x1b, tasks-\n"
+
+    for command in ("telemetry", "telemetry --json", "plugins list", "plugins doctor"):
+        assert machine.sst(*command.split(), env=slips).stderr == line, command
+        assert machine.sst(*command.split(), env={"SST_DISABLE_PLUGINS": "telemetry,wild"}).stderr == "", command
+    assert machine.sst("build", env=slips).stderr == "", "a build is not the place for it"
+
+
 def test_the_products_own_commands_can_not_be_blocked(machine: Machine) -> None:
     run = machine.sst("telemetry", "disable", env={"SST_DISABLE_PLUGINS": "telemetry,tasks,sst", "SST_NO_PLUGINS": "1"})
 

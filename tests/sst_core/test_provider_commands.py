@@ -317,6 +317,18 @@ def test_wrappers_are_called_in_pluggys_order_and_one_may_catch(machine: Machine
     assert (run.returncode, run.stderr) == (7, "")
 
 
+@pytest.mark.parametrize("said", ["", 'provider = "tasks"'])
+def test_a_project_of_a_plugin_that_is_switched_off_says_by_what(machine: Machine, said: str) -> None:
+    file = machine.project('build = ["true"]')
+    file.write_text(f"{said}\n{file.read_text()}")
+
+    run = machine.sst("build", env={"SST_DISABLE_PLUGINS": "tasks"})
+
+    assert (run.returncode, run.stdout) == (2, "")
+    why = f"is for plugin 'tasks' (sst {SST.version}), and SST_DISABLE_PLUGINS switches it off. Change that variable."
+    assert run.stderr == f"sst: error: {file} {why}\n"
+
+
 BROKEN_WRAPPERS = {
     "before": ("(wrapper=True)", "raise ValueError('x\x1b[2J'); yield", r"ValueError: x\x1b[2J"),
     "after": ("(wrapper=True)", "yield; raise KeyError('x')", "KeyError: 'x'"),
