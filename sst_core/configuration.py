@@ -13,6 +13,9 @@ MAX_KEY_PARTS = 16
 MAX_BARE = 1 << 16
 """Characters beside strings and comments: the parser takes half a kilobyte for each."""
 
+_MARK = b"\xef\xbb\xbf"
+"""What editors on Windows begin a file of UTF-8 with."""
+
 # Nothing in a string or a comment makes a key. What ends too early is an error of the parser's in any case.
 _NO_KEYS = r"""(?sx)
     \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ \"{0,5} | '{3} (?: [^']++ | '(?!'') )*+ '{0,5}
@@ -31,11 +34,12 @@ def read_toml(path: Path) -> Mapping[str, Any] | None:
 
 def _parsed(path: Path, content: bytes) -> Mapping[str, Any]:
     try:
-        return parse_toml(content.decode())
+        return parse_toml(content.removeprefix(_MARK).decode())
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
     except ValueError as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}. Mend that line.") from None
+        what = "that line" if "line" in str(error) else "it"
+        raise ConfigurationError(f"{path} is not valid TOML: {error}. Mend {what}.") from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def write_telemetry_enabled(path: Path, enabled: bool) -> bool:
     `enabled = true` is never written, since nothing overrides an *off*: the line is taken out instead. Raises
     :class:`ConfigurationError` for a file that can't be read, and OSError for one that can't be written.
     """
-    content = read_own(path) or b""
+    content = (read_own(path) or b"").removeprefix(_MARK)
     if _telemetry_in(path, _parsed(path, content)).get("enabled", True) is enabled:
         return False
     text = _with_enabled(path, content.decode(), enabled)

@@ -13,7 +13,18 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from sst_core import ConfigurationError, Context, Detected, Options, Project, ProviderResult, hookimpl, run_tool
+from sst_core import (
+    ConfigurationError,
+    Context,
+    Detected,
+    Options,
+    Project,
+    ProviderResult,
+    ToolNotFoundError,
+    hookimpl,
+    printable,
+    run_tool,
+)
 
 NAME = "tasks"
 
@@ -55,10 +66,17 @@ class Tasks:
 def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     program, *arguments = _task(action, project)
     if options.outputs_file is not None:
-        raise ConfigurationError("Only the task itself knows what it gives out. Have it write the file: -- ARGS")
+        told = f"{context.product.name} {action} -- --outputs-file {options.outputs_file.name}"
+        raise ConfigurationError(
+            f"Only the task itself knows what it gives out. If it has an option for it, write that behind --: `{told}`"
+        )
     command = [_found(program), *arguments, *options.arguments]
     environ = {**os.environ, **_told(context, options)}
-    return ProviderResult(run_tool(command, project.root, environ, to_stderr=options.json))
+    try:
+        return ProviderResult(run_tool(command, project.root, environ, to_stderr=options.json))
+    except ToolNotFoundError as error:
+        where = f"[{NAME}] {action} in {project.settings_file}"
+        raise ToolNotFoundError(f"{error} It is what {where} names. Install it, or name another there.") from None
 
 
 def _told(context: Context, options: Options) -> dict[str, str]:
@@ -80,7 +98,8 @@ def _task(action: str, project: Project) -> list[str]:
         )
     line = f'{action} = ["program", "argument"]'
     if action not in tasks:
-        raise ConfigurationError(f"{project.settings_file} has no task for {action}. Add under [tasks]: {line}")
+        others = f", only for {printable(', '.join(tasks))}" if tasks else ""
+        raise ConfigurationError(f"{project.settings_file} has no task for {action}{others}. Add under [tasks]: {line}")
     task = tasks[action]
     if not (isinstance(task, list) and task and all(isinstance(word, str) and word for word in task)):
         raise ConfigurationError(f"{project.settings_file}: {action} has to be a list of words, such as: {line}")

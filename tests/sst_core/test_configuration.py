@@ -36,12 +36,13 @@ def file(folder: Path, content: str | bytes) -> Path:
     ("content", "words"),
     [
         ("[telemetry", "at end of document|at line 1"),
-        ("a = 1\nb = \n", "at line 2, column 5"),
+        ("a = 1\nb = \n", r"at line 2, column 5\). Mend that line."),
         ("a = 1\na = 2\n", "is not valid TOML"),
         ("a = 2026-13-45\n", "is not valid TOML"),
         (b"a = '\xff'\n", r"is not UTF-8 text \(byte 5\). Save it as UTF-8"),
         ("x = " + "1" * 5000, "is not valid TOML"),
-        ("x = " + "[" * 100_000, "is not valid TOML"),
+        ("x = " + "[" * 10_000, "values in values, too deep. Mend it."),
+        ("x = " + "[" * 100_000, "more than 65536 characters beside strings and comments. Mend it."),
     ],
 )
 def test_what_does_not_parse_says_what_and_where(tmp_path: Path, content: str | bytes, words: str) -> None:
@@ -52,6 +53,14 @@ def test_what_does_not_parse_says_what_and_where(tmp_path: Path, content: str | 
 
     assert str(caught.value).startswith(f"{path} is not ")
     assert caught.value.exit_code == 2
+
+
+def test_the_mark_that_windows_begins_a_file_with_is_no_content(tmp_path: Path) -> None:
+    path = file(tmp_path, b"\xef\xbb\xbfa = 1  # mine\n")
+
+    assert read_toml(path) == {"a": 1}
+    assert write_telemetry_enabled(path, False)
+    assert path.read_bytes() == b"a = 1  # mine\n\n[telemetry]\nenabled = false\n"
 
 
 # Reads a file with no more memory than so many bytes beside what Python has taken for itself.

@@ -205,6 +205,8 @@ def test_a_program_that_cannot_be_run_is_an_error_in_words(machine: Machine, pro
 
     assert (ended.returncode, ended.stdout) == (127, "")
     assert ended.stderr.startswith(f"sst: error: {printable(program)} can't be run in {machine.folder}: ")
+    advice = f"It is what [tasks] build in {machine.folder / 'sst.toml'} names. Install it, or name another there.\n"
+    assert ended.stderr.endswith(advice)
     assert "Traceback" not in ended.stderr
 
 
@@ -237,14 +239,25 @@ def test_tasks_that_are_no_table_are_named_with_their_place(machine: Machine, sh
 
 
 def test_a_task_that_is_not_there_is_named_with_the_line_to_add(machine: Machine) -> None:
-    file = machine.project('build = ["true"]')
+    line = 'Add under [tasks]: deploy = ["program", "argument"]'
+    file = machine.project()
+    empty = machine.sst("deploy")
+    machine.project('build = ["true"]', 'delpoy = ["true"]', '"x\\u001b\\n" = 1')
+    slip = machine.sst("deploy")
 
-    ended = machine.sst("deploy")
+    assert (empty.returncode, slip.returncode) == (2, 2)
+    assert empty.stderr == f"sst: error: {file} has no task for deploy. {line}\n"
+    assert slip.stderr == f"sst: error: {file} has no task for deploy, only for build, delpoy, x\\x1b\\n. {line}\n"
+
+
+def test_the_outputs_are_the_tasks_own_matter(machine: Machine) -> None:
+    machine.project('deploy = ["touch", "deployed"]')
+
+    ended = machine.sst("deploy", "--outputs-file", "out.json")
 
     assert ended.returncode == 2
-    assert ended.stderr == (
-        f'sst: error: {file} has no task for deploy. Add under [tasks]: deploy = ["program", "argument"]\n'
-    )
+    assert ended.stderr.endswith("write that behind --: `sst deploy -- --outputs-file out.json`\n")
+    assert not (machine.folder / "deployed").exists()
 
 
 def test_without_a_project_the_lines_that_would_help_are_shown(machine: Machine) -> None:
