@@ -111,7 +111,9 @@ def test_the_collecting_plugin_brings_its_declaration_and_no_other_projects_sst(
 
 
 @pytest.mark.parametrize(
-    ("page", "installed"), [("adopting.md", install), ("collecting-plugins.md", install_built)], ids=str
+    ("page", "installed"),
+    [("adopting.md", install), ("collecting-plugins.md", install_built)],
+    ids=["adopting", "collecting-plugins"],
 )
 def test_every_block_of_the_page_does_what_the_page_says(
     reader: Machine, tmp_path: Path, page: str, installed: Callable[[Machine, Path], Path]
