@@ -95,7 +95,7 @@ def test_a_plugin_whose_address_finds_no_room_is_not_agreed_to_by_seeing_a_part_
 def test_where_nothing_that_is_new_finds_room_no_notice_is_shown_for_nothing(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sst_core.notice.is_terminal", lambda: True)
+    monkeypatch.setattr("sst_core.notice.is_terminal", lambda _: True)
     Consent(SST, machine.environ, None, None).grant()
     nosy = CollectingPlugin("nosy", f"https://{'x' * 300}.example")
     asked = Consent(SST, machine.environ, None, None, collecting_plugins=(nosy,))
