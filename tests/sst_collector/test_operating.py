@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ import pytest
 from collecting import Collector, StartCollector, a_run, spawn
 from community import fill
 from required_programs import absent, needed
-from sst_collector.handshakes import HANDSHAKE_SECONDS
 from sst_core import SST
 from sst_core.testing import PATIENCE, PROGRAM
 
@@ -96,7 +94,6 @@ def test_handshakes_that_never_come_leave_descriptors_to_the_journal_and_are_giv
     collector = Collector(tmp_path / "data", [*options, *tls], few, verify=trust)
     collector.start()
     collector.client.get("/healthz")  # its connection is there before the others
-    began = time.monotonic()
     with ExitStack() as idle:
         silent = [
             idle.enter_context(closing(socket.create_connection(("127.0.0.1", collector.port)))) for _ in range(300)
@@ -107,7 +104,6 @@ def test_handshakes_that_never_come_leave_descriptors_to_the_journal_and_are_giv
             connection.settimeout(PATIENCE)
             with suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
-        assert time.monotonic() - began < 2 * HANDSHAKE_SECONDS
         assert httpx.get(f"https://127.0.0.1:{collector.port}/healthz", verify=trust).status_code == 200
         half = idle.enter_context(closing(socket.create_connection(("127.0.0.1", collector.port))))
         half.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -104,13 +104,27 @@ def test_a_week_says_what_it_comes_to_and_how_much_is_withheld(warehouse: Duckdb
     arrive(MONDAY, 30)
     arrive(MONDAY, 16, command="deploy", systemPlatform="darwin", distro=None)
     arrive(MONDAY, 3, command="remove", systemPlatform="win32", distro=None)
-    arrive(MONDAY, 9, isCI=True)
+    arrive(MONDAY, 90, isCI=True)  # told apart: they are of no machine
     arrive(MONDAY + timedelta(weeks=2), 9)
     weeks = snapshot(warehouse, MONDAY + timedelta(weeks=3))["weeks"]
     assert weeks == [
         {"week": "2026-W48", "runs": 49, "machines": 49, "withheld": 4},  # two commands, two platforms
         {"week": "2026-W50", "runs": None, "machines": None, "withheld": 7},
     ]
+
+
+def test_a_weeks_machines_are_no_more_for_running_several_commands(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    for machine in range(20):
+        for command in ("build", "deploy", "start"):
+            arrive(MONDAY, 1, command=command, anonymousId=f"{machine:032x}")
+    (week,) = snapshot(warehouse, MONDAY + timedelta(weeks=1))["weeks"]
+    assert (week["runs"], week["machines"]) == (60, 20)
+
+
+def test_a_machine_of_each_group_is_two_in_the_open_week(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
+    arrive(MONDAY, 1)
+    arrive(MONDAY, 1, pythonVersion=None, distro=None)
+    assert builds(snapshot(warehouse, MONDAY, min_machines=1))["30"] == (2, 2)
 
 
 def test_who_is_withheld_for_a_small_neighbour_is_the_smallest_of_those_published_before(
@@ -159,6 +173,16 @@ def test_the_original_client_beside_a_small_python_version_is_published(
     arrive(MONDAY, 3, pythonVersion="3.12")
     arrive(MONDAY, 38, sstVersion="1.18.4", pythonVersion=None, distro=None)
     assert builds(snapshot(warehouse, MONDAY + timedelta(weeks=1)))["30"] == (81, 81)
+
+
+def test_the_rank_is_of_machines_as_they_were_published_last() -> None:
+    earlier = [
+        PublishedWeek("2026-W46", (Cell("command", "build", 900, 20), Cell("command", "start", 30, 30)), 0),
+        PublishedWeek("2026-W47", (Cell("command", "build", 900, 40),), 0),
+    ]
+    cells = [Cell("command", command, 20, 20) for command in ("build", "start")]
+    assert [cell.value for cell in sorted(cells, key=ranking(earlier, SST.catalogue))] == ["start", "build"]
+    assert [cell.value for cell in sorted(cells, key=ranking(earlier[:1], SST.catalogue))] == ["build", "start"]
 
 
 def test_what_is_no_version_has_a_place_too() -> None:
@@ -225,3 +249,7 @@ def test_values_come_largest_first(warehouse: DuckdbWarehouse, arrive: Arrive) -
         arrive(MONDAY, machines, command=command)
     commands = snapshot(warehouse, MONDAY + timedelta(weeks=1))["windows"]["90"]["command"]
     assert [cell["value"] for cell in commands] == ["build", "deploy", "start"]
+    arrive(MONDAY + timedelta(weeks=1), 30, command="start")
+    arrive(MONDAY + timedelta(weeks=1), 30, command="deploy")
+    commands = snapshot(warehouse, MONDAY + timedelta(weeks=2))["windows"]["90"]["command"]
+    assert [(cell["value"], cell["runs"]) for cell in commands] == [("deploy", 41), ("start", 41), ("build", 12)]

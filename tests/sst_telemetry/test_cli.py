@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -73,6 +74,7 @@ def test_flush_waits_for_a_sender_that_is_at_work(machine: Machine, consenting: 
     ) as first:
         while not loopback.requests:
             assert first.poll() is None
+            time.sleep(0.02)
 
         ended = flush(machine, loopback.url)
 

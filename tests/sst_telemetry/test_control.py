@@ -77,6 +77,12 @@ def test_enabling_twice_changes_nothing_and_says_so(machine: Machine) -> None:
     assert everything(machine) == before
 
 
+def test_disabling_names_every_other_off(machine: Machine) -> None:
+    change = answer(machine, "disable", env={"DO_NOT_TRACK": "1"})
+
+    assert {source["name"]: source["where"] for source in change["still_off"]} == {"environment": "DO_NOT_TRACK"}
+
+
 def test_enabling_names_every_other_off(machine: Machine) -> None:
     machine.project('build = ["true"]', extra="[telemetry]\nenabled = false")
 

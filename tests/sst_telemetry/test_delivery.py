@@ -334,6 +334,15 @@ def test_what_refuses_every_run_is_no_collector_and_each_is_kept(
     assert consenting.state.rejected == 0
 
 
+def test_one_run_that_is_refused_alone_costs_one_request(consenting: Consenting, loopback: Loopback) -> None:
+    record(consenting, "build")
+    loopback.otherwise = answer(400)
+
+    consenting.deliver(loopback.url, clock=now)
+
+    assert len(loopback.requests) == 1
+
+
 def test_four_runs_that_are_refused_alone_are_taken_for_a_wrong_address(
     consenting: Consenting, loopback: Loopback
 ) -> None:
@@ -773,6 +782,18 @@ def test_a_failure_after_a_run_that_was_refused_alone_is_what_it_is(consenting: 
     assert [request.commands for request in loopback.requests] == [["build", "deploy"], ["deploy"], ["build"]]
     assert (consenting.state.failures, consenting.state.rejected) == (1, 0)
     assert names(consenting.machine.queued()) == names(runs)
+
+
+def test_each_collector_that_was_sent_something_is_remembered(consenting: Consenting, loopback: Loopback) -> None:
+    elsewhere = Loopback()
+    try:
+        for server in (loopback, elsewhere, loopback):
+            record(consenting, "build")
+            assert consenting.deliver(server.url, clock=now).left == 0
+    finally:
+        elsewhere.close()
+
+    assert consenting.state.sent_to == (loopback.url, elsewhere.url)
 
 
 def test_what_is_recorded_while_it_sends_is_sent_too(consenting: Consenting, loopback: Loopback) -> None:

@@ -1,6 +1,7 @@
 """`sst telemetry show`: everything that is queued and that was sent, whatever state the rest is in."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, answer
+from sst_core import week_of
 from sst_core.testing import Machine
-from sst_telemetry.identity import machine_secret
+from sst_telemetry.identity import machine_secret, weekly_id
 
 
 def shown(machine: Machine, **environ: str) -> dict[str, Any]:
@@ -106,3 +108,4 @@ def test_while_off_it_says_whether_the_id_is_the_machines_or_made_up(machine: Ma
 
     assert made_up.startswith("Queued (1), as they would be sent, but for a weekly id made up for this:\n")
     assert kept.startswith("Queued (1), as they would be sent:\n")
+    assert weekly_id(machine_secret(machine.telemetry), week_of(datetime.now(UTC))) in kept
