@@ -119,6 +119,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             "--tls-cert",
             "--ssl-certfile",
             envvar="SST_COLLECTOR_TLS_CERT",
+            exists=True,
+            dir_okay=False,
             metavar="FILE",
             help="Serve HTTPS with this certificate and what is between it and its root, in PEM. Read at the start.",
         ),
@@ -129,6 +131,8 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             "--tls-key",
             "--ssl-keyfile",
             envvar="SST_COLLECTOR_TLS_KEY",
+            exists=True,
+            dir_okay=False,
             metavar="FILE",
             help="The certificate's key, in PEM and without a passphrase.",
         ),
@@ -150,6 +154,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
 
     Example: {command} --data ./events --port 8777
     """
+    host = host.removeprefix("[").removesuffix("]")  # as an address of IPv6 stands in a URL
     if not host:
         raise typer.BadParameter("name an address; 0.0.0.0 is every one of this machine", param_hint="--host")
     if min_machines == 1 and host not in ("127.0.0.1", "::1", "localhost"):

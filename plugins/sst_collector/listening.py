@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from sst_collector.handshakes import Handshakes
-from sst_core import SstError
+from sst_core import ConfigurationError, SstError
 
 STOP_SECONDS = 10
 """How long requests that are under way may take to end once the server is stopped."""
@@ -29,14 +29,20 @@ class Tls:
 
 
 def bound(host: str, port: int, options: str = "--host and --port") -> socket.socket:
-    """A socket there. Raises :class:`SstError`, which names `options`."""
+    """A socket that listens there: whoever comes before there is a server waits.
+
+    Raises :class:`SstError`, which names `options`.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # With that option, the same could be bound once more for as long as nobody listens.
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise SstError(
+        kind = ConfigurationError if isinstance(error, socket.gaierror) else SstError
+        raise kind(
             f"Can't listen on {host} port {port}: {error.strerror}. Choose another with {options}; "
             "port 0 takes any free one."
         ) from None
@@ -101,7 +107,7 @@ class Server(uvicorn.Server):
 
 
 def server_config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Config:
-    """What :class:`Server` serves `app` with. Raises :class:`SstError` for TLS that can't be used."""
+    """What :class:`Server` serves `app` with. Raises :class:`ConfigurationError` for TLS that can't be used."""
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -123,7 +129,10 @@ def server_config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Co
     except OSError as error:
         assert tls is not None
         reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SstError(f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}.") from None
+        raise ConfigurationError(
+            f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}. "
+            "Name others with --tls-cert and --tls-key."
+        ) from None
     return config
 
 

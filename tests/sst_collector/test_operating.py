@@ -118,12 +118,13 @@ def test_handshakes_that_never_come_leave_descriptors_to_the_journal_and_are_giv
 def test_tls_files_that_can_not_be_used_are_an_error_in_words(pair: tuple[Path, Path], tmp_path: Path) -> None:
     certificate, key = pair
     for options, told in (
-        (("--tls-cert", certificate, "--tls-key", certificate), "not PEM, or not a pair"),
-        (("--tls-cert", tmp_path / "none", "--tls-key", key), "No such file or directory"),
+        (("--tls-cert", certificate, "--tls-key", certificate), "not PEM, or not a pair. Name others with --tls-cert"),
+        (("--tls-cert", certificate, "--tls-key", tmp_path / "none"), f"File '{tmp_path}/none' does not exist"),
+        (("--tls-cert", tmp_path, "--tls-key", key), f"File '{tmp_path}' is a directory"),
     ):
         process = spawn(tmp_path / "data", "--port", "0", *map(str, options))
         out, err = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, out) == (1, "")
+        assert (process.returncode, out) == (2, "")
         assert told in err
         assert "Traceback" not in err
     process = spawn(tmp_path / "data", "--port", "0", "--tls-cert", str(certificate))

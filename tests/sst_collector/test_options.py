@@ -74,6 +74,7 @@ def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
         (("serve", "--data", "data", "--trusted-proxy", "proxy"), "'proxy' is no address, such as 10.0.0.7"),
         (("serve", "--data", "data", "--trusted-proxy", ""), "'' is no address, such as 10.0.0.7"),
         (("serve", "--data", "data", "--port", "8", "--admin-port", "8"), "8 is the port of --port"),
+        (("serve", "--data", "data", "--host", "[]"), "name an address; 0.0.0.0 is every one of this machine"),
         (("serve", "--data", "data", "--keep-days", "800000"), "31<=x<=36500"),
     ],
 )

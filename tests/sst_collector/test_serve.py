@@ -18,7 +18,7 @@ from collecting import Collector, StartCollector, Values, a_run, spawn
 from sst_collector import listening, server
 from sst_collector.data_folder import claimed
 from sst_collector.duckdb_file import mark_moved
-from sst_core import SST
+from sst_core import SST, SstError
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
 
@@ -232,6 +232,18 @@ class TestRunning:
         assert code == 1
         assert f"Can't listen on 127.0.0.1 port {port}: Address already in use." in message
         assert "port 0 takes any free one" in message
+
+    def test_a_port_that_somebody_is_about_to_serve_is_in_use(self) -> None:
+        with listening.bound("127.0.0.1", 0) as first, pytest.raises(SstError, match="Address already in use"):
+            listening.bound("127.0.0.1", first.getsockname()[1])
+
+    def test_a_host_that_is_none_is_a_wrong_option(self, tmp_path: Path) -> None:
+        code, message = self.failure(tmp_path / "data", "--port", "0", "--host", "no host")
+        assert code == 2
+        assert "Can't listen on no host port 0: Name or service not known. Choose another with --host" in message
+
+    def test_an_address_of_ipv6_may_stand_in_brackets(self, start_collector: StartCollector) -> None:
+        start_collector("--host", "[::1]").stats()
 
     def test_a_data_folder_in_use_is_an_error_in_words(self, start_collector: StartCollector) -> None:
         collector = start_collector()
