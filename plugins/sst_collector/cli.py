@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, served_product
+from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, named_folder, served_product
 from sst_collector.published_commands import export, stats
 from sst_core import ExitCode, Session, is_terminal, output, say, waiting
 
@@ -38,6 +38,7 @@ SiteKeyFolder = Annotated[
     Path | None,
     typer.Option(
         envvar="SST_COLLECTOR_SITE_KEY",
+        parser=named_folder,
         metavar="FOLDER",
         help="The folder of the weekly keys that hide the original client's permanent ids. Collectors of one site have "
         "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
@@ -58,6 +59,7 @@ SnapshotEvery = Annotated[
     typer.Option(
         envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
         min=1,
+        max=7 * 24 * 60 * 60,  # what comes out and what is deleted does so week by week
         help="Seconds until what was taken in becomes part of what is published.",
     ),
 ]

@@ -9,10 +9,23 @@ import typer
 
 from sst_core import AdoptionError, Product, Session, SstError
 
+
+def named_folder(text: str) -> Path:
+    """The folder of that name. Raises :class:`typer.BadParameter` for none.
+
+    `--data "$DATA"` without that variable would mean the folder that a script happens to run in.
+    """
+    if not text:
+        raise typer.BadParameter("name a folder; . is the one that you are in")
+    return Path(text)
+
+
 Data = Annotated[
     Path,
     typer.Option(
         envvar="SST_COLLECTOR_DATA",
+        parser=named_folder,
+        metavar="FOLDER",
         help="The collector's folder, which holds everything. `serve` makes it if need be, for you alone.",
     ),
 ]

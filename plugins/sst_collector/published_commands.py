@@ -4,6 +4,7 @@ Both read the published snapshot, a file that is replaced whole: the server may 
 """
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sst_collector.data_folder import DataFolder
-from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, served_product
+from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, named_folder, served_product
 from sst_core import ConfigurationError, Session, SstError, output
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class Window(StrEnum):
 
 def export(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the site goes. Made if need be.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=named_folder, metavar="DIR", help="Where the site goes. Made if need be.")
+    ],
     data: Data,
     product: ProductTarget = None,
     as_json: Json = False,
@@ -44,7 +47,7 @@ def export(
         from sst_collector.exporting import MANIFEST, write_site
 
         site = _published(ctx.obj, data, product)
-    if folder.resolve().is_relative_to(data.resolve()):
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
         raise typer.BadParameter(f"{folder} is in the collector's own folder; name another", param_hint="DIR")
     try:
         write_site(site, folder)

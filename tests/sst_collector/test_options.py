@@ -76,6 +76,10 @@ def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
         (("serve", "--data", "data", "--port", "8", "--admin-port", "8"), "8 is the port of --port"),
         (("serve", "--data", "data", "--host", "[]"), "name an address; 0.0.0.0 is every one of this machine"),
         (("serve", "--data", "data", "--keep-days", "800000"), "31<=x<=36500"),
+        (("serve", "--data", "data", "--snapshot-every", "800000"), "1<=x<=604800"),
+        (("serve", "--data", ""), "name a folder; . is the one that you are in"),
+        (("serve", "--data", "data", "--site-key", ""), "name a folder; . is the one that you are in"),
+        (("export", "", "--data", "data"), "name a folder; . is the one that you are in"),
     ],
 )
 def test_what_is_left_out_is_asked_for(machine: Machine, arguments: tuple[str, ...], told: str) -> None:

@@ -94,6 +94,11 @@ class TestExport:
         assert "is in the collector's own folder; name another" in " ".join(said.split())
         assert tree(data) == before
 
+    def test_a_folder_that_is_a_link_to_itself_is_an_error_in_words(self, data: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "link")
+        _, said = run("export", tmp_path / "link", "--data", data, exit_code=1)
+        assert f"The site can't be written to {tmp_path}/link: " in said
+
     def test_a_folder_that_can_not_be_made_is_an_error_in_words(self, data: Path, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         _, said = run("export", tmp_path / "file" / "site", "--data", data, exit_code=1)
