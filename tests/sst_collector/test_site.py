@@ -3,6 +3,7 @@ import io
 import json
 import re
 import string
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +37,11 @@ def a_snapshot(*versions: str, **changes: object) -> bytes:
         **changes,
     }
     return Snapshot(**values).to_json()  # type: ignore[arg-type]
+
+
+def windows_with_ci() -> dict[str, dict[str, Sequence[Total]]]:
+    empty = Snapshot.from_json(nothing_published(SST.catalogue)).windows
+    return {window: {**dimensions, "ci": [Total("true", 20, None)]} for window, dimensions in empty.items()}
 
 
 def html(content: bytes, name: str = "index.html") -> str:
@@ -99,6 +105,18 @@ def test_a_private_page_says_so_and_shows_the_open_week() -> None:
     assert "A private collector" in html(private)
     assert "2026-W48" in html(private)
     assert "A private collector" not in html(a_snapshot("0.1.0"))
+
+
+def test_a_private_page_says_of_its_numbers_what_is_so() -> None:
+    private, public = (
+        re.sub(r"<[^>]+>", "", html(a_snapshot("0.1.0", min_machines=threshold, windows=windows_with_ci())))
+        for threshold in (1, 10)
+    )
+    assert "Nothing is withheld, and this week, 2026-W48, is in the numbers as it is so far." in private
+    for wrong in ("1 machines", "shows soon after", "is withheld for that week", "Rounded to tens"):
+        assert wrong not in private
+    for right in ("fewer than 10 machines", "shows soon after", "is withheld for that week", "Rounded to tens"):
+        assert right in public
 
 
 def test_a_private_page_without_numbers_waits_for_no_week() -> None:
