@@ -1,6 +1,7 @@
 """The data folder: made private, and used by one collector at a time."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ class DataFolder:
     def lock(self) -> Path:
         """Held by the collector that uses the folder; what tells that a collector made it."""
         return self.path / "lock"
+
+    @property
+    def lock_is_lost(self) -> bool:
+        """Whether a collector made the folder, and its lock is gone: it is empty, and some backups leave such out."""
+        return not self.lock.exists() and (self.identity.is_file() or any(self.path.glob(f"{self.warehouse.name}*")))
+
+    @property
+    def how_to_make_the_lock(self) -> str:
+        """Once it is lost. Not done unasked: a collector that runs would hold the one that is gone, and not this."""
+        lock = shlex.quote(str(self.lock))
+        return f"If no collector is running on it, run: touch {lock} && chmod 600 {lock}"
 
     @property
     def journal(self) -> Path:
@@ -80,6 +92,10 @@ def claimed(folder: Path) -> Iterator[None]:
 def _make_or_recognise(folder: Path) -> None:
     """Make the folder, or take an empty one or one that a collector made: nobody else's is changed."""
     if folder.is_dir() and any(entry.name != "lost+found" for entry in folder.iterdir()):
+        if DataFolder(folder).lock_is_lost:
+            raise ConfigurationError(
+                f"The data folder {folder} has lost its file lock. {DataFolder(folder).how_to_make_the_lock}"
+            )
         if not DataFolder(folder).lock.is_file():
             raise ConfigurationError(
                 f"The folder {folder} holds something else than a collector's data. Name an empty one with --data."

@@ -50,6 +50,9 @@ def examine(
     if not folder.path.is_dir():
         yield Checked(f"there is no folder {data}", "Name the one that `serve` is given with --data.")
         return
+    if folder.lock_is_lost:
+        yield Checked(f"{data} has lost its file lock", folder.how_to_make_the_lock)
+        return
     if not folder.lock.is_file():
         yield Checked(f"{data} was not made by a collector", "Name the one that `serve` is given with --data.")
         return

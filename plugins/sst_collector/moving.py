@@ -44,7 +44,7 @@ class Moved:
 def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str], None]) -> Moved:
     """Transfer, and put the file aside. Raises :class:`SstError`; then the file is where it was."""
     folder = DataFolder(data)
-    if not folder.lock.is_file():
+    if not folder.lock.is_file() and not folder.lock_is_lost:
         raise ConfigurationError(f"{data} was not made by a collector. Name the one that `serve` is given with --data.")
     with claimed(data):
         if not folder.warehouse.exists():

@@ -241,6 +241,16 @@ def test_a_snapshot_that_is_broken(used: Path) -> None:
     assert "snapshot.json can't be read\n       Delete it" in doctor(used)[1]
 
 
+def test_a_folder_whose_lock_is_lost(used: Path) -> None:
+    (used / "lock").unlink()
+    assert doctor(used) == (
+        1,
+        f"wrong: {used} has lost its file lock\n"
+        f"       If no collector is running on it, run: touch {used}/lock && chmod 600 {used}/lock\n",
+    )
+    assert not (used / "lock").exists()
+
+
 def test_a_folder_that_is_not_a_collectors(tmp_path: Path) -> None:
     assert doctor(tmp_path) == (
         1,

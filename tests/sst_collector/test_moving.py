@@ -22,6 +22,13 @@ def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> No
         move(tmp_path / "other", address, SST.catalogue, print)
 
 
+def test_a_folder_whose_lock_is_lost_is_told_from_one_that_no_collector_made(tmp_path: Path) -> None:
+    (tmp_path / "warehouse.duckdb").touch()
+
+    with pytest.raises(ConfigurationError, match=r"has lost its file lock\. If no collector is running on it, run: "):
+        move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
+
+
 def test_what_was_moved_stays_moved_when_its_file_is_deleted(tmp_path: Path) -> None:
     with claimed(tmp_path):
         mark_moved(DataFolder(tmp_path).warehouse)
