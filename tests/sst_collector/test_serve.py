@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import json
 import random
+import re
 import resource
 import signal
 import socket
@@ -199,6 +200,21 @@ class TestNeverLosing:
             assert collector.stats()
         collector.wait_until(lambda: collector.runs() == {"build": 1})
         assert collector.client.get("/healthz").json() == {"status": "ok"}
+
+    @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+    def test_of_two_failures_both_are_told(self, start_collector: StartCollector) -> None:
+        collector = start_collector()
+        collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+        with _locked(collector.data / "warehouse.duckdb"):
+            assert collector.post(a_run()).status_code == 200
+            collector.wait_until(lambda: collector.client.get("/healthz").status_code == 503)
+            unlimited = resource.prlimit(collector.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            assert collector.post(a_run()).status_code == 503
+            told = collector.client.get("/healthz").json()["description"]
+            resource.prlimit(collector.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        assert re.fullmatch(
+            r"The journal takes nothing: .+\. Loading or publishing failed: \w+\. What was taken in is kept\.", told
+        )
 
 
 class TestRunning:
