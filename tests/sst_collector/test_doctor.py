@@ -287,6 +287,13 @@ def test_a_site_key_that_can_not_be_made(used: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "not").exists()
 
 
+def test_a_site_key_whose_folder_may_not_be_written_to(used: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o500)
+    code, text = doctor(used, "--site-key", str(tmp_path / "theirs" / "key"), program=modestly(PROGRAM))
+    assert code == 1
+    assert f"the site key can't be used\n       {tmp_path}/theirs has to be a folder that `serve` may write to." in text
+
+
 def test_a_site_key_of_the_user_of_serve_is_not_wrong_for_root(used: Path) -> None:
     (used / "site-key").mkdir(mode=0o700)
     (used / "site-key" / "retired").write_text("2026-W47")
