@@ -142,6 +142,7 @@ def test_a_program_without_plugins_has_none_to_list(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", str(machine.home))
+    monkeypatch.setenv("BARE_TELEMETRY_DISABLED", "1")  # in CI the notice would come
     built_in = (("commands", "plugins", "sst_core.authoring.cli:app"),)
     bare = replace(SST, name="bare", distribution="bare", env_prefix="BARE", built_in=built_in)
 
