@@ -790,10 +790,9 @@ def test_each_collector_that_was_sent_something_is_remembered(consenting: Consen
         for server in (loopback, elsewhere, loopback):
             record(consenting, "build")
             assert consenting.deliver(server.url, clock=now).left == 0
+        assert consenting.state.sent_to == (loopback.url, elsewhere.url)
     finally:
         elsewhere.close()
-
-    assert consenting.state.sent_to == (loopback.url, elsewhere.url)
 
 
 def test_what_is_recorded_while_it_sends_is_sent_too(consenting: Consenting, loopback: Loopback) -> None:
