@@ -1,5 +1,6 @@
 """TOML files: what can't be parsed says where, and an edit keeps everything that a person wrote."""
 
+import codecs
 import stat
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sst_core import ConfigurationError
@@ -187,13 +188,14 @@ def test_a_deep_key_is_seen_behind_all_that_parses(text: str, around: str) -> No
 
 
 @given(st.binary(max_size=60) | st.text(alphabet="[]{}=.'\"# \nax1-:T", max_size=40).map(str.encode))
+@example(codecs.BOM_UTF8 + b"a = 1")
 def test_whatever_is_in_a_file_nothing_else_is_raised(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = file(tmp_path_factory.getbasetemp(), content)
     try:
         found = read_toml(path)
     except ConfigurationError:
         return
-    assert found == tomllib.loads(content.decode())
+    assert found == tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
 
 
 @pytest.mark.parametrize("content", ["telemetry = 1", "telemetry = []", "[[telemetry]]", "telemetry = 'off'"])
