@@ -55,9 +55,9 @@ def _one() -> tuple[float, float]:
     context, command = Context(SST, ci=None), Command(("build",), Origin.CORE)
     # What every command has imported already, recorded or not.
     Consent(SST, os.environ, folder=None, ci=None).decide()
-    import pluggy  # noqa: F401
+    import pluggy  # noqa: F401 - so that it is in no time below
 
-    import sst_core.plugins  # noqa: F401
+    import sst_core.plugins  # noqa: F401 - likewise
 
     begun = time.perf_counter()
     import sst_telemetry.record

@@ -269,25 +269,23 @@ def test_a_collecting_plugin_whose_declaration_was_not_installed_is_wrong(machin
     package.mkdir()
     (package / "__init__.py").write_text(GOOD)
     (package / "telemetry.toml").write_text(DECLARED)
-    if is_on:
-        machine.sst("telemetry", "enable")
 
-    assert examined(machine, "counting")[0] == 0
+    def findings(exit_code: int) -> list[Any]:
+        if is_on:
+            machine.sst("telemetry", "enable")
+        ended, (told,) = examined(machine, "counting")
+        assert ended == exit_code
+        found: list[Any] = told["findings"]
+        return found
+
+    assert findings(0) == []
     (package / "telemetry.toml").write_text(DECLARED.replace("choice", "text"))
-    if is_on:
-        machine.sst("telemetry", "enable")
-    exit_code, (told,) = examined(machine, "counting")
-    assert exit_code == 1
-    (malformed,) = told["findings"]
+    (malformed,) = findings(1)
     assert malformed["what"].endswith("is not exactly one of bucket, choice, field, flag, version")
     assert malformed["advice"].startswith("`python -m pydoc sst_core.declaration`")
 
     (package / "telemetry.toml").unlink()
-    if is_on:
-        machine.sst("telemetry", "enable")
-    exit_code, (told,) = examined(machine, "counting")
-    assert exit_code == 1
-    (missing,) = told["findings"]
+    (missing,) = findings(1)
     assert missing["what"].startswith("there is no telemetry.toml in its package as it is installed")
     assert missing["advice"].startswith("Put it beside counting_package/__init__.py, and see that its wheel has it")
 
