@@ -38,9 +38,8 @@ def say(message: str, *, fit: bool = False) -> bool:
 
     With `fit`, a terminal's lines are broken between words, as by :func:`output`.
     """
-    if (
-        sys.stderr is None or getattr(sys.stderr, "name", None) == os.devnull
-    ):  # closed by whoever started us, see open_stderr
+    # Closed by whoever started us: see open_stderr.
+    if sys.stderr is None or getattr(sys.stderr, "name", None) == os.devnull:
         return False
     if fit:
         from sst_core.width import fitted
