@@ -111,7 +111,7 @@ def open_session(product: Product) -> Session:
         environ=os.environ,
         folder=working_folder(),
         ci=ci,
-        blocked=plugins.telemetry_is_blocked,
+        blocked=plugins.switches.telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
@@ -149,7 +149,7 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
         _say_unwritten(product, why)
     elif running is not None and not running[1].first_party:
         session, entry = running
-        off = session.plugins.switching_off(entry)
+        off = session.plugins.switches.way_off(entry)
         say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.", fit=True)
     elif isinstance(error, OSError):
         say(f"{product.name}: error: {error}. {more}", fit=True)

@@ -21,7 +21,7 @@ def observed(session: Session, command: Command, body: Callable[[], T]) -> T:
     if session.plugins.are_told_of_a_command:
         return body()
     if _looks_at_plugins(session, command) or _is_of_telemetry(session, command):
-        session.plugins.say_what_switches_nothing_off()  # no other command has to know all that is installed
+        session.plugins.switches.say_what_names_nothing()  # no other command has to know all that is installed
     collecting = _consent_to(session, command)
     session.plugins.load(collecting=collecting, only_own=_looks_at_plugins(session, command))
     begun = time.monotonic()

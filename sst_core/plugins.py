@@ -1,6 +1,5 @@
 """The plugin manager: one typed method for each hook, and no way for a plugin to break the command it watches."""
 
-import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,10 +12,10 @@ from sst_core.entry_points import Entry, Installed, is_interrupt
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
 from sst_core.guarding import failing, kept_apart
-from sst_core.installation import normalized
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product
 from sst_core.project import Detected, Options, Project, ProviderResult, answer_of, claim_of
+from sst_core.switches import Switches
 from sst_core.terminal import printable, say
 
 if TYPE_CHECKING:
@@ -29,28 +28,19 @@ Answering = Callable[[], ProviderResult | None]
 
 
 class Plugins:
-    """The plugins of one run.
-
-    Blocking is read from the environment before anything is imported: `SST_NO_PLUGINS` leaves only the product's own,
-    `SST_DISABLE_PLUGINS=a,b` leaves out entries and distributions by name.
-    """
+    """The plugins of one run, without those that a variable switches off: nobody imports them."""
 
     def __init__(self, product: Product, installed: Installed, environ: Mapping[str, str]) -> None:
         self._product = product
-        self._only_own = is_set(environ.get(product.variable("NO_PLUGINS")))
-        names = environ.get(product.variable("DISABLE_PLUGINS"), "").split(",")
-        self._disabled = {normalized(name.strip()): name.strip() for name in names if name.strip()}
         self._show_traceback = is_set(environ.get(product.variable("DEBUG_PLUGINS")))
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
-        self._all = (*installed.commands, *installed.plugins, *installed.telemetry)
-        self._entries = tuple(entry for entry in installed.plugins if not self._blocked(entry))
+        self.switches = Switches(product, installed, environ)
+        self._entries = tuple(entry for entry in installed.plugins if not self.switches.are_off(entry))
         self.switched_off = tuple(entry for entry in installed.plugins if entry not in self._entries)
         """The plugins that a variable switches off, but for those that collect."""
-        self._collecting = tuple(entry for entry in installed.telemetry if not self._blocked(entry))
-        self.telemetry_is_blocked = any(entry.first_party and self._blocked(entry) for entry in installed.telemetry)
-        """Whether the product's own collecting plugin is switched off by name."""
-        self.commands = tuple(entry for entry in installed.commands if entry.first_party or not self._blocked(entry))
-        """The commands that are not blocked. The product's own never are: `telemetry disable` has to stay there."""
+        self._collecting = tuple(entry for entry in installed.telemetry if not self.switches.are_off(entry))
+        self.commands = tuple(entry for entry in installed.commands if not self.switches.are_off(entry))
+        """The commands that are not switched off."""
         self._owners: dict[str, Entry] = {}
         self._are_loaded = False
         self.are_told_of_a_command = False
@@ -80,38 +70,12 @@ class Plugins:
         """The names of the plugins that are loaded."""
         return tuple(self._owners)
 
-    def switching_off(self, entry: Entry) -> str:
-        """How to switch `entry` off, in a few words; empty for the product's own commands, which can't be."""
-        if entry.first_party and entry in self.commands:
-            return ""
-        distributions = {each.point.distribution_name for each in self._all if each.name == entry.name}
-        # Where two have one name, or the name is nothing for a shell, it takes the distribution's.
-        by_name = len(distributions) == 1 and re.fullmatch(r"[\w.-]+", entry.name)
-        name = entry.name if by_name else entry.distribution
-        return f"{self._product.variable('DISABLE_PLUGINS')}={name} switches it off"
-
     def refusal(self, entry: Entry, why: str) -> str:
         """`why` and what else there is to say of a plugin that was not taken: that it is made for a newer core."""
         from sst_core.refusals import what_is_too_old
 
-        words = (why, what_is_too_old(entry, self._product), self.switching_off(entry))
+        words = (why, what_is_too_old(entry, self._product), self.switches.way_off(entry))
         return printable("; ".join(filter(None, words)))
-
-    def why_blocked(self, entry: Entry) -> str:
-        """Which variable switches the plugin off; empty if none does."""
-        if not self._blocked(entry):
-            return ""
-        by_name = normalized(entry.name) in self._disabled or entry.point.distribution_name in self._disabled
-        return f"{self._product.variable('DISABLE_PLUGINS' if by_name else 'NO_PLUGINS')} switches it off"
-
-    def say_what_switches_nothing_off(self) -> None:
-        """Name what the variable lists and nothing is called: a slip there would leave a plugin on without a word."""
-        known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
-        unknown = [printable(typed) for name, typed in self._disabled.items() if name not in known]
-        if unknown:
-            variable = self._product.variable("DISABLE_PLUGINS")
-            line = f"{variable} names nothing that is installed: {', '.join(unknown)}"
-            say(f"{self._product.name}: {line}", fit=True)
 
     def hooks_of(self, name: str) -> tuple[str, ...]:
         """The hooks that the plugin registered under `name` implements; none if there is no such plugin."""
@@ -203,7 +167,7 @@ class Plugins:
         from sst_core.wrapping import wrapped  # most hooks are wrapped by nobody
 
         entry = self._owners[wrapper.plugin_name]
-        how = self.switching_off(entry)
+        how = self.switches.way_off(entry)
         return lambda: wrapped(wrapper, handed, inner, lambda why: f"plugin {entry} failed in {action}: {why}; {how}")
 
     @cached_property
@@ -231,13 +195,6 @@ class Plugins:
         manager = pluggy.PluginManager(hookspecs.NAMESPACE)
         manager.add_hookspecs(hookspecs)
         return manager
-
-    def _blocked(self, entry: Entry) -> bool:
-        if self._only_own and not entry.first_party:
-            return True
-        if normalized(entry.name) in self._disabled:
-            return True
-        return not entry.first_party and entry.point.distribution_name in self._disabled
 
     def _null_plugin(self) -> object:
         module, _, attribute = self._product.null_plugin.partition(":")
@@ -315,7 +272,7 @@ class Plugins:
                 self._report(entry, where, error)
                 return
             if not entry.first_party:  # it may hang, and this is all that its user ever sees of it
-                off = self.switching_off(entry)
+                off = self.switches.way_off(entry)
                 say(f"{self._product.name}: interrupted in plugin {entry}, {where}; {off}", fit=True)
             raise KeyboardInterrupt from error
 

@@ -185,7 +185,7 @@ def _refuse_what_is_switched_off(session: Session, file: Path, settings: Mapping
     """Where the project names a plugin that a variable switches off, nothing is to be written into its file."""
     for entry in session.plugins.switched_off:
         if entry.name in settings or entry.name == settings.get("provider"):
-            why = session.plugins.why_blocked(entry)
+            why = session.plugins.switches.why_off(entry)
             raise NoProviderError(printable(f"{file} is for plugin {entry}, and {why}. Change that variable."))
 
 

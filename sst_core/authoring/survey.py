@@ -58,13 +58,13 @@ def _owners(session: Session, entries: tuple[Entry, ...]) -> dict[str, Entry]:
     """Whose each name is: the first that is registered under it, and the product's own are before all others."""
     owners: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: not entry.first_party):
-        if not session.plugins.why_blocked(entry):
+        if not session.plugins.switches.are_off(entry):
             owners.setdefault(entry.name, entry)
     return owners
 
 
 def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[str, Entry]) -> Surveyed:
-    blocked = session.plugins.why_blocked(entry)
+    blocked = session.plugins.switches.why_off(entry)
     if blocked:
         return Surveyed(entry, kind, State.BLOCKED, blocked)
     owner = owners[entry.name]
@@ -78,7 +78,7 @@ def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[st
 def _commands(session: Session, entries: tuple[Entry, ...]) -> Iterator[Surveyed]:
     owners: dict[str, Entry] = {}
     for entry in entries:
-        blocked = "" if entry.first_party else session.plugins.why_blocked(entry)
+        blocked = session.plugins.switches.why_off(entry)
         if blocked:
             yield Surveyed(entry, "commands", State.BLOCKED, blocked)
             continue

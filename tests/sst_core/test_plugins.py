@@ -841,7 +841,7 @@ def test_an_interrupt_in_one_of_our_own_is_an_interrupt_and_no_word_more(machine
 def test_the_products_own_commands_are_switched_off_by_nothing() -> None:
     plugins = Plugins(SST, installed(SST), {})
 
-    assert {plugins.switching_off(entry) for entry in plugins.commands if entry.first_party} == {""}
+    assert {plugins.switches.way_off(entry) for entry in plugins.commands if entry.first_party} == {""}
 
 
 _WITH_ONE_ARGUMENT_MORE = """

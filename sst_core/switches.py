@@ -1,0 +1,65 @@
+"""Which plugins a user's variables switch off, and the words for it; nothing is imported to know."""
+
+import re
+from collections.abc import Mapping
+
+from sst_core.entry_points import Entry, Installed
+from sst_core.environment import is_set
+from sst_core.installation import normalized
+from sst_core.product import Product
+from sst_core.terminal import printable, say
+
+
+class Switches:
+    """`SST_NO_PLUGINS` leaves only the product's own; `SST_DISABLE_PLUGINS=a,b` leaves out entries, distributions."""
+
+    def __init__(self, product: Product, installed: Installed, environ: Mapping[str, str]) -> None:
+        self._product = product
+        self._installed = installed
+        self._only_own = is_set(environ.get(product.variable("NO_PLUGINS")))
+        names = environ.get(product.variable("DISABLE_PLUGINS"), "").split(",")
+        self._disabled = {normalized(name.strip()): name.strip() for name in names if name.strip()}
+
+    @property
+    def telemetry_is_off(self) -> bool:
+        """Whether the product's own collecting plugin is switched off by name."""
+        return any(entry.first_party and self.are_off(entry) for entry in self._installed.telemetry)
+
+    def are_off(self, entry: Entry) -> bool:
+        """Whether a variable switches `entry` off. The product's own commands never are: `telemetry disable` stays."""
+        if entry.first_party:
+            return entry not in self._installed.commands and normalized(entry.name) in self._disabled
+        return self._only_own or self._is_named(entry)
+
+    def why_off(self, entry: Entry) -> str:
+        """Which variable switches it off, in a few words; empty if none does."""
+        if not self.are_off(entry):
+            return ""
+        variable = "DISABLE_PLUGINS" if self._is_named(entry) else "NO_PLUGINS"
+        return f"{self._product.variable(variable)} switches it off"
+
+    def way_off(self, entry: Entry) -> str:
+        """How to switch it off, in a few words; empty for the product's own commands, which can't be."""
+        if entry.first_party and entry in self._installed.commands:
+            return ""
+        distributions = {each.point.distribution_name for each in self._all if each.name == entry.name}
+        # Where two have one name, or the name is nothing for a shell, it takes the distribution's.
+        by_name = len(distributions) == 1 and re.fullmatch(r"[\w.-]+", entry.name)
+        name = entry.name if by_name else entry.distribution
+        return f"{self._product.variable('DISABLE_PLUGINS')}={name} switches it off"
+
+    def say_what_names_nothing(self) -> None:
+        """Name what the variable lists and nothing is called: a slip there would leave a plugin on without a word."""
+        known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
+        unknown = [printable(typed) for name, typed in self._disabled.items() if name not in known]
+        if unknown:
+            variable = self._product.variable("DISABLE_PLUGINS")
+            line = f"{variable} names nothing that is installed: {', '.join(unknown)}"
+            say(f"{self._product.name}: {line}", fit=True)
+
+    @property
+    def _all(self) -> tuple[Entry, ...]:
+        return (*self._installed.commands, *self._installed.plugins, *self._installed.telemetry)
+
+    def _is_named(self, entry: Entry) -> bool:
+        return normalized(entry.name) in self._disabled or entry.point.distribution_name in self._disabled
