@@ -67,23 +67,32 @@ def test_no_line_on_a_command_is_cut(helps: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_whatever_is_set_it_is_the_same_in_a_pipe(wide: Machine, helps: Mapping[str, str], setting: str) -> None:
-    for path, text in helps.items():
-        assert wide.sst(*path.split()[1:], "--help", env=SETTINGS[setting]).stdout == text
-
-
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_whatever_is_set_it_is_the_same_on_a_terminal(wide: Machine, helps: Mapping[str, str], setting: str) -> None:
-    for path, text in helps.items():
-        assert wide.on_terminal(*path.split()[1:], "--help", env=SETTINGS[setting]).text == text
-
-
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_a_mistake_is_told_in_plain_text_with_where_to_read_on(
+def test_whatever_is_set_it_is_the_same_in_a_pipe_and_on_a_terminal(
     wide: Machine, helps: Mapping[str, str], setting: str
 ) -> None:
+    for path in ("sst", "sst build", "sst telemetry", "sst collector serve"):
+        words, env = (*path.split()[1:], "--help"), SETTINGS[setting]
+        assert wide.sst(*words, env=env).stdout == helps[path]
+        assert wide.on_terminal(*words, env=env).text == helps[path]
+
+
+def test_where_colour_is_wanted_each_is_plain_on_a_terminal(wide: Machine, helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        assert wide.on_terminal(*path.split()[1:], "--help", env=SETTINGS["FORCE_COLOR"]).text == text
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_whatever_is_set_a_mistake_is_told_in_plain_text(wide: Machine, setting: str) -> None:
+    for words in ((), ("build",), ("telemetry", "show")):
+        piped = wide.sst(*words, "--no", env=SETTINGS[setting]).stderr
+
+        assert ESCAPE not in piped
+        assert wide.on_terminal(*words, "--no", env=SETTINGS[setting]).text == piped
+
+
+def test_a_mistake_is_told_with_where_to_read_on(wide: Machine, helps: Mapping[str, str]) -> None:
     for path in helps:
-        run = wide.sst(*path.split()[1:], "--no-such-option", env=SETTINGS[setting])
+        run = wide.sst(*path.split()[1:], "--no-such-option", env=SETTINGS["FORCE_COLOR"])
 
         assert (run.returncode, run.stdout) == (2, ""), path
         assert ESCAPE not in run.stderr

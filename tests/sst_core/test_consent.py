@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import stat
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,7 +21,7 @@ from sharing import share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
 from sst_core.consent import KEPT_BYTES
 from sst_core.files import MAX_BYTES
-from sst_core.testing import PROGRAM, Machine
+from sst_core.testing import Machine
 
 OFF_VALUES = ("1", "true", "TRUE", "yes", "Yes", "on", " 1 ", "anything", "-1")
 NO_VALUES = (None, "", "  ", "0", "false", "FALSE", "False ", "no", "off", " Off\t")
@@ -742,58 +740,3 @@ def test_a_home_that_cannot_be_written_shows_nothing_and_records_nothing(
     assert disable.returncode == 1
     assert "SST_TELEMETRY_DISABLED=1" in disable.stderr
     assert list(machine.home.iterdir()) == []
-
-
-def test_enable_and_disable_at_once_end_in_one_of_the_two(machine: Machine) -> None:
-    for _ in range(3):
-        commands = ["enable", "disable"] * 3
-        random.shuffle(commands)
-        running = [
-            subprocess.Popen(
-                [str(PROGRAM), "telemetry", command],
-                env=machine.environ,
-                cwd=machine.folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for command in commands
-        ]
-        for process in running:
-            _, stderr = process.communicate(timeout=60)
-            assert process.returncode == 0, stderr
-
-        on = sources(machine)["enabled"]
-        assert on is not machine.config_file.exists()
-        assert machine.telemetry.exists() is on
-        assert machine.queue.exists() is on
-        left = {path.name for path in machine.state.iterdir()} | {
-            path.name for path in machine.config_file.parent.iterdir()
-        }
-        assert left <= {"telemetry.lock", "telemetry", "config.toml"}
-
-
-def test_enable_and_disable_keep_what_a_person_wrote(machine: Machine) -> None:
-    text = "# mine\n[telemetry] # here\n# to our own\ncollector = 'https://a.example/events' # for now\n"
-    put(machine.config_file, text)
-
-    assert machine.sst("telemetry", "disable").returncode == 0
-    assert sources(machine)["enabled"] is False
-    assert machine.sst("telemetry", "enable").returncode == 0
-
-    assert machine.config_file.read_text() == text
-    assert sources(machine)["enabled"] is True
-    assert stat.S_IMODE(machine.config_file.stat().st_mode) == 0o600
-
-
-def test_disable_works_on_a_configuration_that_does_not_parse(consenting: Machine) -> None:
-    put(consenting.config_file, "[telemetry")
-    enable = consenting.sst("telemetry", "enable")
-    assert enable.returncode == 2
-    assert str(consenting.config_file) in enable.stderr
-
-    assert consenting.sst("telemetry", "disable").returncode == 0
-
-    assert not consenting.telemetry.exists()
-    assert sources(consenting)["enabled"] is False
-    assert consenting.config_file.read_text() == "[telemetry]\nenabled = false\n"

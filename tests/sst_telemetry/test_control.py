@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 import pytest
@@ -162,6 +163,7 @@ def test_disabling_keeps_the_comments_of_a_person(machine: Machine, consenting: 
     machine.config_file.parent.mkdir(parents=True)
     mine = '# mine\n[telemetry] # and this\ncollector = "https://localhost/events" # too\n'
     machine.config_file.write_text(mine)
+    machine.config_file.chmod(0o640)
 
     machine.sst("telemetry", "disable")
     off = machine.config_file.read_text()
@@ -170,6 +172,7 @@ def test_disabling_keeps_the_comments_of_a_person(machine: Machine, consenting: 
     assert "enabled = false" in off
     assert all(line in off for line in mine.splitlines())
     assert machine.config_file.read_text() == mine
+    assert S_IMODE(machine.config_file.stat().st_mode) == 0o640
 
 
 def test_where_a_sender_can_not_be_ended_disabling_waits_for_its_end(
@@ -390,6 +393,8 @@ def test_switches_at_the_same_moment_end_in_one_state_or_the_other(machine: Mach
         assert on is machine.queue.is_dir()
         assert on is machine.telemetry.exists()
         assert Path(machine.config_file).exists() is not on
+        left = {path.name for folder in (machine.state, machine.config_file.parent) for path in folder.iterdir()}
+        assert left <= {"telemetry.lock", "telemetry", "config.toml"}
 
 
 def test_purging_deletes_what_is_queued_and_sent_and_leaves_the_rest(

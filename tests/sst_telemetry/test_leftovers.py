@@ -58,18 +58,6 @@ def test_what_the_program_itself_keeps_beside_it_stays(
     assert (machine.state / ".hidden").exists()
 
 
-def test_what_can_not_be_deleted_keeps_nothing_from_being_sent(
-    consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(_: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr("sst_telemetry.delivery.remove_leftovers", refused)
-    consenting.record()
-
-    assert consenting.deliver(loopback.url).left == 0
-
-
 def kill_at_rename(machine: Machine, url: str, number: int) -> None:
     """Start a sender, and kill it when it gives a file its name for this time."""
     dying = (
