@@ -39,6 +39,11 @@ def bound(host: str, port: int, options: str = "--host and --port") -> socket.so
         listener.bind((host, port))
         # With that option, the same could be bound once more for as long as nobody listens.
         listener.listen(BACKLOG)
+    except (TypeError, UnicodeError):  # what Python says of letters that a host's name can't have
+        listener.close()
+        raise ConfigurationError(
+            f"Can't listen on {host!r}: that is no host's name. Choose another with {options}."
+        ) from None
     except OSError as error:
         listener.close()
         kind = ConfigurationError if isinstance(error, socket.gaierror) else SstError

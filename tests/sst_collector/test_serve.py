@@ -258,6 +258,12 @@ class TestRunning:
         assert code == 2
         assert "Can't listen on no host port 0: Name or service not known. Choose another with --host" in message
 
+    @pytest.mark.parametrize("host", ["é..b", "\udcff"])
+    def test_letters_that_no_host_has_are_a_wrong_option(self, tmp_path: Path, host: str) -> None:
+        code, message = self.failure(tmp_path / "data", "--port", "0", "--host", host)
+        assert code == 2
+        assert f"Can't listen on {host!r}: that is no host's name. Choose another with --host" in message
+
     def test_an_address_of_ipv6_may_stand_in_brackets(self, start_collector: StartCollector) -> None:
         start_collector("--host", "[::1]").stats()
 
