@@ -1,5 +1,6 @@
 """One request to the collector, and what its answer means."""
 
+import errno
 import gzip
 import json
 import os
@@ -61,7 +62,11 @@ _WORDS: Mapping[type[BaseException], str] = {
     ConnectionRefusedError: "connection refused",
     socket.gaierror: "name not found",
     ssl.SSLCertVerificationError: "certificate not trusted",
+    ssl.SSLError: "no TLS connection",
+    ConnectionResetError: "connection reset",
+    httpx.RemoteProtocolError: "no whole HTTP answer",
 }
+_UNREACHABLE = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
 class _TooLong(Exception):
@@ -168,6 +173,8 @@ def _in_words(error: BaseException) -> str:
         for kind, words in _WORDS.items():
             if isinstance(cause, kind):
                 return words
+        if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
+            return "network unreachable"
         cause = cause.__context__  # and no __cause__: its pool raises "from None"
     return type(error).__name__
 

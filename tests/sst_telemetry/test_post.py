@@ -3,6 +3,7 @@
 import gzip
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -338,6 +339,43 @@ def test_refusing_is_a_failure() -> None:
     bound, url = refusing()
     with bound:
         assert post(url) == Failed("connection refused")
+
+
+def test_what_leaves_without_an_answer_is_said_to(loopback: Loopback) -> None:
+    loopback.script = [raw(b"")]
+
+    assert post(loopback.url) == Failed("no whole HTTP answer")
+
+
+def leaving_in_plain_text(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def resetting(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "behave", "said"),
+    [("https", leaving_in_plain_text, "no TLS connection"), ("http", resetting, "connection reset")],
+    ids=["plain text", "reset"],
+)
+def test_a_connection_that_comes_to_nothing_is_said_to(
+    scheme: str, behave: Callable[[socket.socket], None], said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                behave(connection)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+
+        assert post(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/events") == Failed(said)
+
+        serving.join(PATIENCE)
 
 
 def test_a_name_that_does_not_exist_is_a_failure() -> None:
