@@ -29,6 +29,11 @@ TESTS = {
     "sst_core/fields.py": ("sst_core/test_fields.py", "sst_core/test_measures.py", "sst_core/test_audit.py"),
     "sst_core/declaration.py": ("sst_core/test_declaration.py", "sst_core/test_installation.py"),
     "sst_core/consent.py": ("sst_core/test_consent.py", "sst_core/test_notice.py", "sst_telemetry/test_control.py"),
+    "sst_core/notice.py": ("sst_core/test_notice.py", "sst_core/test_declaration.py", "e2e/test_notice.py"),
+    "plugins/sst_telemetry/control.py": ("sst_telemetry/test_control.py", "sst_telemetry/test_project_choice.py"),
+    "plugins/sst_telemetry/identity.py": ("sst_telemetry/test_identity.py", "sst_telemetry/test_forget.py"),
+    "plugins/sst_telemetry/forget.py": ("sst_telemetry/test_forget.py", "sst_telemetry/test_pending.py"),
+    "plugins/sst_telemetry/pending.py": ("sst_telemetry/test_pending.py", "sst_telemetry/test_forget.py"),
     "plugins/sst_telemetry/queue.py": ("sst_telemetry/test_queue.py", "sst_telemetry/test_record.py"),
     "plugins/sst_telemetry/batch.py": ("sst_telemetry/test_delivery.py", "sst_telemetry/test_queue.py"),
     "plugins/sst_telemetry/post.py": (
@@ -44,6 +49,9 @@ TESTS = {
         "sst_collector/test_publication.py",
         "sst_collector/test_attack.py",
     ),
+    "plugins/sst_collector/unsaid.py": ("sst_collector/test_suppression.py", "sst_collector/test_attack.py"),
+    "plugins/sst_collector/ranking.py": ("sst_collector/test_publication.py", "sst_collector/test_attack.py"),
+    "plugins/sst_collector/publication.py": ("sst_collector/test_publication.py", "sst_collector/test_upkeep.py"),
 }
 """The modules that are broken, and the tests of each: the first that fails ends a run."""
 
