@@ -11,16 +11,27 @@ from pathlib import Path
 
 from sst_core.testing import PATIENCE
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[1]
+_GENERATED = re.compile(r"<!-- (?:generated|measured): \w+ -->.*?<!-- end -->", re.DOTALL)
+_BLOCKS = re.compile(
+    r"^```([^\n]*)\n(.*?)^```$|(?:(?<=\n\n)|\A)((?:    [^\n]*\n|\n(?=    ))+)", re.MULTILINE | re.DOTALL
+)
 _END = "--- end of a block ---"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block."""
+    """What stands apart in a page, fenced or indented."""
 
+    page: str
     language: str
+    """Empty if it is indented."""
     text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Without what is empty, and a command that goes on in the next line as one."""
+        return [line for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
 
     def as_shell(self) -> str:
         """What a reader does with it: runs it, or puts it into the file that its first line names."""
@@ -31,10 +42,24 @@ class Block:
         assert file.endswith((".py", ".toml")), f"a block of {self.language} names no file: {first}"
         return f"cat > {file} <<'A_FILE'\n{content}A_FILE\n"
 
+    def __str__(self) -> str:
+        return f"{self.page}: {self.lines[0] if self.lines else self.language}"
+
 
 def blocks_of(page: str) -> list[Block]:
-    """Every fenced block, in order."""
-    return [Block(language, text) for language, text in _BLOCK.findall(page)]
+    """Those that a person wrote, in order: the generated ones are held to what they are generated from."""
+    found = _BLOCKS.findall(_GENERATED.sub("", (ROOT / page).read_text()))
+    return [Block(page, language, fenced or _outdented(indented)) for language, fenced, indented in found]
+
+
+def the_block(page: str, language: str) -> str:
+    """The text of the page's one block in that language."""
+    (found,) = (block.text for block in blocks_of(page) if block.language == language)
+    return found
+
+
+def _outdented(text: str) -> str:
+    return re.sub(r"^    ", "", text.strip("\n") + "\n", flags=re.MULTILINE)
 
 
 def outputs_of(scripts: list[str], folder: Path, environ: Mapping[str, str]) -> list[str]:

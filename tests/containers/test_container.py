@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from collecting import a_run
+from reading import ROOT, the_block
 from required_programs import needed
 from sst_collector.duckdb_warehouse import opened
 from sst_core import SST
 from sst_core.testing import PATIENCE
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "collector.md").read_text()
 HERE = "SST_TEST_CONTAINERS"
 """The variable with the folder for images and containers, where no engine has one of its own."""
@@ -106,7 +106,7 @@ def engine(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     checkout = folder / "checkout"
     checkout.mkdir()
     subprocess.run(["tar", "-x"], cwd=checkout, input=archive, check=True)
-    (dockerfile,) = re.findall(r"^```dockerfile\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    dockerfile = the_block("docs/collector.md", "dockerfile")
     (checkout / "Dockerfile").write_text(dockerfile)
     found = Engine(environ, checkout)
     (base,) = re.findall(r"^FROM (\S+)$", dockerfile, re.MULTILINE)

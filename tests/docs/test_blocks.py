@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +20,7 @@ import typer
 from typer.main import get_command
 
 from collecting import a_run
+from reading import ROOT, Block, blocks_of
 from sst_collector.duckdb_warehouse import opened
 from sst_collector.journal import Journal
 from sst_collector.loader import load
@@ -29,39 +29,7 @@ from sst_core import SST
 from sst_core.cli import command_table
 from sst_core.testing import PROGRAM, Machine
 
-ROOT = Path(__file__).parents[2]
 TASKS = [f'{name} = ["true"]' for name in ("build", "start", "deploy", "remove", "diff")]
-_GENERATED = re.compile(r"<!-- (?:generated|measured): \w+ -->.*?<!-- end -->", re.DOTALL)
-_BLOCKS = re.compile(
-    r"^```([^\n]*)\n(.*?)^```$|(?:(?<=\n\n)|\A)((?:    [^\n]*\n|\n(?=    ))+)", re.MULTILINE | re.DOTALL
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What stands apart in a page, fenced or indented."""
-
-    page: str
-    language: str
-    """Empty if it is indented."""
-    text: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Without what is empty, and a command that goes on in the next line as one."""
-        return [line for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
-
-    def __str__(self) -> str:
-        return f"{self.page}: {self.lines[0] if self.lines else self.language}"
-
-
-def blocks_of(page: str) -> Iterator[Block]:
-    """Those that a person wrote: the generated ones are held to what they are generated from."""
-    for language, fenced, indented in _BLOCKS.findall(_GENERATED.sub("", (ROOT / page).read_text())):
-        text = fenced or re.sub(r"^    ", "", indented.strip("\n") + "\n", flags=re.MULTILINE)
-        yield Block(page, language, text)
-
-
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
@@ -129,7 +97,7 @@ def test_what_is_said_to_be_no_command_is_there() -> None:
 
 @pytest.mark.parametrize("page", WHOLE)
 def test_a_page_that_is_run_whole_is_run_by_the_test_that_is_named(page: str) -> None:
-    assert f'"{Path(page).name}"' in (Path(__file__).parent / WHOLE[page]).read_text()
+    assert f'{Path(page).name}"' in (Path(__file__).parent / WHOLE[page]).read_text()
 
 
 @pytest.mark.parametrize("language", PUT_TO_USE)

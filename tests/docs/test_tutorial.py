@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reading import Block, blocks_of, outputs_of
+from reading import ROOT, Block, blocks_of, outputs_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "writing-a-plugin.md"
+PAGE = "docs/writing-a-plugin.md"
 INSTALLING = "python -m pip install --quiet --editable ."
 
 # pip would ask an index for the build backend. What it leaves behind is left behind in its place: the metadata of the
@@ -46,7 +46,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Tutorial:
     installer = folder / "install.py"
     installer.write_text(_INSTALL)
     site = folder / "site"
-    blocks = blocks_of(PAGE.read_text())
+    blocks = blocks_of(PAGE)
     scripts = [
         "set -e\n" + block.as_shell().replace(INSTALLING, f"python {installer} {site}")
         for block in blocks
@@ -103,4 +103,4 @@ def test_a_mistake_is_named_and_breaks_nothing(tutorial: Tutorial) -> None:
 
 
 def test_the_readme_leads_to_it() -> None:
-    assert "docs/writing-a-plugin.md" in (PAGE.parents[1] / "README.md").read_text()
+    assert PAGE in (ROOT / "README.md").read_text()

@@ -1,7 +1,6 @@
 """The pages that walk a reader through something: their files are written, their commands run, their output is so."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -9,40 +8,26 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from projects import install
+from reading import Block, blocks_of
 from sst_core.testing import PATIENCE, Machine
 
 DOCS = Path(__file__).parents[2] / "docs"
 END = "--- end of a block ---"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of a page."""
-
-    language: str
-    content: str
-
-
-def blocks(page: str) -> list[Block]:
-    """All of them, in order."""
-    text = (DOCS / page).read_text()
-    return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
-
-
 def write_files(found: list[Block], folder: Path) -> None:
     """Write each block whose first line is a comment with its path."""
     for block in found:
         if block.language in ("python", "toml"):
-            path = folder / block.content.partition("\n")[0].removeprefix("# ")
+            path = folder / block.text.partition("\n")[0].removeprefix("# ")
             path.parent.mkdir(exist_ok=True)
-            path.write_text(block.content)
+            path.write_text(block.text)
 
 
 def printed(machine: Machine, script: str) -> str:
@@ -99,7 +84,7 @@ def install_built(machine: Machine, project: Path) -> Path:
 def test_the_collecting_plugin_brings_its_declaration_and_no_other_projects_sst(
     reader: Machine, tmp_path: Path
 ) -> None:
-    write_files(blocks("collecting-plugins.md"), tmp_path)
+    write_files(blocks_of("docs/collecting-plugins.md"), tmp_path)
 
     site = install_built(reader, tmp_path)
 
@@ -118,7 +103,7 @@ def test_the_collecting_plugin_brings_its_declaration_and_no_other_projects_sst(
 def test_every_block_of_the_page_does_what_the_page_says(
     reader: Machine, tmp_path: Path, page: str, installed: Callable[[Machine, Path], Path]
 ) -> None:
-    found = blocks(page)
+    found = blocks_of(f"docs/{page}")
     (tmp_path / "written").mkdir()
     write_files(found, tmp_path / "written")
     installed(reader, tmp_path / "written")
@@ -126,12 +111,12 @@ def test_every_block_of_the_page_does_what_the_page_says(
         port = str(free.getsockname()[1])
 
     commands = [block for block in found if block.language == "sh"]
-    script = "".join(block.content.replace("8099", port) + f"echo '{END}'\n" for block in commands)
+    script = "".join(block.text.replace("8099", port) + f"echo '{END}'\n" for block in commands)
     outputs = printed(reader, script).split(f"{END}\n")[:-1]
 
     said = dict(zip(map(id, commands), outputs, strict=True))
     shown = [(before, block) for before, block in pairwise(found) if block.language == "text"]
     assert len(shown) == len(commands), "each command is followed by what it prints"
     for command, text in shown:
-        assert said[id(command)] == text.content, command.content
+        assert said[id(command)] == text.text, command.text
     assert {block.language for block in found} == {"python", "toml", "sh", "text"}

@@ -9,25 +9,24 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from collecting import StartCollector
+from reading import ROOT, the_block
 from required_programs import needed
 from sst_core.testing import PATIENCE
 
-TEXT = Path(__file__).parents[2].joinpath("docs", "collector.md").read_text()
+TEXT = (ROOT / "docs" / "collector.md").read_text()
 ADDRESS, AGENT = "203.0.113.77", "hunter2/1.0"
 Proxy = tuple[str, Path]
 """Where it listens, and the folder that all it writes is in."""
 
 
-def block(language: str) -> str:
-    """The one block of that language."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
+block = partial(the_block, "docs/collector.md")
 
 
 def a_free_port() -> int:
