@@ -2,13 +2,11 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from loopback import Loopback
-from sst_core.testing import PATIENCE
 
 pytest_plugins = ["sst_core.testing", "pytester"]
 
@@ -26,16 +24,3 @@ def loopback() -> Iterator[Loopback]:
     server = Loopback()
     yield server
     server.close()
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool], str], None]:
-    """Wait until something is so, and fail if it never is."""
-
-    def wait(is_so: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not is_so():
-            assert time.monotonic() < deadline, f"never: {what}"
-            time.sleep(0.02)
-
-    return wait

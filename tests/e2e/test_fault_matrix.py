@@ -11,7 +11,7 @@ import pty
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,10 +27,10 @@ from sst_core import notice_text
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.state import write_state
 from tracing import NETWORK, STARTING, WAITING, Call, alone, calls_alone, trace, why_not
+from waiting import eventually
 
 _seen_while_off: dict[tuple[str, ...], "Seen"] = {}
 
-Eventually = Callable[[Callable[[], bool], str], None]
 
 RUNS = ("first", "tenth", "in CI")
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
@@ -61,9 +61,7 @@ def run(request: pytest.FixtureRequest, machine: Machine) -> str:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_command_does_not_notice_and_nothing_is_lost(
-    machine: Machine, run: str, name: str, eventually: Eventually
-) -> None:
+def test_a_command_does_not_notice_and_nothing_is_lost(machine: Machine, run: str, name: str) -> None:
     fault, consenting = FAULTS[name], Consenting(machine)
     with ExitStack() as stack:
         staged = fault.stage(machine, stack)
@@ -100,9 +98,7 @@ def test_a_command_does_not_notice_and_nothing_is_lost(
 
 @pytest.mark.parametrize("run", ["tenth", "in CI"], indirect=True)
 @pytest.mark.parametrize("name", ["500", "accepts and hangs"])
-def test_the_next_command_has_all_of_it_sent_when_the_time_has_come(
-    machine: Machine, run: str, name: str, eventually: Eventually
-) -> None:
+def test_the_next_command_has_all_of_it_sent_when_the_time_has_come(machine: Machine, run: str, name: str) -> None:
     fault, consenting = FAULTS[name], Consenting(machine)
     with ExitStack() as stack:
         staged = fault.stage(machine, stack)

@@ -5,12 +5,13 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from sst_core.sst import COMMAND_HELP
 from sst_core.testing import PATIENCE, Machine
+from waiting import eventually
 
 WIDTH = 80
 ESCAPE = "\x1b"
@@ -113,9 +114,7 @@ def test_the_examples_work(machine: Machine, helps: Mapping[str, str]) -> None:
             assert run.returncode == 0, (path, run.stderr)
 
 
-def test_the_collectors_examples_work_one_after_the_other(
-    machine: Machine, helps: Mapping[str, str], eventually: Callable[[Callable[[], bool], str], None]
-) -> None:
+def test_the_collectors_examples_work_one_after_the_other(machine: Machine, helps: Mapping[str, str]) -> None:
     short = example_of(helps[COLLECTOR])
     assert example_of(helps[f"{COLLECTOR} serve"]) == [*short, "--port", "8777"]
     with subprocess.Popen(

@@ -3,15 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loopback import Loopback
 from sst_core.testing import Machine
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 # What `sst`, its sender, Python and their libraries import, by names that a folder could take.
 MODULES = ("sst_core", "sst_telemetry", "sst_tasks", "typer", "pluggy", "httpx", "distro", "json", "sitecustomize")
@@ -64,7 +62,7 @@ def test_nothing_that_lies_in_the_folder_is_run(hostile: Machine, marker: Path, 
 
 @pytest.mark.parametrize("first", ["", "."], ids=["the folder", "a relative one"])
 def test_a_path_that_leads_into_the_folder_gives_it_no_say_in_what_is_started(
-    hostile: Machine, marker: Path, loopback: Loopback, eventually: Eventually, first: str
+    hostile: Machine, marker: Path, loopback: Loopback, first: str
 ) -> None:
     """The command, what it looks at and its sender start nothing by a name; only a task is looked up, as in a shell."""
     path = os.pathsep.join([first or str(hostile.folder), hostile.environ["PATH"]])

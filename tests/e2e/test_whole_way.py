@@ -1,7 +1,7 @@
 """From a command to a published number, with every part as it is installed."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ import pytest
 from collecting import Collector, collectors
 from consenting import Consenting
 from sst_core.testing import Machine
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 HELLO = """
 def hello() -> None:
@@ -43,9 +42,7 @@ def telemetry(machine: Machine) -> dict[str, Any]:
     return values
 
 
-def test_what_a_user_runs_becomes_exactly_these_numbers(
-    machine: Machine, collector: Collector, eventually: Eventually
-) -> None:
+def test_what_a_user_runs_becomes_exactly_these_numbers(machine: Machine, collector: Collector) -> None:
     machine.environ["SST_TELEMETRY_URL"] = events(collector)
     machine.install("hello", HELLO, {"sst.commands": {"hello": "hello:hello"}})
     machine.project('build = ["echo", "built"]', 'deploy = ["false"]')
@@ -92,9 +89,7 @@ def test_what_a_user_runs_becomes_exactly_these_numbers(
     assert collector.stats()["rejected"] == 0
 
 
-def test_the_same_batch_delivered_twice_counts_once(
-    machine: Machine, collector: Collector, eventually: Eventually
-) -> None:
+def test_the_same_batch_delivered_twice_counts_once(machine: Machine, collector: Collector) -> None:
     machine.environ["SST_TELEMETRY_URL"] = events(collector)
     consenting = Consenting(machine)
     consenting.consent().grant()
@@ -120,7 +115,7 @@ def test_the_same_batch_delivered_twice_counts_once(
 
 
 def test_what_could_not_be_delivered_is_delivered_once_the_collector_is_back(
-    machine: Machine, collector: Collector, eventually: Eventually
+    machine: Machine, collector: Collector
 ) -> None:
     consenting = Consenting(machine)
     consenting.consent().grant()
@@ -141,9 +136,7 @@ def test_what_could_not_be_delivered_is_delivered_once_the_collector_is_back(
     eventually(lambda: numbers(collector, "command") == {"build": (3, 1)}, "three runs of one machine")
 
 
-def test_a_run_in_ci_counts_as_a_run_and_as_no_machine(
-    machine: Machine, collector: Collector, eventually: Eventually
-) -> None:
+def test_a_run_in_ci_counts_as_a_run_and_as_no_machine(machine: Machine, collector: Collector) -> None:
     machine.project('build = ["true"]')
     machine.environ |= {"SST_TELEMETRY_URL": events(collector), "GITHUB_ACTIONS": "true"}
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from collecting import Collector, collectors
 from projects import install, write_script
 from sst_core.testing import PROGRAM, Machine
+from waiting import eventually
 
 ACME = Path(__file__).parents[2] / "examples" / "acme"
 
@@ -140,9 +141,7 @@ def test_nothing_that_its_user_sees_is_ours(acme: Machine) -> None:
     assert "sst" not in text.lower()
 
 
-def test_what_its_users_run_becomes_its_own_numbers(
-    acme: Machine, tmp_path: Path, eventually: Callable[[Callable[[], bool], str], None], own_collector: Collector
-) -> None:
+def test_what_its_users_run_becomes_its_own_numbers(acme: Machine, tmp_path: Path, own_collector: Collector) -> None:
     acme.environ["ACME_TELEMETRY_URL"] = f"http://127.0.0.1:{own_collector.port}/events"
     acme.install("acme_hello", PLUGIN, {"acme.commands": {"hello": "acme_hello:hello"}})
 
@@ -167,7 +166,7 @@ def test_what_its_users_run_becomes_its_own_numbers(
 
 
 def test_what_its_collector_took_in_is_exported_and_printed_as_its_own(
-    acme: Machine, own_collector: Collector, tmp_path: Path, eventually: Callable[[Callable[[], bool], str], None]
+    acme: Machine, own_collector: Collector, tmp_path: Path
 ) -> None:
     eventually(lambda: own_collector.stats()["snapshot"] is not None, "a snapshot")
     options = ("--data", str(own_collector.data), "--product", "acme.cli:main")

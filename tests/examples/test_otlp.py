@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from loopback import Answer, Flood, Loopback, Request, answer, dripping, drippin
 from projects import install
 from sst_core import SstError
 from sst_core.testing import PROGRAM, Machine, Probe
+from waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -120,9 +120,7 @@ def test_what_an_endpoint_did_not_take_waits_and_disable_deletes_it(otlp: Machin
     assert len(loopback.requests) == 2
 
 
-def test_disable_does_not_wait_for_an_endpoint_that_drips(
-    otlp: Machine, loopback: Loopback, eventually: Callable[[Callable[[], bool], str], None]
-) -> None:
+def test_disable_does_not_wait_for_an_endpoint_that_drips(otlp: Machine, loopback: Loopback) -> None:
     otlp.sst("telemetry", "enable")
     otlp.sst("build")
     loopback.otherwise = dripping

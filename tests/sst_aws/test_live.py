@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_sam_apps import write
+from waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -233,9 +234,7 @@ def test_no_page_of_somebody_elses_gets_at_the_functions(started: Started) -> No
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_it_ends_when_it_is_told_to_and_leaves_no_process(
-    app: Machine, eventually: Callable[[Callable[[], bool], str], None], number: signal.Signals, code: int
-) -> None:
+def test_it_ends_when_it_is_told_to_and_leaves_no_process(app: Machine, number: signal.Signals, code: int) -> None:
     started = Started(app)
     started.ask("GET", "/")
     (runtime,) = runtimes(started)
@@ -289,9 +288,7 @@ def test_a_function_whose_folder_is_gone_is_a_failure_that_is_told(app: Machine,
     assert started.ask("GET", "/").text == "first", "it is back"
 
 
-def test_killed_it_leaves_no_process_either(
-    app: Machine, eventually: Callable[[Callable[[], bool], str], None]
-) -> None:
+def test_killed_it_leaves_no_process_either(app: Machine) -> None:
     started = Started(app)
     started.ask("GET", "/")
     (runtime,) = runtimes(started)

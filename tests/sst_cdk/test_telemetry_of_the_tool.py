@@ -1,7 +1,6 @@
 """The CDK CLI reports nothing and fetches no notices when we run it, though it would."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from clouds import SECONDS
 from loopback import Loopback, answer
 from proxying import Authority, Proxy
 from sst_core.testing import Machine
+from waiting import eventually
 
 pytestmark = pytest.mark.timeout(SECONDS * 3)
 
@@ -24,9 +24,7 @@ stack = {"type": "aws:cloudformation:stack", "environment": "aws://unknown-accou
 """
 
 
-def test_it_would_report_and_does_not(
-    app: Machine, tmp_path: Path, eventually: Callable[[Callable[[], bool], str], None]
-) -> None:
+def test_it_would_report_and_does_not(app: Machine, tmp_path: Path) -> None:
     """Whatever host it asks for by HTTPS, it is led to the sink, which shows a certificate that it trusts."""
     authority = Authority.at(tmp_path / "authority.pem")
     sink = Loopback(otherwise=answer(200), tls=authority.server)

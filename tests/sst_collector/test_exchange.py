@@ -30,8 +30,7 @@ from sst_collector.site_key import SiteKey
 from sst_collector.weeks import utc_now
 from sst_core import SST
 from sst_core.testing import PATIENCE
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 LINE = json.dumps(SST.catalogue.envelope(a_run())).encode()
 ROOM = 10_000
@@ -185,7 +184,7 @@ def test_one_after_the_other_on_a_connection(serving: Serving) -> None:
     assert serving.metrics.accepted == 6
 
 
-def test_what_is_sent_at_once_is_answered_in_order(serving: Serving, eventually: Eventually) -> None:
+def test_what_is_sent_at_once_is_answered_in_order(serving: Serving) -> None:
     serving.journal.is_held = True
     with connected(serving) as connection:
         health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -247,7 +246,7 @@ def test_requests_of_a_segment_have_the_answers_that_each_alone_has(
     assert answers_of(serving, *kinds, last) == answers_alone(serving, *kinds, last)
 
 
-def test_nothing_is_acknowledged_before_it_is_durable(serving: Serving, eventually: Eventually) -> None:
+def test_nothing_is_acknowledged_before_it_is_durable(serving: Serving) -> None:
     serving.journal.is_held = True
     with connected(serving) as connection:
         connection.sendall(post())
@@ -342,7 +341,7 @@ def test_what_comes_after_a_refusal_is_dropped_and_the_next_request_is_answered(
 
 
 @pytest.mark.parametrize("sent", [post()[:-1], post() + post()[:-1], post()], ids=["half", "one and a half", "one"])
-def test_a_client_that_goes_away_gives_its_room_back(serving: Serving, sent: bytes, eventually: Eventually) -> None:
+def test_a_client_that_goes_away_gives_its_room_back(serving: Serving, sent: bytes) -> None:
     serving.journal.is_held = True
     for _ in range(2 * ROOM // len(LINE)):
         with connected(serving) as connection:
@@ -357,7 +356,7 @@ def test_a_client_that_goes_away_gives_its_room_back(serving: Serving, sent: byt
     eventually(is_all_there, "all of the room is there again")
 
 
-def test_an_answer_that_is_not_read_is_held_back_and_comes_when_it_is(serving: Serving, eventually: Eventually) -> None:
+def test_an_answer_that_is_not_read_is_held_back_and_comes_when_it_is(serving: Serving) -> None:
     count = 25
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects, or it grows
@@ -369,7 +368,7 @@ def test_an_answer_that_is_not_read_is_held_back_and_comes_when_it_is(serving: S
     assert not serving.is_holding_back
 
 
-def test_a_large_page_that_is_read_slowly_comes_whole(serving: Serving, eventually: Eventually) -> None:
+def test_a_large_page_that_is_read_slowly_comes_whole(serving: Serving) -> None:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(PATIENCE)
@@ -382,7 +381,7 @@ def test_a_large_page_that_is_read_slowly_comes_whole(serving: Serving, eventual
         assert accepted(*answers(connection, 1)) == 1
 
 
-def test_a_graceful_stop_answers_what_it_was_asked(serving: Serving, eventually: Eventually) -> None:
+def test_a_graceful_stop_answers_what_it_was_asked(serving: Serving) -> None:
     serving.journal.is_held = True
     with connected(serving) as connection:
         connection.sendall(post())

@@ -1,7 +1,6 @@
 """The SAM CLI reports nothing when we run it, though it would: over HTTP and HTTPS."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from loopback import Loopback, answer
 from proxying import Authority
 from sst_core.testing import Machine
 from sst_sam_apps import write
+from waiting import eventually
 
 pytestmark = [pytest.mark.timeout(SECONDS * 2), pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
@@ -18,9 +18,7 @@ TEMPLATE = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Table: {Type: A
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_it_would_report_and_does_not(
-    machine: Machine, tmp_path: Path, scheme: str, eventually: Callable[[Callable[[], bool], str], None]
-) -> None:
+def test_it_would_report_and_does_not(machine: Machine, tmp_path: Path, scheme: str) -> None:
     authority = Authority.at(tmp_path / "authority.pem")
     sink = Loopback(otherwise=answer(200), tls=authority.server if scheme == "https" else None)
     write(machine.folder / "template.yaml", TEMPLATE)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -20,8 +19,7 @@ from sst_core import held
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import control
 from sst_telemetry.control import Switched, disable
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 
 def answer(machine: Machine, *arguments: str, **options: Any) -> dict[str, Any]:
@@ -145,9 +143,7 @@ def test_who_wrote_off_by_hand_is_told_what_disabling_deleted(machine: Machine, 
     assert not machine.telemetry.exists()
 
 
-def test_where_enabling_comes_between_disabling_still_ends_with_off(
-    machine: Machine, consenting: Consenting, eventually: Eventually
-) -> None:
+def test_where_enabling_comes_between_disabling_still_ends_with_off(machine: Machine, consenting: Consenting) -> None:
     with consenting.consent().changing():
         disabling = threading.Thread(target=disable, args=[consenting.consent()])
         disabling.start()
@@ -196,7 +192,7 @@ def test_where_a_sender_can_not_be_ended_disabling_waits_for_its_end(
 
 
 def test_disabling_ends_a_sender_that_hangs_and_no_request_starts_afterwards(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     machine.project('build = ["true"]')
     consenting.record()
@@ -216,9 +212,7 @@ def test_disabling_ends_a_sender_that_hangs_and_no_request_starts_afterwards(
     assert everything(machine) == ["telemetry.lock"]
 
 
-def test_disabling_waits_for_a_flush_to_end(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
-) -> None:
+def test_disabling_waits_for_a_flush_to_end(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
     consenting.record()
     consenting.record()
     loopback.otherwise = hanging
@@ -237,9 +231,7 @@ def test_disabling_waits_for_a_flush_to_end(
     assert everything(machine) == ["telemetry.lock"], "what ends later leaves nothing either"
 
 
-def test_disabling_ends_no_process_that_is_not_a_sender(
-    machine: Machine, consenting: Consenting, eventually: Eventually
-) -> None:
+def test_disabling_ends_no_process_that_is_not_a_sender(machine: Machine, consenting: Consenting) -> None:
     # Holds the lock, in which stands the number of a process that has nothing to do with it.
     holding = (
         "import fcntl, os, sys\n"

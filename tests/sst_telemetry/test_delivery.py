@@ -26,8 +26,7 @@ from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
 from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, LastDelivery, write_state
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HTML = answer(200, b"<html>You are online!</html>", {"Content-Type": "text/html"})
@@ -677,7 +676,7 @@ def test_in_ci_what_comes_after_the_last_look_is_left_to_the_sender_that_its_com
 
 
 def test_in_ci_one_sender_waits_for_the_one_at_work_and_a_third_leaves(
-    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery
 ) -> None:
     consenting.record()
     environ = {**machine.environ, "SST_TELEMETRY_URL": loopback.url}

@@ -2,7 +2,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,8 +14,8 @@ from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.pending import PENDING, WEEKS, pending_count
+from waiting import eventually
 
-Eventually = Callable[[Callable[[], bool], str], None]
 CONFIRMED = answer(200, b'{"forgotten": 14}')
 
 
@@ -294,7 +293,7 @@ def test_where_it_went_is_known_no_more_and_no_collector_is_configured_nobody_is
 
 @pytest.mark.parametrize("command", ["forget", "reset"])
 def test_disable_ends_one_that_hangs_and_what_it_asked_for_stays_pending(
-    consenting: Consenting, machine: Machine, loopback: Loopback, command: str, eventually: Eventually
+    consenting: Consenting, machine: Machine, loopback: Loopback, command: str
 ) -> None:
     a_delivered_run(consenting, machine, loopback)
     before = len(loopback.requests)

@@ -15,6 +15,7 @@ from loopback import Loopback
 from sst_core import SST, ConfigurationError, week_of
 from sst_core.testing import Machine
 from sst_telemetry.identity import machine_secret, weekly_id
+from waiting import eventually
 
 MONDAY = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
 SUNDAY = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
@@ -153,9 +154,7 @@ def test_in_ci_every_run_has_an_id_of_its_own_and_no_secret_is_kept(
     assert not (machine.telemetry / "secret").exists()
 
 
-def test_in_ci_nothing_about_an_id_is_on_disk_from_run_to_sender(
-    machine: Machine, loopback: Loopback, eventually: "object"
-) -> None:
+def test_in_ci_nothing_about_an_id_is_on_disk_from_run_to_sender(machine: Machine, loopback: Loopback) -> None:
     assert callable(eventually)
     machine.project('build = ["true"]')
 

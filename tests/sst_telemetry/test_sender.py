@@ -14,8 +14,7 @@ from consenting import Consenting, names
 from loopback import Loopback, dripping, hanging
 from sst_core.testing import PATIENCE, Machine, Probe
 from sst_telemetry.state import DeliveryState, write_state
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 
 def start(machine: Machine, url: str, *, lifetime: float | None = None) -> "subprocess.Popen[bytes]":
@@ -47,7 +46,7 @@ def test_it_delivers_and_says_nothing(machine: Machine, consenting: Consenting, 
 
 
 def test_a_second_one_leaves_the_work_to_the_first(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     consenting.record()
     loopback.otherwise = hanging
@@ -79,7 +78,7 @@ def test_it_ends_whatever_the_collector_does_and_puts_off_the_next(
 
 
 def test_one_that_is_killed_in_the_midst_of_a_request_loses_nothing(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     runs = [consenting.record(command) for command in ("build", "deploy")]
     loopback.script = [hanging]
@@ -97,7 +96,7 @@ def test_one_that_is_killed_in_the_midst_of_a_request_loses_nothing(
 
 
 def test_a_user_sees_what_one_that_was_killed_had_sent(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     consenting.record()
     loopback.script = [hanging]

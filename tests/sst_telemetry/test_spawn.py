@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import spawn
 from sst_telemetry.spawn import INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 
 @pytest.fixture
@@ -167,9 +165,7 @@ def test_none_is_started_while_off(building: Machine, spawned: Spawned) -> None:
 ALLOWED = {"HOME", "LANG", "PYTHONPATH", "SST_TELEMETRY_URL", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
 
 
-def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(
-    building: Machine, loopback: Loopback, eventually: Eventually
-) -> None:
+def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(building: Machine, loopback: Loopback) -> None:
     loopback.otherwise = hanging
     secrets = {"SECRET": "hunter2", "AWS_SECRET_ACCESS_KEY": "hunter2", "GITHUB_TOKEN": "hunter2", "USER": "hunter2"}
     needed = {
@@ -196,7 +192,7 @@ def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(
 
 
 def test_a_command_whose_output_is_read_ends_while_its_sender_still_hangs(
-    building: Machine, loopback: Loopback, eventually: Eventually
+    building: Machine, loopback: Loopback
 ) -> None:
     loopback.otherwise = hanging
 
@@ -209,7 +205,7 @@ def test_a_command_whose_output_is_read_ends_while_its_sender_still_hangs(
 
 
 def test_a_pipe_that_the_command_was_handed_ends_while_its_sender_still_hangs(
-    building: Machine, loopback: Loopback, eventually: Eventually
+    building: Machine, loopback: Loopback
 ) -> None:
     loopback.otherwise = hanging
     ours, theirs = os.pipe()
@@ -229,7 +225,7 @@ def test_a_pipe_that_the_command_was_handed_ends_while_its_sender_still_hangs(
 
 
 def test_the_sender_never_has_a_file_that_the_command_was_handed(
-    building: Machine, loopback: Loopback, tmp_path: Path, eventually: Eventually
+    building: Machine, loopback: Loopback, tmp_path: Path
 ) -> None:
     assert building.plugins is not None
     building.plugins.mkdir()
@@ -254,7 +250,7 @@ def test_the_sender_never_has_a_file_that_the_command_was_handed(
 
 
 def test_what_ends_a_sender_is_not_kept_from_it_by_what_the_command_blocks(
-    building: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    building: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     loopback.otherwise = hanging
     blocking = (
@@ -274,9 +270,7 @@ def test_what_ends_a_sender_is_not_kept_from_it_by_what_the_command_blocks(
     assert len(building.queued()) == 1
 
 
-def test_a_module_in_the_working_directory_is_not_the_senders(
-    building: Machine, loopback: Loopback, eventually: Eventually
-) -> None:
+def test_a_module_in_the_working_directory_is_not_the_senders(building: Machine, loopback: Loopback) -> None:
     (building.folder / "httpx.py").write_text("raise SystemExit\n")
     (building.folder / "sst_telemetry.py").write_text("raise SystemExit\n")
 
@@ -287,7 +281,7 @@ def test_a_module_in_the_working_directory_is_not_the_senders(
 
 @pytest.mark.parametrize("entries", [".", ":/x", "/x:", "below", "/x:below/../below", "./"])
 def test_a_path_that_leads_to_wherever_a_command_is_run_leads_its_sender_nowhere(
-    building: Machine, loopback: Loopback, eventually: Eventually, entries: str
+    building: Machine, loopback: Loopback, entries: str
 ) -> None:
     (building.folder / "below").mkdir()
     for folder in (building.folder, building.folder / "below"):
@@ -338,7 +332,7 @@ def test_a_program_that_lies_in_the_working_directory_is_found_there_again(build
 
 @pytest.mark.parametrize("options", [["-m", "sst_core"], ["-I", "-m", "sst_core"], ["-P", "-m", "sst_core"]])
 def test_however_the_command_is_started_its_sender_delivers(
-    building: Machine, loopback: Loopback, eventually: Eventually, options: list[str]
+    building: Machine, loopback: Loopback, options: list[str]
 ) -> None:
     (building.folder / "httpx.py").write_text("raise SystemExit\n")
 
@@ -384,7 +378,7 @@ def test_an_interpreter_that_does_not_know_where_it_is_starts_none(monkeypatch: 
 
 
 def test_the_sender_of_an_sst_in_a_task_outlives_the_task_that_is_interrupted(
-    building: Machine, loopback: Loopback, eventually: Eventually
+    building: Machine, loopback: Loopback
 ) -> None:
     loopback.otherwise = hanging
     building.project(

@@ -4,7 +4,6 @@ import os
 import site
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from sst_core import SST as PRODUCT
 from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.spawn import start_sender_if_due
-
-Eventually = Callable[[Callable[[], bool], str], None]
+from waiting import eventually
 
 # 200 processes that have all imported what they need, and record and start a sender at the same moment.
 _BURST = """
@@ -55,7 +53,7 @@ def test_two_hundred_commands_in_a_burst_start_one_sender(
 
 
 def test_in_ci_a_burst_is_one_senders_and_its_last_run_is_delivered_too(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually, spawned: Spawned
+    machine: Machine, consenting: Consenting, loopback: Loopback, spawned: Spawned
 ) -> None:
     environ = {**machine.environ, "CI": "true", "SST_TELEMETRY_URL": loopback.url}
     subprocess.run([sys.executable, "-c", _BURST], env=environ, timeout=PATIENCE, check=True)
@@ -68,7 +66,7 @@ def test_in_ci_a_burst_is_one_senders_and_its_last_run_is_delivered_too(
 
 
 def test_an_isolated_script_and_a_path_without_python(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
+    machine: Machine, consenting: Consenting, loopback: Loopback
 ) -> None:
     machine.project('build = ["/bin/true"]')
 
@@ -82,9 +80,7 @@ def test_an_isolated_script_and_a_path_without_python(
     eventually(lambda: loopback.commands == ["build"], "a delivery")
 
 
-def test_packages_that_cannot_be_written(
-    machine: Machine, consenting: Consenting, loopback: Loopback, eventually: Eventually
-) -> None:
+def test_packages_that_cannot_be_written(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
     machine.project('build = ["/bin/true"]')
     installed = {*site.getsitepackages(), *(each.__path__[0] for each in (sst_core, sst_telemetry))}
     there = [folder for folder in installed if Path(folder).is_dir()]
