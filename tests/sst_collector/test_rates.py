@@ -102,6 +102,14 @@ def test_an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps(s
     assert rates.refuses(HERE, None) > 0
 
 
+@pytest.mark.parametrize("written", [f"::ffff:{HERE}", f"::FFFF:{HERE}", "0:0:0:0:0:ffff:c000:201"])
+def test_however_a_proxy_writes_a_mapped_address_it_is_the_one_it_maps(written: str, seconds: Seconds) -> None:
+    rates = Rates(1, (ip_network("127.0.0.1"),), seconds)
+    assert rates.refuses("127.0.0.1", written) == 0
+    assert rates.refuses("127.0.0.1", f"::FFFF:{THERE}") == 0
+    assert rates.refuses("127.0.0.1", HERE) > 0
+
+
 def test_however_many_sources_there_are_they_take_no_more_room(seconds: Seconds) -> None:
     rates = Rates(1000, (), seconds)
     for number in range(3 * COUNTERS):

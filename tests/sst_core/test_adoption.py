@@ -242,6 +242,26 @@ def test_a_shell_of_the_programs_own_is_one_run_whatever_is_done_in_it(machine: 
     assert [json.loads(run.read_text())["command"] for run in machine.queued()] == ["shell"]
 
 
+UNREAD = """
+import os, sys
+reading, writing = os.pipe()
+os.dup2(writing, 1)
+os.close(reading)
+os.close(writing)
+os.execv(sys.executable, [sys.executable, "-m", "shop", *sys.argv[1:]])
+"""
+
+
+def test_a_pipe_that_nobody_reads_ends_our_command_as_it_ends_the_programs_own(
+    machine: Machine, program: Write
+) -> None:
+    program(GUARDED)
+
+    ended = machine.sst("telemetry", "status", program=(sys.executable, "-c", UNREAD))
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
 ALIASES = """
 from typer.core import TyperCommand, TyperGroup
 

@@ -321,8 +321,9 @@ def test_wrappers_are_called_in_pluggys_order_and_one_may_catch(machine: Machine
 def test_a_project_of_a_plugin_that_is_switched_off_says_by_what(machine: Machine, said: str) -> None:
     file = machine.project('build = ["true"]')
     file.write_text(f"{said}\n{file.read_text()}")
+    bystander(machine, "return (yield)", "(wrapper=True)", "aa")  # it is off too, and no matter to this project
 
-    run = machine.sst("build", env={"SST_DISABLE_PLUGINS": "tasks"})
+    run = machine.sst("build", env={"SST_DISABLE_PLUGINS": "aa, cdk, sam, tasks"})
 
     assert (run.returncode, run.stdout) == (2, "")
     why = f"is for plugin 'tasks' (sst {SST.version}), and SST_DISABLE_PLUGINS switches it off. Change that variable."
