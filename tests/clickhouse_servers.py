@@ -223,7 +223,6 @@ def cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterator[Server
 
 # Asked for something that concerns the cluster before it has a session with ZooKeeper, it crashes.
 _READY = "DDLWorker: Waiting a watch"
-_JAVA_OPTIONS = ("-Xmx128m", "-Dzookeeper.forceSync=no")
 _ZOOKEEPER_MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 # What concerns the whole cluster is done by the user `default`, among the servers themselves.
 _USERS = f"""<yandex>
