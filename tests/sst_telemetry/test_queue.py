@@ -98,7 +98,8 @@ def test_a_command_that_is_killed_while_it_records_leaves_nothing_that_waits(con
     )
     folder = consenting.machine.queue
 
-    ended = subprocess.run([sys.executable, "-c", dying, folder], check=False)
+    # -B: a module that is compiled for the first time is renamed into place too.
+    ended = subprocess.run([sys.executable, "-B", "-c", dying, folder], check=False)
 
     assert ended.returncode == -signal.SIGKILL
     assert len(list(folder.iterdir())) == 1
