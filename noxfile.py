@@ -38,7 +38,7 @@ def install(session: nox.Session, *groups: str, project: str | None = None, cons
 
 def with_aws(session: nox.Session) -> dict[str, str]:
     """Make the environment with the SAM CLI and an AWS on loopback, and say to the tests where it is."""
-    return {"SST_TEST_AWS": str(beside(session, "aws", "--requirement", "constraints-aws.txt"))}
+    return {"SST_TEST_AWS": str(beside(session, "aws-tools", "--requirement", "constraints-aws.txt"))}
 
 
 def with_cdk(session: nox.Session) -> dict[str, str]:
@@ -108,7 +108,7 @@ def page(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the project as it is installed, not as it lies here."""
     install(session, "test", "adopted", project=".[collector,cdk]")
-    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *session.posargs, env=with_aws(session))
+    run_tests(session)
 
 
 @nox.session
@@ -120,10 +120,11 @@ def warehouses(session: nox.Session) -> None:
 
 
 @nox.session
-def cdk(session: nox.Session) -> None:
-    """Test the provider for AWS CDK, with its CLI and an app."""
+def aws(session: nox.Session) -> None:
+    """Test the providers for AWS with the SAM CLI, the CDK CLI, and an AWS on loopback."""
     install(session, "test", project=".[collector,cdk]")
-    session.run("pytest", "tests/sst_cdk", *session.posargs, env=with_cdk(session))
+    tests = ("tests/sst_sam", "tests/sst_cdk", "tests/examples/test_shop.py")
+    session.run("pytest", *tests, "--numprocesses", "2", *session.posargs, env=with_cdk(session))
 
 
 @nox.session
@@ -434,11 +435,10 @@ def report(session: nox.Session, versions: str) -> None:
 
 
 def run_tests(session: nox.Session, *options: str) -> None:
-    """Run the tests on other versions than the tested ones. Those that need the SAM CLI are left to `tests`.
-
-    They run it in an environment of its own, which is the same whatever ours is.
-    """
-    session.run("pytest", "--numprocesses", "2", "-m", "not warehouses", *options, *session.posargs)
+    """Run the tests, but for those that need a real warehouse, or tools for AWS: these are skipped."""
+    # More of them than two processors: half of what a test does is to wait for a process or a socket.
+    workers = ("--numprocesses", "4", "--dist", "worksteal")
+    session.run("pytest", *workers, "-m", "not warehouses", *options, *session.posargs)
 
 
 @nox.session

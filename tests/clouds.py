@@ -13,8 +13,8 @@ from typing import Any
 from sst_core.testing import PATIENCE, Machine
 
 TOOLS = os.environ.get("SST_TEST_AWS", "")
-"""The environment with the SAM CLI and moto, which has heavy pins: `nox -s tests` makes it beside its own."""
-WHY_NOT = "" if TOOLS else "nox -s tests installs the SAM CLI and moto, and says where they are in SST_TEST_AWS"
+"""The environment with the SAM CLI and moto, which has heavy pins: `nox -s aws` makes it beside its own."""
+WHY_NOT = "" if TOOLS else "nox -s aws installs the SAM CLI and moto, and says where they are in SST_TEST_AWS"
 BUCKET = "localhost-artifacts"
 SECONDS = 240.0
 """A tool that is started on a busy machine takes its time."""

@@ -70,18 +70,18 @@ def ran(machine: Machine, encoding: str, *arguments: str) -> subprocess.Complete
     return subprocess.run(command, cwd=machine.folder, env=environ, capture_output=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 @pytest.mark.parametrize(("words", "code"), COMMANDS.items(), ids=COMMANDS)
-def test_what_is_printed_can_be_printed_and_steers_no_terminal(
-    oddly_named: Machine, encoding: str, words: str, code: int
-) -> None:
-    ended = ran(oddly_named, encoding, *words.split())
+def test_what_is_printed_can_be_printed_and_steers_no_terminal(oddly_named: Machine, words: str, code: int) -> None:
+    for encoding in ("utf-8", "ascii"):
+        ended = ran(oddly_named, encoding, *words.split())
 
-    told = ended.stderr.decode()
-    assert ended.returncode == code, told
-    assert "This is a bug" not in told
-    for letter in ended.stdout.decode(encoding) + told:
-        assert letter == "\n" or letter.isprintable()
+        told = ended.stderr.decode()
+        assert ended.returncode == code, told
+        assert "This is a bug" not in told
+        for letter in ended.stdout.decode(encoding) + told:
+            assert letter == "\n" or letter.isprintable()
+        if ended.stdout.isascii():
+            break  # what is told in letters that any stdout can print is told in these
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -1,4 +1,4 @@
-"""A CDK app on a machine, and an AWS to deploy it to: `nox -s cdk` brings the CDK CLI and the library."""
+"""A CDK app on a machine, and an AWS to deploy it to: `nox -s aws` brings the CDK CLI and the library."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ APP = os.environ.get("SST_TEST_CDK_APP", "")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One for all tests: each has a stack of its own."""
     if WHY_NOT or not CDK:
-        pytest.skip(WHY_NOT or "nox -s cdk installs the CDK CLI, and says where it is in SST_TEST_CDK")
+        pytest.skip(WHY_NOT or "nox -s aws installs the CDK CLI, and says where it is in SST_TEST_CDK")
     with running_cloud(tmp_path_factory.mktemp("aws") / "moto.log") as cloud:
         yield cloud
 
