@@ -18,8 +18,8 @@ from tracing import Traced, alone, calls_alone, trace, why_not
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 
 # How many modules of ours each way imports, exactly: a number may go down with a change, and up only with a reason.
-# The plugins of `sam` and `cdk`, a module each, are asked whose project it is. Speaking to the terminal, guarding against
-# plugins, and which of them a variable switches off, of which every command needs all three, are a module each.
+# The plugins of `sam` and `cdk`, a module each, are asked whose project it is. Speaking to the terminal, guarding
+# against plugins, and which of them a variable switches off are a module each: every command needs all three.
 OWN_MODULES = {"--version": 24, "--help": 24, "off": 31, "on": 34}
 
 # What is imported beyond that and beyond what Typer imports by itself. All that `tomllib` and `pluggy` bring is theirs.
