@@ -52,8 +52,6 @@ def _run(product: Product, arguments: Sequence[str] | None) -> NoReturn:
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
-    except BrokenPipeError:  # where Typer says what was wrong with the command line
-        sys.exit(ExitCode.FAILURE)
     sys.exit(ExitCode.OK)
 
 
@@ -134,9 +132,9 @@ def _root_options(product: Product) -> Callable[[bool], None]:
 
 
 def _end_if_unsayable(error: OSError) -> None:
-    """Leave a pipe that nobody reads to Typer, and end as if it could be said where the words of Typer's can't be."""
+    """End as if it could be said where the words of Typer's can't be, and leave a pipe that nobody reads to Typer."""
     usage = error.__context__
-    if isinstance(usage, typer.TyperException) and unwritten(sys.stderr) is not None:
+    if isinstance(usage, typer.TyperException) and error.filename is None:  # of a stream, on which it was to be said
         sys.exit(usage.exit_code)
     if error.errno == EPIPE:
         raise error

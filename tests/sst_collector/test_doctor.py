@@ -116,7 +116,7 @@ def test_a_collector_may_start_whatever_is_looked_at(used: Path) -> None:
 def test_a_warehouse_that_is_in_use(used: Path) -> None:
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, used / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-c", code, used / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as another:
         assert another.stdout is not None
         another.stdout.readline()

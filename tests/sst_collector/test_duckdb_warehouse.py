@@ -198,7 +198,7 @@ def test_a_file_that_was_not_closed_is_not_written_anew(
         "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('SET checkpoint_threshold = \\'1TB\\'');"
         "c.execute('CREATE TABLE more (x INTEGER)'); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", code, file], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code, file], check=True)
     assert file.with_name(f"{file.name}.wal").exists()
     before = file.read_bytes()
 

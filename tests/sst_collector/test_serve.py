@@ -315,7 +315,7 @@ class TestRunning:
             "import sys, sst_collector.cli; "
             "print({'falcon', 'uvicorn', 'duckdb', 'msgspec', 'jinja2', 'asyncio', 'httpx'} & set(sys.modules))"
         )
-        assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+        assert subprocess.check_output([sys.executable, "-P", "-c", code], text=True) == "set()\n"
 
     def test_every_help_has_an_example(self) -> None:
         for command in ([], ["serve"]):
@@ -331,7 +331,7 @@ def _locked(path: Path) -> Iterator[None]:
     code = f"import duckdb; c = duckdb.connect({str(path)!r}); print('open', flush=True); input()"
     while True:  # until it comes in between two rounds
         process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from sst_core import SST, Adopted, AdoptionError, Choice, Product, adopt
 from sst_core.adoption import _three_numbers
 from sst_core.installation import installed_version
 from sst_core.testing import Machine
+from streaming import unread
 
 
 def nothing() -> None:
@@ -242,22 +243,12 @@ def test_a_shell_of_the_programs_own_is_one_run_whatever_is_done_in_it(machine: 
     assert [json.loads(run.read_text())["command"] for run in machine.queued()] == ["shell"]
 
 
-UNREAD = """
-import os, sys
-reading, writing = os.pipe()
-os.dup2(writing, 1)
-os.close(reading)
-os.close(writing)
-os.execv(sys.executable, [sys.executable, "-m", "shop", *sys.argv[1:]])
-"""
-
-
 def test_a_pipe_that_nobody_reads_ends_our_command_as_it_ends_the_programs_own(
     machine: Machine, program: Write
 ) -> None:
     program(GUARDED)
 
-    ended = machine.sst("telemetry", "status", program=(sys.executable, "-c", UNREAD))
+    ended = machine.sst("telemetry", "status", program=unread(1, sys.executable, "-m", "shop"))
 
     assert (ended.returncode, ended.stderr) == (1, "")
 

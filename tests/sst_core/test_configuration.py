@@ -86,7 +86,7 @@ def read_with(memory: int, path: Path) -> str:
     """What comes of reading it with so many bytes of memory: `read`, or the error's words."""
     if sys.platform != "linux":
         pytest.skip("only Linux says what a process has taken, and holds it to a limit")
-    script = [sys.executable, "-c", WITH_LITTLE_MEMORY, str(path), str(memory)]
+    script = [sys.executable, "-P", "-c", WITH_LITTLE_MEMORY, str(path), str(memory)]
     ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout

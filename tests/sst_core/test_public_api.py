@@ -16,7 +16,7 @@ from sst_core import SST, Product
 
 def fresh(code: str) -> str:
     """What `code` prints in a process of its own."""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=30)
     return run.stdout.strip()
 
 

@@ -7,7 +7,7 @@ from sst_core.refusals import why_misfit
 def test_an_optional_implementation_of_a_hook_that_there_is_not_is_no_misfit() -> None:
     class Plugin:
         @hookimpl(optionalhook=True)
-        def on_what_another_version_has(self) -> None:
+        def on_another_versions_event(self) -> None:
             """For the hooks of another version."""
 
         @hookimpl
@@ -22,13 +22,13 @@ def test_an_optional_implementation_of_a_hook_that_there_is_not_is_no_misfit() -
 def test_what_fits_is_passed_over() -> None:
     class Plugin:
         @hookimpl
-        def on_command_invoked(self, command: object) -> None:
-            """As it should be, and first."""
+        def on_command_finished(self, command: object) -> None:
+            """As it should be, and first: they are looked at by name."""
 
         @hookimpl
-        def on_command_finished(self, comand: object) -> None:
+        def on_command_invoked(self, comand: object) -> None:
             """With a misspelt argument."""
 
     manager = pluggy.PluginManager("sst")
     manager.add_hookspecs(hookspecs)
-    assert why_misfit(manager, Plugin()) == "on_command_finished has no argument comand; did you mean command?"
+    assert why_misfit(manager, Plugin()) == "on_command_invoked has no argument comand; did you mean command?"

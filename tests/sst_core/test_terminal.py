@@ -4,7 +4,8 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO
+from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -97,8 +98,10 @@ def test_what_stdout_does_not_take_at_all_is_told(monkeypatch: pytest.MonkeyPatc
             full.close()
 
 
-def test_a_stream_that_takes_nothing_is_let_go_of() -> None:
-    for stream in (None, closed(), io.StringIO()):
+def test_a_stream_that_takes_nothing_is_let_go_of(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as ended:
+        pass
+    for stream in (None, ended, closed(), io.StringIO(), cast("IO[str]", object())):
         assert unwritten(stream) is None
     with open("/dev/full", "w") as full:  # noqa: PTH123
         full.write("a line")

@@ -243,7 +243,7 @@ def test_disabling_ends_no_process_that_is_not_a_sender(machine: Machine, consen
     )
     lock = machine.state / "telemetry.lock"
     with subprocess.Popen(
-        [sys.executable, "-c", holding, lock, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-c", holding, lock, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None

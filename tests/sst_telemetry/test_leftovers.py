@@ -77,6 +77,8 @@ def kill_at_rename(machine: Machine, url: str, number: int) -> None:
     (machine.telemetry / "delivery.json").unlink(missing_ok=True)
     # -B: a module that is compiled for the first time is renamed into place too.
     ended = subprocess.run(
-        [sys.executable, "-B", "-c", dying, str(number)], env={**machine.environ, "SST_TELEMETRY_URL": url}, check=False
+        [sys.executable, "-BP", "-c", dying, str(number)],
+        env={**machine.environ, "SST_TELEMETRY_URL": url},
+        check=False,
     )
     assert ended.returncode == -signal.SIGKILL

@@ -99,7 +99,7 @@ def test_a_command_that_is_killed_while_it_records_leaves_nothing_that_waits(con
     folder = consenting.machine.queue
 
     # -B: a module that is compiled for the first time is renamed into place too.
-    ended = subprocess.run([sys.executable, "-B", "-c", dying, folder], check=False)
+    ended = subprocess.run([sys.executable, "-BP", "-c", dying, folder], check=False)
 
     assert ended.returncode == -signal.SIGKILL
     assert len(list(folder.iterdir())) == 1
@@ -124,7 +124,9 @@ def test_a_disk_that_takes_only_a_part_leaves_no_torn_run(consenting: Consenting
     )
     folder = consenting.machine.queue
 
-    ended = subprocess.run([sys.executable, "-c", almost_full, folder], stdout=subprocess.PIPE, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", almost_full, folder], stdout=subprocess.PIPE, text=True, check=True
+    )
 
     assert ended.stdout == "refused\n"
     assert list(folder.iterdir()) == []
