@@ -200,7 +200,7 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Print which lines and branches no test runs, in the processes that tests start as well.
+    """Print which lines and branches no test runs, in the processes that tests start as well; fail where there is one.
 
     What a process imports and asks of the system is more then, so the tests that watch just that fail: it is theirs.
     """
