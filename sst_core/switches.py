@@ -23,24 +23,26 @@ class Switches:
     @property
     def telemetry_is_off(self) -> bool:
         """Whether the product's own collecting plugin is switched off by name."""
-        return any(entry.first_party and self.are_off(entry) for entry in self._installed.telemetry)
+        return any(entry.first_party and self.is_off(entry) for entry in self._installed.telemetry)
 
-    def are_off(self, entry: Entry) -> bool:
+    def is_off(self, entry: Entry) -> bool:
         """Whether a variable switches `entry` off. The product's own commands never are: `telemetry disable` stays."""
+        if self._is_own_command(entry):
+            return False
         if entry.first_party:
-            return entry not in self._installed.commands and normalized(entry.name) in self._disabled
+            return normalized(entry.name) in self._disabled
         return self._only_own or self._is_named(entry)
 
     def why_off(self, entry: Entry) -> str:
         """Which variable switches it off, in a few words; empty if none does."""
-        if not self.are_off(entry):
+        if not self.is_off(entry):
             return ""
         variable = "DISABLE_PLUGINS" if self._is_named(entry) else "NO_PLUGINS"
         return f"{self._product.variable(variable)} switches it off"
 
     def way_off(self, entry: Entry) -> str:
         """How to switch it off, in a few words; empty for the product's own commands, which can't be."""
-        if entry.first_party and entry in self._installed.commands:
+        if self._is_own_command(entry):
             return ""
         distributions = {each.point.distribution_name for each in self._all if each.name == entry.name}
         # Where two have one name, or the name is nothing for a shell, it takes the distribution's.
@@ -60,6 +62,9 @@ class Switches:
     @property
     def _all(self) -> tuple[Entry, ...]:
         return (*self._installed.commands, *self._installed.plugins, *self._installed.telemetry)
+
+    def _is_own_command(self, entry: Entry) -> bool:
+        return entry.first_party and entry in self._installed.commands
 
     def _is_named(self, entry: Entry) -> bool:
         return normalized(entry.name) in self._disabled or entry.point.distribution_name in self._disabled

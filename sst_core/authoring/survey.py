@@ -58,7 +58,7 @@ def _owners(session: Session, entries: tuple[Entry, ...]) -> dict[str, Entry]:
     """Whose each name is: the first that is registered under it, and the product's own are before all others."""
     owners: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: not entry.first_party):
-        if not session.plugins.switches.are_off(entry):
+        if not session.plugins.switches.is_off(entry):
             owners.setdefault(entry.name, entry)
     return owners
 
