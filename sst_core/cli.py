@@ -52,6 +52,8 @@ def _run(product: Product, arguments: Sequence[str] | None) -> NoReturn:
             running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
+    except BrokenPipeError:  # where Typer looks for none: completing
+        sys.exit(ExitCode.FAILURE)
     sys.exit(ExitCode.OK)
 
 
@@ -75,10 +77,12 @@ def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry
     except BaseException as error:  # the last door
         if is_interrupt(error):
             raise KeyboardInterrupt from error
-        if isinstance(error, OSError):
-            _end_if_unsayable(error)
-        _report_crash(product, error, running())
-        sys.exit(ExitCode.FAILURE)
+        mistake = error.__context__ if isinstance(error.__context__, typer.TyperException) else None
+        if isinstance(error, OSError) and error.errno == EPIPE and mistake is None:
+            raise  # Typer knows how to end for who reads no more
+        is_told = _report_crash(product, error, running())
+        # Where nothing can be said, it was Typer's own words for the mistake that couldn't: it is one all the same.
+        sys.exit(ExitCode.FAILURE if is_told or mistake is None else mistake.exit_code)
 
 
 def command_table(product: Product) -> CommandTable:
@@ -109,7 +113,7 @@ def open_session(product: Product) -> Session:
         environ=os.environ,
         folder=working_folder(),
         ci=ci,
-        blocked=plugins.switches.telemetry_is_off,
+        blocked=plugins.switches.own_telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
@@ -131,36 +135,30 @@ def _root_options(product: Product) -> Callable[[bool], None]:
     return root
 
 
-def _end_if_unsayable(error: OSError) -> None:
-    """End as if it could be said where the words of Typer's can't be, and leave a pipe that nobody reads to Typer."""
-    usage = error.__context__
-    if isinstance(usage, typer.TyperException) and error.filename is None:  # of a stream, on which it was to be said
-        sys.exit(usage.exit_code)
-    if error.errno == EPIPE:
-        raise error
-
-
-def _report_crash(product: Product, error: BaseException, running: tuple[Session, Entry] | None) -> None:
+def _report_crash(product: Product, error: BaseException, running: tuple[Session, Entry] | None) -> bool:
+    """Say what went wrong, and return whether it could be said."""
     what = printable_lines(described(error))
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
     if isinstance(error, OSError) and (why := unwritten(sys.stdout)) is not None:
-        _say_unwritten(product, why)
+        is_told = _say_unwritten(product, why)
     elif running is not None and not running[1].first_party:
         session, entry = running
-        off = session.plugins.switches.way_off(entry)
-        say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.", fit=True)
+        off = session.plugins.switches.how_to_switch_off(entry)
+        is_told = say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.", fit=True)
     elif isinstance(error, OSError):
-        say(f"{product.name}: error: {error}. {more}", fit=True)
+        is_told = say(f"{product.name}: error: {error}. {more}", fit=True)
     else:
-        say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}", fit=True)
+        is_told = say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}", fit=True)
     if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
+    return is_told
 
 
-def _say_unwritten(product: Product, why: OSError) -> None:
-    if why.errno != EPIPE:  # who reads no more wants no word of it
-        reason = why.strerror or described(why)
-        say(f"{product.name}: error: What was asked for can't be written to stdout: {reason}.", fit=True)
+def _say_unwritten(product: Product, why: OSError) -> bool:
+    if why.errno == EPIPE:  # who reads no more wants no word of it
+        return True
+    reason = why.strerror or described(why)
+    return say(f"{product.name}: error: What was asked for can't be written to stdout: {reason}.", fit=True)
 
 
 def _have_threads_interruptible(product: Product) -> None:

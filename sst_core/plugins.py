@@ -74,7 +74,7 @@ class Plugins:
         """`why` and what else there is to say of a plugin that was not taken: that it is made for a newer core."""
         from sst_core.refusals import what_is_too_old
 
-        words = (why, what_is_too_old(entry, self._product), self.switches.way_off(entry))
+        words = (why, what_is_too_old(entry, self._product), self.switches.how_to_switch_off(entry))
         return printable("; ".join(filter(None, words)))
 
     def hooks_of(self, name: str) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ class Plugins:
         from sst_core.wrapping import wrapped  # most hooks are wrapped by nobody
 
         entry = self._owners[wrapper.plugin_name]
-        how = self.switches.way_off(entry)
+        how = self.switches.how_to_switch_off(entry)
         return lambda: wrapped(wrapper, handed, inner, lambda why: f"plugin {entry} failed in {action}: {why}; {how}")
 
     @cached_property
@@ -272,7 +272,7 @@ class Plugins:
                 self._report(entry, where, error)
                 return
             if not entry.first_party:  # it may hang, and this is all that its user ever sees of it
-                off = self.switches.way_off(entry)
+                off = self.switches.how_to_switch_off(entry)
                 say(f"{self._product.name}: interrupted in plugin {entry}, {where}; {off}", fit=True)
             raise KeyboardInterrupt from error
 

@@ -21,7 +21,7 @@ class Switches:
         self._disabled = {normalized(name.strip()): name.strip() for name in names if name.strip()}
 
     @property
-    def telemetry_is_off(self) -> bool:
+    def own_telemetry_is_off(self) -> bool:
         """Whether the product's own collecting plugin is switched off by name."""
         return any(entry.first_party and self.is_off(entry) for entry in self._installed.telemetry)
 
@@ -40,7 +40,7 @@ class Switches:
         variable = "DISABLE_PLUGINS" if self._is_named(entry) else "NO_PLUGINS"
         return f"{self._product.variable(variable)} switches it off"
 
-    def way_off(self, entry: Entry) -> str:
+    def how_to_switch_off(self, entry: Entry) -> str:
         """How to switch it off, in a few words; empty for the product's own commands, which can't be."""
         if self._is_own_command(entry):
             return ""

@@ -309,7 +309,7 @@ FAULTS: dict[str, Fault] = {
     "1 GB body": Fault(_answering(Flood()), "200, but not a collector's answer"),
     "no such name": Fault(_elsewhere("https://collector.invalid/events"), "name not found"),
     "a name server that is silent": Fault(_silent_name_server, "none yet"),
-    "no network": Fault(_no_network, "network unreachable"),
+    "no network": Fault(_no_network, "unreachable"),
     "not an address": Fault(_elsewhere("nonsense"), None, backs_off=False),
     "full disk": Fault(
         _full_disk,

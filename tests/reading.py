@@ -1,4 +1,4 @@
-"""A page of the docs, read by somebody who pastes its blocks into a terminal, one after the other."""
+"""Blocks of the pages that people read, and running them as somebody does who pastes one after the other."""
 
 import os
 import re
@@ -25,7 +25,7 @@ class Block:
 
     page: str
     language: str
-    """Empty if it is indented."""
+    """Empty if it is indented, or its fence names none."""
     text: str
 
     @property

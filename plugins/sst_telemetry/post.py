@@ -62,7 +62,7 @@ _WORDS: Mapping[type[BaseException], str] = {
     ConnectionRefusedError: "connection refused",
     socket.gaierror: "name not found",
     ssl.SSLCertVerificationError: "certificate not trusted",
-    ssl.SSLError: "no TLS connection",
+    ssl.SSLError: "TLS failed",
     ConnectionResetError: "connection reset",
     httpx.RemoteProtocolError: "no whole HTTP answer",
 }
@@ -174,7 +174,7 @@ def _in_words(error: BaseException) -> str:
             if isinstance(cause, kind):
                 return words
         if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-            return "network unreachable"
+            return "unreachable"
         cause = cause.__context__  # and no __cause__: its pool raises "from None"
     return type(error).__name__
 

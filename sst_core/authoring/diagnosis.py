@@ -24,7 +24,7 @@ class Finding(Record):
 def findings(session: Session, surveyed: Surveyed, loading: Loading | None) -> tuple[Finding, ...]:
     """All that is wrong; of a plugin that was not loaded, its name and what it declares alone are known."""
     if surveyed.state is State.FAILED:
-        advice = f"Give its entry point another name. {session.plugins.switches.way_off(surveyed.entry)}."
+        advice = f"Give its entry point another name. {session.plugins.switches.how_to_switch_off(surveyed.entry)}."
         return (Finding(surveyed.why, advice),)
     product = session.context.product
     found = _undeclared(product, surveyed, is_loaded=loading is not None)

@@ -64,9 +64,9 @@ def _owners(session: Session, entries: tuple[Entry, ...]) -> dict[str, Entry]:
 
 
 def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[str, Entry]) -> Surveyed:
-    blocked = session.plugins.switches.why_off(entry)
-    if blocked:
-        return Surveyed(entry, kind, State.BLOCKED, blocked)
+    why = session.plugins.switches.why_off(entry)
+    if why:
+        return Surveyed(entry, kind, State.BLOCKED, why)
     owner = owners[entry.name]
     if owner is not entry:
         return Surveyed(entry, kind, State.FAILED, f"plugin {owner} has that name already")
@@ -78,9 +78,9 @@ def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[st
 def _commands(session: Session, entries: tuple[Entry, ...]) -> Iterator[Surveyed]:
     owners: dict[str, Entry] = {}
     for entry in entries:
-        blocked = session.plugins.switches.why_off(entry)
-        if blocked:
-            yield Surveyed(entry, "commands", State.BLOCKED, blocked)
+        why = session.plugins.switches.why_off(entry)
+        if why:
+            yield Surveyed(entry, "commands", State.BLOCKED, why)
             continue
         why = why_ignored(entry, owners)
         owner = owners.get(entry.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from installed import PYTHON
 from projects import write_script
 from sst_core.testing import Machine
 
@@ -115,4 +116,4 @@ def test_its_help_lists_one_command_more_and_its_catalogue_what_is_registered(
 
 def _version(distribution: str) -> str:
     code = f"from importlib.metadata import version; print(version({distribution!r}))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -175,6 +175,31 @@ def test_words_on_a_pipe_that_nobody_reads_change_no_exit_code_either(
     assert (ended.returncode, ended.stdout) == (2, "")
 
 
+def test_completing_into_a_pipe_that_nobody_reads_is_no_words(machine: Machine) -> None:
+    machine.environ |= {"_SST_COMPLETE": "complete_bash", "COMP_WORDS": "sst b", "COMP_CWORD": "1"}
+
+    ended = machine.sst(program=unread(1, str(PROGRAM)))
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_failure_that_follows_on_a_mistake_is_told(machine: Machine) -> None:
+    code = """
+import typer
+def odd():
+    try:
+        raise typer.BadParameter("a mistake")
+    except typer.BadParameter:
+        raise ConnectionRefusedError(111, "Connection refused")
+"""
+    machine.install("odd", code, {"sst.commands": {"odd": "odd:odd"}})
+
+    ended = machine.sst("odd")
+
+    assert ended.returncode == 1
+    assert "Connection refused" in ended.stderr
+
+
 def test_a_pipe_that_nobody_reads_is_no_words(machine: Machine) -> None:
     machine.install("talk", "def talk(): print('hello')", {"sst.commands": {"talk": "talk:talk"}})
 

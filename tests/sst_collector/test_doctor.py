@@ -6,13 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from collecting import StartCollector, a_run, collectors
+from installed import PYTHON
 from permissions import give_away, modestly
 from sst_collector import doctor as doctoring
 from sst_collector.clickhouse_address import parse_address
@@ -116,7 +116,7 @@ def test_a_collector_may_start_whatever_is_looked_at(used: Path) -> None:
 def test_a_warehouse_that_is_in_use(used: Path) -> None:
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", code, used / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*PYTHON, "-c", code, used / "warehouse.duckdb"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as another:
         assert another.stdout is not None
         another.stdout.readline()

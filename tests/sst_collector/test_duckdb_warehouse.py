@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import duckdb
 import pytest
 
 from collecting import a_run
+from installed import PYTHON
 from sst_collector.duckdb_file import WRITTEN_ANEW_SECONDS, is_moved, mark_moved, mark_of, stale_mark_of, write_anew
 from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
 from sst_collector.loader import load
@@ -198,7 +198,7 @@ def test_a_file_that_was_not_closed_is_not_written_anew(
         "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('SET checkpoint_threshold = \\'1TB\\'');"
         "c.execute('CREATE TABLE more (x INTEGER)'); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-P", "-c", code, file], check=True)
+    subprocess.run([*PYTHON, "-c", code, file], check=True)
     assert file.with_name(f"{file.name}.wal").exists()
     before = file.read_bytes()
 

@@ -7,7 +7,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import duckdb
 import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
+from installed import PYTHON
 from sst_collector import listening, server
 from sst_collector.data_folder import claimed
 from sst_collector.duckdb_file import mark_moved
@@ -315,13 +315,11 @@ class TestRunning:
             "import sys, sst_collector.cli; "
             "print({'falcon', 'uvicorn', 'duckdb', 'msgspec', 'jinja2', 'asyncio', 'httpx'} & set(sys.modules))"
         )
-        assert subprocess.check_output([sys.executable, "-P", "-c", code], text=True) == "set()\n"
+        assert subprocess.check_output([*PYTHON, "-c", code], text=True) == "set()\n"
 
     def test_every_help_has_an_example(self) -> None:
         for command in ([], ["serve"]):
-            text = subprocess.check_output(
-                [sys.executable, "-m", "sst_core", "collector", *command, "--help"], text=True
-            )
+            text = subprocess.check_output([*PYTHON, "-m", "sst_core", "collector", *command, "--help"], text=True)
             assert "Example: sst collector serve" in text
 
 
@@ -331,7 +329,7 @@ def _locked(path: Path) -> Iterator[None]:
     code = f"import duckdb; c = duckdb.connect({str(path)!r}); print('open', flush=True); input()"
     while True:  # until it comes in between two rounds
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
+            [*PYTHON, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,12 +1,12 @@
 """The audit fails on the day on which a review expires, and announces it for a month."""
 
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from installed import PYTHON
 from sst_core import SST
 from sst_core.audit import NOTICE_PERIOD, audit, main
 
@@ -50,7 +50,7 @@ def test_it_prints_what_has_expired_and_fails(capsys: pytest.CaptureFixture[str]
 
 def test_it_runs_as_a_program() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "sst_core.audit", SST.target], capture_output=True, text=True, check=False, timeout=30
+        [*PYTHON, "-m", "sst_core.audit", SST.target], capture_output=True, text=True, check=False, timeout=30
     )
 
     assert run.returncode in (0, 1), "an old tag has to pass this test for ever"

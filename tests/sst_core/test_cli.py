@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from installed import PYTHON
 from sst_core import SST, cli, sst
 
 
@@ -59,7 +60,7 @@ sys.meta_path.insert(0, Interrupting())
 from sst_core.sst import main
 main()
 """
-    ended = subprocess.run([sys.executable, "-P", "-c", program, module], capture_output=True, text=True, check=False)
+    ended = subprocess.run([*PYTHON, "-c", program, module], capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from installed import PYTHON
 from sst_core import ConfigurationError
 from sst_core.configuration import (
     MAX_BARE,
@@ -86,7 +87,7 @@ def read_with(memory: int, path: Path) -> str:
     """What comes of reading it with so many bytes of memory: `read`, or the error's words."""
     if sys.platform != "linux":
         pytest.skip("only Linux says what a process has taken, and holds it to a limit")
-    script = [sys.executable, "-P", "-c", WITH_LITTLE_MEMORY, str(path), str(memory)]
+    script = [*PYTHON, "-c", WITH_LITTLE_MEMORY, str(path), str(memory)]
     ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout

@@ -2,11 +2,11 @@
 
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from installed import PYTHON
 from sst_core import held, held_if_free
 
 _HOLD = (
@@ -32,7 +32,7 @@ from sst_core.locks import held, held_if_free
 
 def on_windows(path: Path, code: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", _ON_WINDOWS + code, str(path)],
+        [*PYTHON, "-c", _ON_WINDOWS + code, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -59,7 +59,7 @@ def test_on_windows_a_lock_is_one_too_and_what_its_holder_writes_is_at_the_begin
 
 def holder(path: Path) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*PYTHON, "-c", _HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

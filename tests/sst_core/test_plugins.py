@@ -3,14 +3,10 @@
 import json
 import signal
 import time
-from collections.abc import Mapping
 
 import pytest
 
-from sst_core import SST
 from sst_core import __version__ as SST_VERSION
-from sst_core.entry_points import installed
-from sst_core.plugins import Plugins
 from sst_core.testing import PROGRAM, Finished, Invoked, Machine, Probe, Watcher
 
 PRIVATE = "correct-horse"
@@ -298,67 +294,6 @@ def test_nobody_takes_the_name_of_one_of_the_products_own(consenting: Machine, n
     assert f"'{name}' (sst " in line
     assert "SST_DISABLE_PLUGINS=thief switches it off" in line
     assert len(consenting.queued()) == 1
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"SST_NO_PLUGINS": "1"},
-        {"SST_DISABLE_PLUGINS": "rogue"},
-        {"SST_DISABLE_PLUGINS": "rogue_dist"},
-        {"SST_DISABLE_PLUGINS": " other , rogue ,"},
-    ],
-    ids=str,
-)
-def test_a_blocked_plugin_is_never_imported(machine: Machine, environ: Mapping[str, str]) -> None:
-    machine.project('build = ["true"]')
-    install(machine, "")
-    probe = Probe.on(machine)
-
-    assert machine.sst("build").returncode == 0
-    assert "rogue_dist" in probe.read().modules, "the probe would see it"
-
-    run = machine.sst("build", env=environ)
-    assert (run.returncode, run.stderr) == (0, "")
-    probed = probe.read()
-    assert "rogue_dist" not in probed.modules
-    assert "sst_tasks" in probed.modules, "the product's own stay"
-
-
-@pytest.mark.parametrize("value", ["0", "", "false", "No", " off "])
-def test_a_switch_that_is_set_to_no_blocks_nothing(machine: Machine, watcher: Watcher, value: str) -> None:
-    machine.project('build = ["true"]')
-
-    machine.sst("build", env={"SST_NO_PLUGINS": value})
-
-    assert len(watcher.finished) == 1
-
-
-@pytest.mark.parametrize("environ", [{"SST_NO_PLUGINS": "1"}, {"SST_DISABLE_PLUGINS": "wild"}], ids=str)
-def test_a_blocked_distribution_loses_its_command_too(machine: Machine, environ: Mapping[str, str]) -> None:
-    machine.install("wild", "def command(): print('ran')", {"sst.commands": {"wild": "wild:command"}})
-
-    assert machine.sst("wild").stdout == "ran\n"
-    assert "wild" not in machine.sst("--help", env=environ).stdout
-    assert machine.sst("wild", env=environ).returncode == 2
-
-
-def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: Machine) -> None:
-    machine.install("wild", "def command(): pass", {"sst.commands": {"wild": "wild:command"}})
-    machine.project('build = ["true"]')
-    slips = {"SST_DISABLE_PLUGINS": "telemtry, Telemetry,wild,x\x1b,tasks-"}
-    line = "sst: SST_DISABLE_PLUGINS names nothing that is installed: telemtry, x\\x1b, tasks-\n"
-
-    for command in ("telemetry", "telemetry --json", "plugins list", "plugins doctor"):
-        assert machine.sst(*command.split(), env=slips).stderr == line, command
-        assert machine.sst(*command.split(), env={"SST_DISABLE_PLUGINS": "telemetry,wild"}).stderr == "", command
-    assert machine.sst("build", env=slips).stderr == "", "a build is not the place for it"
-
-
-def test_the_products_own_commands_can_not_be_blocked(machine: Machine) -> None:
-    run = machine.sst("telemetry", "disable", env={"SST_DISABLE_PLUGINS": "telemetry,tasks,sst", "SST_NO_PLUGINS": "1"})
-
-    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_telemetrys_own_failures_are_silent_unless_asked_for(consenting: Machine) -> None:
@@ -836,12 +771,6 @@ def test_an_interrupt_in_one_of_our_own_is_an_interrupt_and_no_word_more(machine
     run = machine.sst("build")
 
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
-
-
-def test_the_products_own_commands_are_switched_off_by_nothing() -> None:
-    plugins = Plugins(SST, installed(SST), {})
-
-    assert {plugins.switches.way_off(entry) for entry in plugins.commands if entry.first_party} == {""}
 
 
 _WITH_ONE_ARGUMENT_MORE = """

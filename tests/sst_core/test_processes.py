@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from installed import PYTHON
 from sst_core import read_tool, run_tool
 from sst_core.processes import ToolNotFoundError
 from sst_core.testing import PROGRAM, Machine, Watcher
@@ -38,7 +39,7 @@ _DISPOSITIONS = "import signal; print(*(signal.getsignal(n) == signal.SIG_IGN fo
 
 
 def python(code: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-c", code, *arguments]
+    return [*PYTHON, "-c", code, *arguments]
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
@@ -209,7 +210,7 @@ for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda *_: os._exit(9))
 code = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1); "
 code += "print('left', os.getpid(), flush=True); time.sleep(1000)"
-subprocess.Popen([sys.executable, "-P", "-c", code])
+subprocess.Popen([*PYTHON, "-c", code])
 time.sleep(1000)
 """
 
@@ -255,7 +256,7 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(9))
 code = "import subprocess, sys; left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], "
 code += "stdin=-3, stdout=-3, stderr=-3, start_new_session=True); print('left', left.pid, flush=True)"
 time.sleep(0.5)
-subprocess.run([sys.executable, "-P", "-c", code])
+subprocess.run([*PYTHON, "-c", code])
 print("ready", flush=True)
 time.sleep(1000)
 """

@@ -11,12 +11,13 @@ import pytest
 import typer
 
 import sst_core
+from installed import PYTHON
 from sst_core import SST, Product
 
 
 def fresh(code: str) -> str:
     """What `code` prints in a process of its own."""
-    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    run = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     return run.stdout.strip()
 
 
@@ -100,6 +101,6 @@ def test_a_product_names_its_variables_and_groups() -> None:
 
 
 def test_the_module_is_the_program() -> None:
-    run = subprocess.run([sys.executable, "-m", "sst_core", "--version"], capture_output=True, text=True, check=True)
+    run = subprocess.run([*PYTHON, "-m", "sst_core", "--version"], capture_output=True, text=True, check=True)
 
     assert run.stdout == f"sst {sst_core.__version__}\n"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from consenting import Consenting
+from installed import PYTHON
 from loopback import Loopback, hanging
 from permissions import modestly
 from sst_core import held
@@ -243,7 +244,7 @@ def test_disabling_ends_no_process_that_is_not_a_sender(machine: Machine, consen
     )
     lock = machine.state / "telemetry.lock"
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", holding, lock, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*PYTHON, "-c", holding, lock, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None

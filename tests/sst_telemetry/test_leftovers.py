@@ -2,12 +2,12 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from consenting import Consenting
+from installed import PYTHON
 from loopback import Loopback
 from sst_core.testing import Machine
 
@@ -77,7 +77,7 @@ def kill_at_rename(machine: Machine, url: str, number: int) -> None:
     (machine.telemetry / "delivery.json").unlink(missing_ok=True)
     # -B: a module that is compiled for the first time is renamed into place too.
     ended = subprocess.run(
-        [sys.executable, "-BP", "-c", dying, str(number)],
+        [*PYTHON, "-B", "-c", dying, str(number)],
         env={**machine.environ, "SST_TELEMETRY_URL": url},
         check=False,
     )

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -18,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consenting import Consenting
+from installed import PYTHON
 from loopback import Loopback
 from sst_core.testing import Machine
 from sst_telemetry import queue as queue_module
@@ -99,7 +99,7 @@ def test_a_command_that_is_killed_while_it_records_leaves_nothing_that_waits(con
     folder = consenting.machine.queue
 
     # -B: a module that is compiled for the first time is renamed into place too.
-    ended = subprocess.run([sys.executable, "-BP", "-c", dying, folder], check=False)
+    ended = subprocess.run([*PYTHON, "-B", "-c", dying, folder], check=False)
 
     assert ended.returncode == -signal.SIGKILL
     assert len(list(folder.iterdir())) == 1
@@ -124,9 +124,7 @@ def test_a_disk_that_takes_only_a_part_leaves_no_torn_run(consenting: Consenting
     )
     folder = consenting.machine.queue
 
-    ended = subprocess.run(
-        [sys.executable, "-P", "-c", almost_full, folder], stdout=subprocess.PIPE, text=True, check=True
-    )
+    ended = subprocess.run([*PYTHON, "-c", almost_full, folder], stdout=subprocess.PIPE, text=True, check=True)
 
     assert ended.stdout == "refused\n"
     assert list(folder.iterdir()) == []

@@ -13,6 +13,7 @@ import sst_core
 import sst_telemetry
 from consenting import Consenting, Spawned
 from faults import apart
+from installed import PYTHON
 from loopback import Loopback
 from sst_core import SST as PRODUCT
 from sst_core import Context
@@ -47,7 +48,7 @@ assert all(os.waitpid(child, 0)[1] == 0 for child in children)
 def test_two_hundred_commands_in_a_burst_start_one_sender(
     machine: Machine, consenting: Consenting, spawned: Spawned
 ) -> None:
-    subprocess.run([sys.executable, "-c", _BURST], env=machine.environ, timeout=PATIENCE, check=True)
+    subprocess.run([*PYTHON, "-c", _BURST], env=machine.environ, timeout=PATIENCE, check=True)
 
     assert (len(machine.queued()), len(spawned.senders)) == (200, 1)
 
@@ -56,7 +57,7 @@ def test_in_ci_a_burst_is_one_senders_and_its_last_run_is_delivered_too(
     machine: Machine, consenting: Consenting, loopback: Loopback, spawned: Spawned
 ) -> None:
     environ = {**machine.environ, "CI": "true", "SST_TELEMETRY_URL": loopback.url}
-    subprocess.run([sys.executable, "-c", _BURST], env=environ, timeout=PATIENCE, check=True)
+    subprocess.run([*PYTHON, "-c", _BURST], env=environ, timeout=PATIENCE, check=True)
 
     eventually(lambda: machine.queued() == [], "the delivery of all")
     # One that was ended by its lifetime in between may have sent some twice.

@@ -1,0 +1,82 @@
+"""What a variable switches off is not imported, the product's own commands stay, and a slip is told."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from sst_core import SST
+from sst_core.entry_points import installed
+from sst_core.switches import Switches
+from sst_core.testing import Machine, Probe, Watcher
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SST_NO_PLUGINS": "1"},
+        {"SST_DISABLE_PLUGINS": "rogue"},
+        {"SST_DISABLE_PLUGINS": "rogue_dist"},
+        {"SST_DISABLE_PLUGINS": " other , rogue ,"},
+    ],
+    ids=str,
+)
+def test_a_plugin_that_is_switched_off_is_never_imported(machine: Machine, environ: Mapping[str, str]) -> None:
+    machine.project('build = ["true"]')
+    machine.install("rogue_dist", "", {"sst.plugins": {"rogue": "rogue_dist"}})
+    probe = Probe.on(machine)
+
+    assert machine.sst("build").returncode == 0
+    assert "rogue_dist" in probe.read().modules, "the probe would see it"
+
+    run = machine.sst("build", env=environ)
+    assert (run.returncode, run.stderr) == (0, "")
+    probed = probe.read()
+    assert "rogue_dist" not in probed.modules
+    assert "sst_tasks" in probed.modules, "the product's own stay"
+
+
+@pytest.mark.parametrize("value", ["0", "", "false", "No", " off "])
+def test_a_switch_that_is_set_to_no_switches_nothing_off(machine: Machine, watcher: Watcher, value: str) -> None:
+    machine.project('build = ["true"]')
+
+    machine.sst("build", env={"SST_NO_PLUGINS": value})
+
+    assert len(watcher.finished) == 1
+
+
+@pytest.mark.parametrize("environ", [{"SST_NO_PLUGINS": "1"}, {"SST_DISABLE_PLUGINS": "wild"}], ids=str)
+def test_a_distribution_that_is_switched_off_loses_its_command_too(
+    machine: Machine, environ: Mapping[str, str]
+) -> None:
+    machine.install("wild", "def command(): print('ran')", {"sst.commands": {"wild": "wild:command"}})
+
+    assert machine.sst("wild").stdout == "ran\n"
+    assert "wild" not in machine.sst("--help", env=environ).stdout
+    assert machine.sst("wild", env=environ).returncode == 2
+
+
+def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: Machine) -> None:
+    machine.install("wild", "def command(): pass", {"sst.commands": {"wild": "wild:command"}})
+    machine.project('build = ["true"]')
+    slips = {"SST_DISABLE_PLUGINS": "telemtry, Telemetry,wild,x\x1b,tasks-"}
+    line = "sst: SST_DISABLE_PLUGINS names nothing that is installed: telemtry, x\\x1b, tasks-\n"
+
+    for command in ("telemetry", "telemetry --json", "plugins list", "plugins doctor"):
+        assert machine.sst(*command.split(), env=slips).stderr == line, command
+        assert machine.sst(*command.split(), env={"SST_DISABLE_PLUGINS": "telemetry,wild"}).stderr == "", command
+    assert machine.sst("build", env=slips).stderr == "", "a build is not the place for it"
+
+
+def test_the_products_own_commands_can_not_be_switched_off(machine: Machine) -> None:
+    run = machine.sst("telemetry", "disable", env={"SST_DISABLE_PLUGINS": "telemetry,tasks,sst", "SST_NO_PLUGINS": "1"})
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_nobody_is_told_how_to_switch_off_the_products_own_commands() -> None:
+    found = installed(SST)
+    switches = Switches(SST, found, {})
+    own = [entry for entry in found.commands if entry.first_party]
+
+    assert {entry.name for entry in own} >= {"telemetry", "plugins", "collector"}
+    assert {switches.how_to_switch_off(entry) for entry in own} == {""}
