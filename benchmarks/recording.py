@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from programs import enable, hold_back_senders, let_a_sender_start, new_machine
+from programs import enable, hold_back_senders, let_a_sender_start, new_machine, queued
 
 AT_MOST: Mapping[str, float] = {
     "imports of the telemetry plugin": 3.0,
@@ -30,10 +30,16 @@ def measure(samples: int) -> dict[str, Sequence[float]]:
         environ = new_machine(Path(folder) / "home")
         enable(environ)
         home = Path(environ["HOME"])
+        stamp = home / ".local/state/sst/telemetry/sender-started"
         for name, prepare in {quiet: hold_back_senders, starting: let_a_sender_start}.items():
             for _ in range(samples):
                 prepare(home)
+                before = len(queued(home))
                 imported, recorded = _sample(environ)
+                if len(queued(home)) != before + 1:
+                    raise RuntimeError(f"{name}: nothing was recorded")
+                if name == starting and stamp.stat().st_mtime == 1:
+                    raise RuntimeError(f"{name}: no sender was started")
                 measured[imports].append(imported)
                 measured[name].append(recorded)
     return dict(measured)

@@ -265,11 +265,13 @@ def _default_port() -> int:
 def test_a_configuration_is_one_that_commands_take(machine: Machine, block: Block) -> None:
     told = tomllib.loads(block.text)
     machine.project(*TASKS)
-    (machine.folder / "sst.toml").write_text(block.text)
+    (machine.folder / "sst.toml").write_text(block.text.replace("/opt/sam/bin/sam", "/bin/true"))
+    if template := told.get("sam", {}).get("template"):
+        (machine.folder / template).touch()
 
-    run = machine.sst("telemetry", "status", "--json")
+    run = machine.sst("build", "--stage", "dev")
 
-    assert run.returncode == 0, run.stderr
+    assert str(machine.folder / "sst.toml") not in run.stderr
     assert set(told) <= {"name", "provider", "stage", "region", "profile", "sam", "tasks"}
 
 

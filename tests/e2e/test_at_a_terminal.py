@@ -2,6 +2,7 @@
 
 import re
 import socket
+import subprocess
 from collections.abc import Mapping
 
 import pytest
@@ -11,7 +12,7 @@ from loopback import Loopback, answer
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.duckdb_warehouse import opened
 from sst_core import SST, held
-from sst_core.testing import Machine
+from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 WIDTH = 80
 TEXTS = [
@@ -97,12 +98,20 @@ def test_who_waits_for_a_plugin_is_told(machine: Machine, command: str) -> None:
     go = machine.root / "go"
     machine.install("slow", SLOW.format(go=str(go)), {"sst.plugins": {"slow": "slow"}})
 
-    terminal = machine.terminal("plugins", command)
-    terminal.wait_for(LOADING[command])
-    go.touch()
-    terminal.end()
+    with subprocess.Popen(
+        [PROGRAM, "plugins", command],
+        cwd=machine.folder,
+        env=machine.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as piped:
+        terminal = machine.terminal("plugins", command)
+        terminal.wait_for(LOADING[command])
+        go.touch()
+        terminal.end()
 
-    assert "Loading" not in machine.sst("plugins", command).stderr
+        assert "Loading" not in piped.communicate(timeout=PATIENCE)[1]
 
 
 def test_who_starts_a_collector_with_packages_that_load_slowly_is_told(machine: Machine) -> None:

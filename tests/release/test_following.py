@@ -38,5 +38,5 @@ def test_nobody_is_told_to_fetch_it_from_the_index_where_its_name_is_anothers() 
 
     assert told.search("`pip install --upgrade 'sst[sam]'`") and told.search("pipx install sst\n")
     files = [file for file in (*pages, *code) if file.is_file() and ".ruff_cache" not in file.parts]
-    texts = {file.name: told.findall(re.sub("uninstall .*", "", file.read_text())) for file in files}
-    assert {name: found for name, found in texts.items() if found} == {}
+    texts = {file: told.findall(re.sub("uninstall .*", "", file.read_text())) for file in files}
+    assert {file: found for file, found in texts.items() if found} == {}

@@ -25,10 +25,14 @@ class Service:
     def __init__(self) -> None:
         self.answers: dict[str, str | Failure | list[str | Failure]] = {}
         self.asked: list[str] = []
+        self.change_sets: dict[str, set[str]] = {}
+        """Those that were named, by action."""
 
     def reply(self, connection: socket.socket, request: Request) -> bool:
-        (action,) = parse_qs(request.raw.partition(b"\r\n\r\n")[2].decode())["Action"]
+        parameters = parse_qs(request.raw.partition(b"\r\n\r\n")[2].decode())
+        (action,) = parameters["Action"]
         self.asked.append(action)
+        self.change_sets.setdefault(action, set()).update(parameters.get("ChangeSetName", ()))
         found = self.answers[action]
         told = found.pop(0) if isinstance(found, list) else found
         if isinstance(told, tuple):
@@ -153,6 +157,7 @@ def test_only_looking_takes_away_what_was_made_to_look(
         expected
     )
     assert service.asked.count("DeleteChangeSet") == len(expected)
+    assert service.change_sets["DeleteChangeSet"] == service.change_sets["DescribeChangeSet"] == expected
     assert [action for action in service.asked if action == "DeleteStack"] == deleted
 
 

@@ -98,7 +98,7 @@ def test_a_tool_that_is_missing_is_127_and_is_not_fetched(machine: Machine, cdk:
     fetching = machine.root / "bin"
     fetching.mkdir()
     for name in ("npx", "npm"):
-        (fetching / name).write_text("#!/bin/sh\ntouch fetched\n")
+        (fetching / name).write_text("#!/bin/sh\n: > fetched\n")
         (fetching / name).chmod(0o755)
 
     ended = machine.sst("build", env={"PATH": os.pathsep.join([str(fetching), "/nowhere"])})

@@ -43,7 +43,9 @@ def nginx(folder: Path, port: int, upstream: str) -> list[str]:
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\nhttp {{ {paths}\n{server} }}"
+        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
+        # Where it would log whom it answers, but for what the page says; its own place is outside of the folder.
+        f"http {{ access_log {folder}/access.log; {paths}\n{server} }}"
     )
     return [needed("nginx"), "-c", str(folder / "nginx.conf"), "-e", str(folder / "early.log")]
 

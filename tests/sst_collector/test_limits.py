@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from collecting import Collector, StartCollector, a_run
+from installed import PYTHON
 from sst_core import SST
 from sst_core.testing import PATIENCE
 
@@ -21,7 +22,7 @@ IDLE = int(os.environ.get("SST_IDLE_CONNECTIONS", "1000"))
 
 # The installed program, but with less patience than it has.
 IMPATIENT = (
-    sys.executable,
+    *PYTHON,
     "-c",
     "import sst_collector.connections as c; c.EXCHANGE_SECONDS, c.MAX_PIPELINED = 1.0, 10**6; "
     "from sst_core.sst import main; main()",

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import pytest
 from falcon.testing import TestClient
 
+from collecting import Collector
 from sst_collector.app import Parts, create_app
 from sst_collector.body import Room
 from sst_collector.metrics import Metrics
@@ -81,6 +82,11 @@ def test_head_is_get_without_the_body(client: TestClient) -> None:
     assert answer.headers["etag"] == client.simulate_get("/").headers["etag"]
 
 
-def test_nothing_is_served_from_the_disk(client: TestClient) -> None:
-    for path in ("/snapshot.json", "/../snapshot.json", "/templates/page.html", "/warehouse.duckdb"):
-        assert client.simulate_get(path).status_code == 404
+def test_nothing_is_served_from_the_disk(client: TestClient, shared_collector: Collector) -> None:
+    data = shared_collector.data
+    shared_collector.wait_until((data / "snapshot.json").exists)
+    for path in ("snapshot.json", "warehouse.duckdb"):
+        assert (data / path).exists()
+        for address in (f"/{path}", f"/../{path}", f"/%2e%2e/{path}", str(data / path), f"/{data / path}"):
+            assert shared_collector.client.get(address).status_code == 404, address
+    assert client.simulate_get("/templates/page.html").status_code == 404

@@ -58,7 +58,8 @@ KEYS = st.sampled_from(["anonymousId", "sessionId", "anonymousId", "sessionId", 
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
     """Envelopes in which the ids, what stands around them, and how often, may be anything."""
-    members = draw(st.lists(st.tuples(KEYS, IDS), min_size=1, max_size=3))
+    valid = st.permutations([ID, OTHER]).map(lambda ids: list(zip(("anonymousId", "sessionId"), ids, strict=True)))
+    members = draw(valid | st.lists(st.tuples(KEYS, IDS), min_size=1, max_size=3))
     context = ",".join(f'{draw(SPACES)}"{key}":{draw(SPACES)}"{id_}"' for key, id_ in members)
     rest = json.dumps(SST.catalogue.envelope(a_run())).replace("build", draw(st.sampled_from(["build", "start", ID])))
     return f'{draw(SPACES)}{{"context":{{{context}}},{rest.partition("}, ")[2]}'.encode()

@@ -220,10 +220,10 @@ MALFORMED = {
     "a label that steers the terminal": one("flag = true", label="\x1b[2J"),
     "a label of two lines": one("flag = true", label="a\nb"),
     "a purpose of none": "[values.x]\nlabel = 'a'\nflag = true",
-    "an address of two lines": f"to = 'a\\nb'\nto2 = 1\n{one('flag = true')}",
+    "an address of two lines": f'to = "a\\nb"\n{one("flag = true")}',
     "an address that is none": f"to = 1\n{one('flag = true')}",
     "too many values": "".join(one("flag = true", name=f"x{number}") for number in range(MAX_VALUES + 1)),
-    "too large": "#" * (MAX_BYTES + 1),
+    "too large": one("flag = true") + "#" * MAX_BYTES,
     "too deep a key": f"{'a.' * 4000}a = 1",
 }
 

@@ -83,4 +83,6 @@ def test_a_file_that_does_not_say_it_names_no_address(tmp_path: Path, text: str)
 
 
 def test_without_a_home_there_is_no_address() -> None:
-    assert find_destination(SST, {"HOME": "relative"}).url is None
+    product = replace(SST, default_collector="https://default.example/events")
+
+    assert find_destination(product, {"HOME": "relative"}).url is None

@@ -219,6 +219,7 @@ def test_strict_makes_it_the_commands_failure(machine: Machine, code: str, where
     run = machine.sst("build", env={"SST_STRICT_PLUGINS": "1"})
 
     assert run.returncode == 1
+    assert where in run.stderr
     assert what in run.stderr
 
 

@@ -208,9 +208,10 @@ _LEAVING = """
 import os, signal, subprocess, sys, time
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda *_: os._exit(9))
-code = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(1); "
+code = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+code += "signal.signal(signal.SIGHUP, signal.SIG_IGN); time.sleep(1); "  # which the terminal's end sends
 code += "print('left', os.getpid(), flush=True); time.sleep(1000)"
-subprocess.Popen([*PYTHON, "-c", code])
+subprocess.Popen([sys.executable, "-c", code])
 time.sleep(1000)
 """
 
@@ -236,7 +237,9 @@ def test_a_tool_that_is_interrupted_leaves_no_orphan(machine: Machine, number: s
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
 def test_an_orphan_that_ignores_the_end_is_killed(machine: Machine) -> None:
-    project(machine, _LEAVING.replace("code +=", "code += 'signal.signal(signal.SIGTERM, signal.SIG_IGN); '; code +="))
+    project(
+        machine, _LEAVING.replace("code +=", "code += 'signal.signal(signal.SIGTERM, signal.SIG_IGN); '; code +=", 1)
+    )
     terminal = machine.terminal("start", env={"SST_TELEMETRY_DISABLED": "1"})
     terminal.wait_for("left ")
     terminal.wait_for("\n")
@@ -256,7 +259,7 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(9))
 code = "import subprocess, sys; left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], "
 code += "stdin=-3, stdout=-3, stderr=-3, start_new_session=True); print('left', left.pid, flush=True)"
 time.sleep(0.5)
-subprocess.run([*PYTHON, "-c", code])
+subprocess.run([sys.executable, "-c", code])
 print("ready", flush=True)
 time.sleep(1000)
 """
@@ -275,8 +278,16 @@ def test_what_has_made_a_session_of_its_own_outlives_a_tool_that_is_interrupted(
     os.kill(left, signal.SIGKILL)
 
 
+# At work for as long as it takes to be watched.
+_SLOWLY_LEAVING = """
+import subprocess, time
+print(subprocess.Popen(["sleep", "1000"], stdout=-3, stderr=-3).pid)
+time.sleep(0.5)
+"""
+
+
 def test_what_a_tool_leaves_in_the_background_of_its_own_accord_is_left_alone(machine: Machine) -> None:
-    project(machine, "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=-3, stderr=-3).pid)")
+    project(machine, _SLOWLY_LEAVING)
 
     left = int(machine.sst("start").stdout)
 
@@ -318,10 +329,13 @@ def test_where_the_system_has_no_handle_on_a_process_the_run_is_the_same(
     assert run_tool(python("import time; time.sleep(0.3); raise SystemExit(7)"), folder=tmp_path) == 7
 
 
-def test_what_is_kept_from_a_closed_stderr_goes_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_from_a_closed_stderr_goes_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stderr", None)
 
     assert run_tool(python("print('spoken')"), folder=tmp_path, to_stderr=True) == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_signal_that_comes_before_the_tool_is_there_reaches_it(

@@ -28,7 +28,8 @@ def test_a_long_line_is_broken_between_words(terminal: IO[str]) -> None:
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), closed()])
-def test_where_no_person_reads_it_stays_whole(stream: IO[str] | None) -> None:
+def test_where_no_person_reads_it_stays_whole(stream: IO[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
     assert fitted(LONG, stream) == LONG
 
 

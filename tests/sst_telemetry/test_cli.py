@@ -1,6 +1,7 @@
 """`sst telemetry flush`: what is queued goes now, and the exit code says whether anything is left."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -119,6 +120,8 @@ def test_flush_ends_whatever_the_collector_does(machine: Machine, consenting: Co
 @pytest.mark.usefixtures("no_leaks")
 def test_what_ends_a_request_that_takes_too_long_is_gone_with_the_command(machine: Machine, command: str) -> None:
     assert machine.in_process("telemetry", command).returncode == 0
+
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("variable", "value"), [("HTTPS_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere.pem")])

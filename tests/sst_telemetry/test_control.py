@@ -263,12 +263,16 @@ def test_disabling_ends_no_process_that_is_not_a_sender(machine: Machine, consen
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", b"99999999", b"-1", b"1"])
-def test_disabling_is_not_confused_by_what_is_in_the_lock(
-    machine: Machine, consenting: Consenting, content: bytes
+def test_what_is_in_the_lock_and_is_no_sender_ends_nobody(
+    consenting: Consenting, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    (machine.state / "telemetry.lock").write_bytes(content)
+    ended: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda *what: ended.append(what))
+    with consenting.consent().changing() as lock:
+        os.write(lock, content)
+        control._end_sender(consenting.locations)
 
-    assert machine.sst("telemetry", "disable").returncode == 0
+    assert ended == []
 
 
 def test_disabling_deletes_what_an_interrupted_disabling_left(machine: Machine, consenting: Consenting) -> None:

@@ -97,8 +97,11 @@ def test_a_password_that_is_kept_for_the_host_is_not_sent(
     monkeypatch.setenv("NETRC", str(netrc))
 
     post(loopback.url)
+    httpx.post(loopback.url, content=b"", auth=httpx.NetRCAuth())
 
-    assert "authorization" not in loopback.requests[0].headers
+    ours, asked_for = loopback.requests
+    assert "authorization" not in ours.headers
+    assert "authorization" in asked_for.headers, "who asks for it is given it"
 
 
 def test_a_cookie_is_never_sent_back(loopback: Loopback) -> None:

@@ -411,7 +411,7 @@ def test_the_same_name_can_be_set_aside_again(
 
 
 def test_folders_with_hidden_names_do_not_stop_delivery(consenting: Consenting, loopback: Loopback) -> None:
-    hidden = consenting.machine.queue / ".folder"
+    hidden = consenting.machine.queue / f".{1:020d}-{'0' * 32}.json"
     hidden.mkdir()
     os.utime(hidden, (1, 1))
     consenting.record("build")

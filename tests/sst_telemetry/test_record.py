@@ -296,6 +296,7 @@ def test_a_disk_without_room_changes_nothing_about_the_command(recording: Machin
 def test_no_home_records_nothing_and_changes_nothing(machine: Machine) -> None:
     machine.project('build = ["echo", "built"]')
 
-    ended = machine.sst("build", env={"HOME": "nowhere"})
+    ended = machine.sst("build", env={"HOME": "nowhere", "CI": "1"})
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "built\n", "")
+    assert not (machine.folder / "nowhere").exists()

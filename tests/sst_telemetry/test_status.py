@@ -145,9 +145,9 @@ def _a_file_for_the_folder(machine: Machine) -> None:
 
 
 def _rubbish_in_the_folder(machine: Machine) -> None:
-    (machine.queue / "folder").mkdir()
-    (machine.queue / "torn.json").write_bytes(b"\xff{")
-    (machine.queue / "link").symlink_to("/nowhere")
+    (machine.queue / f"{1:020d}-{'a' * 32}.json").mkdir()
+    (machine.queue / f"{2:020d}-{'a' * 32}.json").write_bytes(b"\xff{")
+    (machine.queue / f"{3:020d}-{'a' * 32}.json").symlink_to("/nowhere")
 
 
 def _notes_of_rubbish(machine: Machine) -> None:

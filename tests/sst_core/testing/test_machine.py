@@ -249,7 +249,7 @@ def test_what_is_exported_is_documented() -> None:
             assert all(
                 getattr(member, "__doc__", None)
                 for member_name, member in vars(exported).items()
-                if not member_name.startswith("_") and callable(member)
+                if not member_name.startswith("_") and (callable(member) or isinstance(member, property | classmethod))
             )
 
 
