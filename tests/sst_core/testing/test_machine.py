@@ -286,9 +286,12 @@ def test_a_probe_tells_of_a_process_what_it_did_and_what_it_imported(tmp_path: P
         Probe(log).read()
 
 
-def test_what_was_typed_too_late_is_typed_into_nothing_and_waits_for_nobody(machine: Machine) -> None:
+def test_what_was_typed_too_late_is_typed_into_nothing_and_waits_for_nobody(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal = machine.terminal("--version")
     terminal.wait_for("\n")
     terminal.process.wait()
+    monkeypatch.setattr("sst_core.testing.terminal.PATIENCE", 3600.0)  # longer than a test may take
     terminal.type("y")
     assert terminal.end().exit_code == 0
