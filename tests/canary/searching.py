@@ -97,12 +97,21 @@ def search_words(facts: Mapping[str, str], traces: Iterable[Trace]) -> list[Find
     """Every leak of what is too short to be looked for in compressed bytes: as a whole word of what can be read."""
     findings = []
     for trace in traces:
-        text = _folded(trace.name.encode() + b"\n" + b"\n".join(readable(trace.content)))
+        text = _folded(b"\n".join([trace.name.encode(), *map(_legible, readable(trace.content))]))
         for place, value in facts.items():
             word = re.escape(value.casefold().encode())
             if re.search(rb"(?<![0-9a-z])" + word + rb"(?![0-9a-z])", text):
                 findings.append(Finding(place, "word", trace.channel, trace.name))
     return findings
+
+
+def _legible(content: bytes) -> bytes:
+    """Text as it is; of other bytes what a reader would take for text, since two letters stand in them by chance."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return b"\n".join(re.findall(rb"[\t\n\r -~]{8,}", content))
+    return content
 
 
 def unpacked(content: bytes) -> Iterator[bytes]:

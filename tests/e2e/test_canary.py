@@ -277,6 +277,12 @@ def test_the_machines_own_names_are_seen() -> None:
         assert place in {finding.place for finding in search_words(facts, [Trace("sent", "", content)])}
 
 
+def test_a_short_name_is_seen_among_bytes_that_are_no_text_and_two_letters_are_not() -> None:
+    among = [Trace("kept", "warehouse", b"\xff\xfe" + text + b"\xff") for text in (b"\x01vm\x02", b"on the host vm\0")]
+
+    assert [bool(search_words({"real host": "vm"}, [trace])) for trace in among] == [False, True]
+
+
 def test_what_is_no_secret_is_no_finding() -> None:
     traces = [Trace("sent", "", gzip.compress(b'{"command":"build"}')), Trace("kept", "queue/1.json", b"{}")]
 
