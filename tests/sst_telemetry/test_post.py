@@ -387,6 +387,15 @@ def test_a_connection_that_comes_to_nothing_is_said_to(
         serving.join(PATIENCE)
 
 
+def test_a_failure_that_nobody_has_words_for_has_its_name() -> None:
+    class Failing(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            raise httpx.ReadError("odd", request=request)
+
+    with Connection("http://127.0.0.1:9/events", "sst", Failing()) as connection:
+        assert connection.post(LINES) == Failed("ReadError")
+
+
 def test_a_name_that_does_not_exist_is_a_failure() -> None:
     assert post("https://collector.invalid/events") == Failed("name not found")
 
