@@ -36,8 +36,6 @@ class Plugins:
         self._strict = is_set(environ.get(product.variable("STRICT_PLUGINS")))
         self.switches = Switches(product, installed, environ)
         self._entries = tuple(entry for entry in installed.plugins if not self.switches.is_off(entry))
-        self.switched_off = tuple(entry for entry in installed.plugins if entry not in self._entries)
-        """The plugins that a variable switches off, but for those that collect."""
         self._collecting = tuple(entry for entry in installed.telemetry if not self.switches.is_off(entry))
         self.commands = tuple(entry for entry in installed.commands if not self.switches.is_off(entry))
         """The commands that are not switched off."""

@@ -183,9 +183,10 @@ def _project(session: Session, action: str) -> tuple[Entry, Project]:
 
 def _refuse_what_is_switched_off(session: Session, file: Path, settings: Mapping[str, Any]) -> None:
     """Where the project names a plugin that a variable switches off, nothing is to be written into its file."""
-    for entry in session.plugins.switched_off:
+    switches = session.plugins.switches
+    for entry in switches.switched_off:
         if entry.name in settings or entry.name == settings.get("provider"):
-            why = session.plugins.switches.why_off(entry)
+            why = switches.why_off(entry)
             raise NoProviderError(printable(f"{file} is for plugin {entry}, and {why}. Change that variable."))
 
 

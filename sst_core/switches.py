@@ -25,6 +25,11 @@ class Switches:
         """Whether the product's own collecting plugin is switched off by name."""
         return any(entry.first_party and self.is_off(entry) for entry in self._installed.telemetry)
 
+    @property
+    def switched_off(self) -> tuple[Entry, ...]:
+        """The plugins that a variable switches off, but for those that collect."""
+        return tuple(entry for entry in self._installed.plugins if self.is_off(entry))
+
     def is_off(self, entry: Entry) -> bool:
         """Whether a variable switches `entry` off. The product's own commands never are: `telemetry disable` stays."""
         if self._is_own_command(entry):

@@ -17,7 +17,6 @@ from projects import install
 from reading import Block, blocks_of
 from sst_core.testing import PATIENCE, Machine
 
-DOCS = Path(__file__).parents[2] / "docs"
 END = "--- end of a block ---"
 
 
