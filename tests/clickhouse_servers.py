@@ -152,10 +152,20 @@ class Servers:
         return [server for shard in self.shards for server in shard]
 
     def new_database(self) -> str:
-        """A new database on all of them: its name."""
+        """A new database on all of them: its name. Servers of a cluster that no longer do what it asks start anew."""
         name = f"t{secrets.token_hex(6)}"
-        for server in self.all:
-            server.ask(f"CREATE DATABASE {name}")
+        if self.zookeeper is None:
+            for server in self.all:
+                server.ask(f"CREATE DATABASE {name}")
+            return name
+        together = f"CREATE DATABASE IF NOT EXISTS {name} ON CLUSTER {CLUSTER}"
+        try:
+            self.all[0].ask(together, distributed_ddl_task_timeout="15")
+        except (AssertionError, httpx.HTTPError):
+            for server in self.all:
+                server.stop()
+                server.start()
+            self.all[0].ask(together)
         return name
 
     def url(self, database: str, servers: Sequence[Server] | None = None) -> str:
@@ -189,8 +199,8 @@ def one_server(folder: Path, user_settings: str = "") -> Iterator[Servers]:
 
 
 @contextmanager
-def cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterator[Servers]:
-    """A cluster and its ZooKeeper."""
+def cluster(folder: Path, shards: int = 2, replicas: int = 2, session_seconds: int = 3) -> Iterator[Servers]:
+    """A cluster and its ZooKeeper, which gives a server up that was silent for `session_seconds`: 10 at most."""
     required()
     with ExitStack() as stack:
         zookeeper = ZooKeeper(folder / "zookeeper")
@@ -213,7 +223,13 @@ def cluster(folder: Path, shards: int = 2, replicas: int = 2) -> Iterator[Server
         for shard_number, shard in enumerate(servers):
             for replica_number, server in enumerate(shard):
                 server.configure(
-                    _CLUSTER.format(known=known, port=zookeeper.port, shard=shard_number, replica=replica_number)
+                    _CLUSTER.format(
+                        known=known,
+                        port=zookeeper.port,
+                        session=session_seconds * 1000,
+                        shard=shard_number,
+                        replica=replica_number,
+                    )
                 )
                 stack.callback(server.stop)
         for server in (server for shard in servers for server in shard):
@@ -258,7 +274,7 @@ _CONFIG = """<yandex>
 _CLUSTER = f"""<remote_servers><{CLUSTER}>{{known}}</{CLUSTER}></remote_servers>
 <zookeeper>
     <node><host>127.0.0.1</host><port>{{port}}</port></node>
-    <session_timeout_ms>3000</session_timeout_ms>
+    <session_timeout_ms>{{session}}</session_timeout_ms>
 </zookeeper>
 <macros><shard>{{shard}}</shard><replica>{{replica}}</replica></macros>
 <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>"""
