@@ -31,14 +31,17 @@ class Address:
 
 def parse_address(url: str, environ: Mapping[str, str]) -> Address:
     """Read `url`. Raises :class:`ConfigurationError`, which never quotes it: it may hold a password."""
+    # Several hosts are no one host: newer Pythons refuse an address in brackets that isn't the first of them.
+    scheme, between, after = url.partition("://")
+    authority = re.split(r"[/?#]", after, maxsplit=1)[0]
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(scheme + between + after.removeprefix(authority))
         query = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
     except ValueError:
         raise _wrong("it is not a URL") from None
     if parts.scheme not in _SCHEMES:
         raise _wrong("it has to begin with clickhouse:// or, for TLS, clickhouses://")
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    credentials, _, hosts = authority.rpartition("@")
     user, _, password = credentials.partition(":")
     database = parts.path.strip("/") or "default"
     cluster = query.pop("cluster", [None])[-1]
