@@ -38,7 +38,7 @@ def one_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers
 @pytest.fixture(scope="session")
 def clickhouse_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Two shards of two replicas. A test that breaks something takes a cluster of its own."""
-    # Nobody waits for a session to end here, and one that ended while the machine was busy is not always begun again.
+    # Nobody waits for a session to end here, and one that ended while a server was held up is not always begun again.
     with cluster(tmp_path_factory.mktemp("cluster"), session_seconds=10) as servers:
         yield servers
 
