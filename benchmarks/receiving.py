@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._folder = folder
         self._certificate = certificate
         self._condition = condition
-        super().__init__(*arguments)  # type: ignore[arg-type]
+        super().__init__(*arguments)  # type: ignore[arg-type]  # the server's own three
 
     def do_CONNECT(self) -> None:
         """Be the proxy, and the host behind it too."""

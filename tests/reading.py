@@ -68,7 +68,9 @@ def outputs_of(scripts: list[str], folder: Path, environ: Mapping[str, str]) -> 
     What is left running in the shell ends with it.
     """
     script = folder / "script"
-    script.write_text("".join(f"{text}\necho '{_END}'\n" for text in scripts))
+    # Its background jobs keep stdout: what they have to say goes to files.
+    ending = "exec 2> /dev/null\nkill $(jobs -p) || true\n"
+    script.write_text("".join(f"{text}\necho '{_END}'\n" for text in scripts) + ending)
     process = subprocess.Popen(
         ["bash", script],
         cwd=folder,

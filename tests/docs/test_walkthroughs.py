@@ -1,7 +1,6 @@
 """The pages that walk a reader through something: their files are written, their commands run, their output is so."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from projects import install
-from reading import Block, blocks_of
-from sst_core.testing import PATIENCE, Machine
-
-END = "--- end of a block ---"
+from reading import Block, blocks_of, outputs_of
+from sst_core.testing import Machine
 
 
 def write_files(found: list[Block], folder: Path) -> None:
@@ -27,35 +24,6 @@ def write_files(found: list[Block], folder: Path) -> None:
             path = folder / block.text.partition("\n")[0].removeprefix("# ")
             path.parent.mkdir(exist_ok=True)
             path.write_text(block.text)
-
-
-def printed(machine: Machine, script: str) -> str:
-    """What a reader sees who pastes `script` into a terminal; what it leaves running ends with it."""
-    process = subprocess.Popen(
-        ["bash", "-eu"],
-        cwd=machine.folder,
-        env=machine.environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        # Its background jobs keep stdout: what they have to say goes to files.
-        output, _ = process.communicate(f"{script}kill $(jobs -p) 2> jobs.txt || true\n", timeout=3 * PATIENCE)
-    finally:
-        _end(process)
-    assert process.returncode == 0, output
-    return output
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
 
 
 @pytest.fixture
@@ -110,8 +78,8 @@ def test_every_block_of_the_page_does_what_the_page_says(
         port = str(free.getsockname()[1])
 
     commands = [block for block in found if block.language == "sh"]
-    script = "".join(block.text.replace("8099", port) + f"echo '{END}'\n" for block in commands)
-    outputs = printed(reader, script).split(f"{END}\n")[:-1]
+    scripts = ["set -eu\n" + block.text.replace("8099", port) for block in commands]
+    outputs = outputs_of(scripts, reader.folder, reader.environ)
 
     said = dict(zip(map(id, commands), outputs, strict=True))
     shown = [(before, block) for before, block in pairwise(found) if block.language == "text"]
