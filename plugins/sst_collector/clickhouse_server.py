@@ -105,13 +105,20 @@ class RemoteServer:
         try:
             answer = self._client.post("/", content=sent.encode() + (b"" if lines is None else b"\n" + lines))
         except httpx.HTTPError as error:
-            raise WarehouseError(f"the warehouse at {self._where} can't be reached: {type(error).__name__}") from None
+            raise WarehouseError(f"the warehouse at {self._where} can't be reached: {_in_words(error)}") from None
         if answer.status_code != 200:
             raise ServerError(self._where, _code(answer.text))
         try:
             return [tuple(row) for row in json.loads(answer.content)["data"]] if asks else []
         except (ValueError, KeyError, TypeError):
             raise WarehouseError(f"what is at {self._where} doesn't answer as ClickHouse does") from None
+
+
+def _in_words(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    # The system's words, or TLS's. What the others say may quote the answer.
+    return str(error) if isinstance(error, httpx.ConnectError) else "the connection was cut, or it isn't HTTP"
 
 
 def _code(text: str) -> int:

@@ -1,11 +1,11 @@
 """The warehouse's server by HTTP: which of several is taken, and what an answer that is none means."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
-from loopback import Loopback, answer
+from loopback import Loopback, answer, raw
 from sst_collector.clickhouse_address import Address
 from sst_collector.clickhouse_server import ServerError, connected
 from sst_collector.warehouse import WarehouseError
@@ -52,8 +52,17 @@ def test_what_another_would_say_too_ends_the_search(serve: Serve, code: int) -> 
 
 def test_the_last_refusal_is_told_where_nobody_answers(serve: Serve) -> None:
     with (
-        pytest.raises(WarehouseError, match=r"127\.0\.0\.1:9 can't be reached: ConnectError"),
+        pytest.raises(WarehouseError, match=r"127\.0\.0\.1:9 can't be reached: .*Connection refused"),
         connected(at(serve(500, b"a proxy's page"), "http://127.0.0.1:9")),
+    ):
+        pytest.fail("it was taken")
+
+
+def test_what_a_server_says_that_speaks_no_http_is_not_repeated() -> None:
+    with (
+        closing(Loopback(otherwise=raw(b"hunter2\r\n"))) as other,
+        pytest.raises(WarehouseError, match=r"can't be reached: the connection was cut, or it isn't HTTP$"),
+        connected(at(other.url.removesuffix("/events"))),
     ):
         pytest.fail("it was taken")
 

@@ -201,7 +201,8 @@ def test_another_warehouse_that_nobody_answers_for(used: Path) -> None:
     (used / "warehouse.duckdb").unlink()
     code, text = doctor(used, "--warehouse", "clickhouse://127.0.0.1:9/sst")
     assert code == 1
-    assert "wrong: the warehouse at 127.0.0.1:9 can't be reached: ConnectError\n       See to the servers" in text
+    assert "wrong: the warehouse at 127.0.0.1:9 can't be reached: [Errno 111] Connection refused\n" in text
+    assert "\n       See to the servers" in text
 
 
 def test_another_warehouse_that_is_silent(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +211,7 @@ def test_another_warehouse_that_is_silent(used: Path, monkeypatch: pytest.Monkey
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"clickhouse://127.0.0.1:{silent.getsockname()[1]}/sst"
         found = list(doctoring.examine(used, None, 3600, datetime.now(UTC), parse_address(url, {})))
-    assert next(each.what for each in found if each.advice).endswith("can't be reached: ReadTimeout")
+    assert next(each.what for each in found if each.advice).endswith("can't be reached: it took too long")
 
 
 def wrong_with(data: Path) -> list[tuple[str, str]]:
