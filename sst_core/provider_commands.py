@@ -1,17 +1,21 @@
 """`build`, `start`, `deploy`, `remove`, `diff`: the core owns the commands, a provider owns the how."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from sst_core.entry_points import Entry
 from sst_core.errors import NoProviderError
 from sst_core.invocation import Session
 from sst_core.project import Detected, Options, Project, ProviderResult, existing, read_settings, working_folder
 from sst_core.terminal import output, printable
+
+if TYPE_CHECKING:
+    from typer._click.core import Context as AnyContext
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Handed to the tool as they are.", show_default=False)
@@ -30,6 +34,28 @@ OutputsFile = Annotated[
 _SETTINGS = {"stage", "region", "profile"}
 
 
+class _Delegating(TyperCommand):
+    """Takes what follows `--`, and nothing else, for the tool: `remove prod` would remove the default stage."""
+
+    def parse_args(self, ctx: "AnyContext", args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:at])
+        if ctx.params["arguments"] and not ctx.resilient_parsing:
+            ctx.fail(
+                f"Unexpected argument {ctx.params['arguments'][0]!r}. A stage is given with --stage NAME, and what is "
+                "for the tool goes after --."
+            )
+        ctx.params["arguments"] = args[at + 1 :]
+        return rest
+
+
+def _command(body: Callable[..., None]) -> typer.Typer:
+    app = typer.Typer(rich_markup_mode=None)
+    app.command(cls=_Delegating)(body)
+    return app
+
+
+@_command
 def build(
     ctx: typer.Context,
     arguments: Arguments = None,
@@ -46,6 +72,7 @@ def build(
     _provide("build", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
 
+@_command
 def start(
     ctx: typer.Context,
     arguments: Arguments = None,
@@ -62,6 +89,7 @@ def start(
     _provide("start", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
 
+@_command
 def deploy(
     ctx: typer.Context,
     arguments: Arguments = None,
@@ -86,6 +114,7 @@ def deploy(
     )
 
 
+@_command
 def remove(
     ctx: typer.Context,
     arguments: Arguments = None,
@@ -103,6 +132,7 @@ def remove(
     _provide("remove", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=as_json))
 
 
+@_command
 def diff(
     ctx: typer.Context,
     arguments: Arguments = None,

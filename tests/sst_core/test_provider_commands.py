@@ -158,6 +158,17 @@ def test_a_provider_gets_the_project_and_what_stands_after_the_dashes(machine: M
     assert (run.returncode, run.stdout) == (0, expected)
 
 
+@pytest.mark.parametrize("typed", [("prod",), ("--stage", "dev", "prod"), ("prod", "--", "--fast")], ids=" ".join)
+def test_what_does_not_follow_the_dashes_is_no_argument_of_the_tool(machine: Machine, typed: tuple[str, ...]) -> None:
+    machine.project('remove = ["touch", "removed"]')
+
+    run = machine.sst("remove", *typed)
+
+    assert run.returncode == 2
+    assert "Unexpected argument 'prod'. A stage is given with --stage NAME, and what is for the tool" in run.stderr
+    assert not (machine.folder / "removed").exists()
+
+
 def test_the_nearest_file_decides_what_is_built(machine: Machine) -> None:
     machine.project('build = ["echo", "above"]')
     below = machine.folder / "below"
