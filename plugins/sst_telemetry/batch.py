@@ -1,7 +1,7 @@
 """From queued runs to the lines that go over the wire: what `show` prints and the sender sends is made here, once."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -59,6 +59,18 @@ def compose(
         anonymous = random_id() if run["isCI"] else weekly_id(secret(), week)
         lines.append(Line(path, _encode(product, run, machine, anonymous), week))
     return Composed(tuple(lines), tuple(unusable))
+
+
+def requests_of(paths: Sequence[Path], now: datetime) -> list[list[Path]]:
+    """What may go in one request each: runs of one week, `MAX_LINES` at most. The newest weeks come first.
+
+    Two ids of one machine in a request would tell the collector that they are one machine's.
+    """
+    weeks: dict[str, list[Path]] = {}
+    for path in paths:
+        weeks.setdefault(pinned_week(path) or week_of(now), []).append(path)
+    newest_first = [weeks[week] for week in sorted(weeks, reverse=True)]
+    return [runs[start : start + MAX_LINES] for runs in newest_first for start in range(0, len(runs), MAX_LINES)]
 
 
 def preview(product: Product, run: Mapping[str, object]) -> str:

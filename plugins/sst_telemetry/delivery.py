@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free
-from sst_telemetry.batch import MAX_LINES, Line, compose, utc_now
+from sst_telemetry.batch import Composed, Line, compose, requests_of, utc_now
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
 from sst_telemetry.spawn import STAMP
@@ -139,12 +139,15 @@ class Delivery:
         waiting = self._look()
         if not waiting:
             return Report(0, "nothing is queued")  # and no client is imported
-        with self._connected(url) as connection:
-            while waiting:
-                stopped = self._post_some(connection, url, waiting[:MAX_LINES])
+        while waiting:
+            now = self._clock()
+            for paths in requests_of(waiting, now):
+                stopped = self._post_some(url, paths, now)
                 if stopped is not None:
                     return Report(self._left(), f"{stopped} ({target.where})")
-                waiting = waiting[MAX_LINES:] or self._look()
+            if self._doubtful:
+                return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
+            waiting = self._look()
         return Report(0, "everything is delivered")
 
     def _connected(self, url: str) -> "Connection":
@@ -152,20 +155,33 @@ class Delivery:
 
         try:
             return Connection(url, self._product.name)
-        except ConfigurationError:  # a detached sender has no other way to tell the user
-            now = self._clock()
-            last = LastDelivery(_written(now), url, UNUSABLE_SETTINGS, 0, 0)
-            self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
+        except ConfigurationError:
+            self._note_unsendable(url, UNUSABLE_SETTINGS)
             raise
 
-    def _post_some(self, connection: "Connection", url: str, paths: Sequence[Path]) -> str | None:
-        """Compose and post. Returns why to stop, or None."""
-        composed = compose(self._product, self._locations, paths, self._clock())
+    def _composed(self, url: str, paths: Sequence[Path], now: datetime) -> Composed:
+        try:
+            return compose(self._product, self._locations, paths, now)
+        except ConfigurationError as error:
+            self._note_unsendable(url, str(error))
+            raise
+
+    def _note_unsendable(self, url: str, why: str) -> None:
+        """No request can be made, and a detached sender has no other way to tell the user."""
+        now = self._clock()
+        last = LastDelivery(_written(now), url, why, 0, 0)
+        self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
+
+    def _post_some(self, url: str, paths: Sequence[Path], now: datetime) -> str | None:
+        """Compose and post, on a connection of their own: it too would link two weeks. Returns why to stop, or None."""
+        composed = self._composed(url, paths, now)
         for path in composed.unusable:
             self._queue.set_aside(path)
         self._remember(self._state().counting(set_aside=len(composed.unusable)))
-        stopped = self._post(connection, url, composed.lines) if composed.lines else None
-        return self._doubt_the_address() if stopped is None and self._doubtful else stopped
+        if not composed.lines:
+            return None
+        with self._connected(url) as connection:
+            return self._post(connection, url, composed.lines)
 
     def _post(self, connection: "Connection", url: str, lines: Sequence[Line]) -> str | None:
         """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""

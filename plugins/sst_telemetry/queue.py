@@ -83,7 +83,7 @@ class Queue:
 
     def pinned(self, path: Path, week: str) -> Path:
         """The run, renamed to say in which week it was first sent: a retry in the next one has no other weekly id."""
-        if _recorded_at(path.name) is None or pinned_week(path) is not None:
+        if pinned_week(path) is not None:
             return path
         target = path.with_name(f"{path.name.removesuffix(_SUFFIX)}.{week}{_SUFFIX}")
         path.rename(target)

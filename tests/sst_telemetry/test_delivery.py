@@ -111,7 +111,7 @@ def test_every_line_is_an_envelope_of_the_catalogue(consenting: Consenting, loop
 def test_the_queue_goes_in_requests_of_so_many(
     consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sst_telemetry.delivery.MAX_LINES", 2)
+    monkeypatch.setattr("sst_telemetry.batch.MAX_LINES", 2)
     record(consenting, "build", "start", "deploy", "remove", "diff")
 
     assert consenting.deliver(loopback.url, clock=now).left == 0
@@ -230,6 +230,23 @@ def test_settings_that_cannot_be_used_are_noted_and_back_off(
     assert NOW.timestamp() + 29 < state.not_before
     assert len(machine.queued()) == 1
     assert "secret" not in (machine.telemetry / "delivery.json").read_text()
+
+
+def test_a_secret_that_cannot_be_trusted_is_noted_and_backs_off(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    machine_secret(machine.telemetry)
+    (machine.telemetry / "secret").chmod(0o666)
+
+    with pytest.raises(ConfigurationError) as refused:
+        consenting.deliver(loopback.url, clock=now)
+
+    last = consenting.state.last
+    assert last is not None
+    assert (last.outcome, last.sent, consenting.state.failures) == (str(refused.value), 0, 1)
+    assert "can be written by others" in last.outcome
+    assert (len(machine.queued()), loopback.requests) == (1, [])
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -528,6 +545,55 @@ def test_whenever_the_week_becomes_another_a_retry_has_the_id_of_the_first_try(
     secret = machine_secret(machine.telemetry)
     assert len(loopback.requests) == 3
     assert ids == {weekly_id(secret, str(pinned_week(run)))}
+
+
+def record_in_two_weeks(consenting: Consenting, loopback: Loopback) -> None:
+    """A run that could not be sent a week before NOW, and one since."""
+    earlier = NOW - timedelta(days=7)
+    consenting.record("build", at=earlier.timestamp())
+    loopback.script = [answer(503)]
+    consenting.deliver(loopback.url, clock=lambda: earlier)
+    loopback.requests.clear()
+    record(consenting, "deploy")
+
+
+def test_no_request_and_no_connection_has_the_ids_of_two_weeks(consenting: Consenting, loopback: Loopback) -> None:
+    record_in_two_weeks(consenting, loopback)
+    peers = []
+
+    def noting(connection: socket.socket, request: Request) -> bool:
+        peers.append(connection.getpeername())
+        return accounting()(connection, request)
+
+    loopback.otherwise = noting
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert [request.commands for request in loopback.requests] == [["deploy"], ["build"]]
+    assert len(set(peers)) == 2
+    ids = [envelope["context"]["anonymousId"] for request in loopback.requests for envelope in request.envelopes]
+    assert len(set(ids)) == 2, "or there was nothing to keep apart"
+
+
+@pytest.mark.parametrize("unreadable", ["build", "deploy"])
+def test_a_run_that_is_refused_alone_does_not_hold_up_another_week(
+    consenting: Consenting, loopback: Loopback, unreadable: str
+) -> None:
+    record_in_two_weeks(consenting, loopback)
+    loopback.otherwise = refusing_lines(unreadable)
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+    assert consenting.state.rejected == 1
+
+
+def test_refusals_of_every_week_are_a_wrong_address(consenting: Consenting, loopback: Loopback) -> None:
+    record_in_two_weeks(consenting, loopback)
+    loopback.otherwise = answer(400)
+
+    report = consenting.deliver(loopback.url, clock=now)
+
+    assert (report.left, report.reason.partition(" (")[0]) == (2, "nothing but refusals")
+    assert len(loopback.requests) == 2
 
 
 def test_consent_that_is_withdrawn_between_two_requests_stops_the_second(

@@ -232,9 +232,6 @@ def test_a_run_keeps_the_week_that_it_was_first_sent_in(tmp_path: Path) -> None:
     assert pinned_week(pinned) == "2026-W48"
     assert queue.pinned(pinned, "2026-W49") == pinned
     assert pinned_week(pinned) == "2026-W48"
-    foreign = tmp_path / "notes.json"
-    foreign.touch()
-    assert queue.pinned(foreign, "2026-W49") == foreign
 
 
 def test_what_is_being_written_for_more_than_an_hour_was_left_behind(
