@@ -14,6 +14,7 @@ from pathlib import Path
 from sst_core import (
     ConfigurationError,
     Consent,
+    Decision,
     Locations,
     Source,
     SstError,
@@ -27,6 +28,7 @@ from sst_telemetry.leftovers import delete, remove_leftovers
 from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import SET_ASIDE, Queue
 from sst_telemetry.state import LAST_BATCH
+from sst_telemetry.status import how_to_switch_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Switched:
     """What turns telemetry off apart from the user's own choice."""
     what: str
     """What was done, in a sentence."""
+    next: str
+    """What to do where telemetry was to be on and is off; else empty."""
     pending_forget: int
     """Ids that `forget` has still to ask for: the only ones that `disable` leaves."""
 
@@ -58,6 +62,7 @@ class Switched:
         """For people."""
         lines = [self.what]
         lines += [f"Off by {source.name}: {source.value} ({source.where})" for source in self.still_off]
+        lines += [self.next] if self.next else []
         return "\n".join(map(printable, lines))
 
 
@@ -77,9 +82,14 @@ def enable(consent: Consent) -> Switched:
     if decision.enabled:
         what = "Telemetry is on." if changed else "Telemetry was on already."
     else:
-        what = "Your choice is saved, but telemetry stays off." if changed else "Telemetry stays off, and not by you."
+        what = f"{'Your choice is saved, but telemetry' if changed else 'Telemetry'} is still off."
     off = tuple(source for source in decision.sources if source.off)
-    return Switched(changed, decision.enabled, off, what, _pending(consent))
+    return Switched(changed, decision.enabled, off, what, _next(consent, decision), _pending(consent))
+
+
+def _next(consent: Consent, decision: Decision) -> str:
+    is_left_to_notice = decision.enabled or decision.only_notice_missing
+    return "" if is_left_to_notice else how_to_switch_on(decision, consent.product.telemetry)
 
 
 def _show_notice(consent: Consent, unseen: Sequence[str]) -> None:
@@ -115,7 +125,7 @@ def disable(consent: Consent) -> Switched:
     pending = _pending(consent)
     if pending:
         what += f" Kept are {pending} ids for which `{consent.product.telemetry} forget` has still to ask."
-    return Switched(changed, False, off, what, pending)
+    return Switched(changed, False, off, what, "", pending)
 
 
 def _withdraw(consent: Consent, *, saved: bool) -> bool:
@@ -141,10 +151,17 @@ def choose_for_project(consent: Consent, enabled: bool) -> Switched:
         raise SstError(f"The project's choice can't be saved: {error}.") from None
     decision = consent.decide()
     off = tuple(source for source in decision.sources if source.off and source.where != str(path))
-    holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
-    what = f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
+    what = _what_of_project(path, enabled, changed)
     what += f" Here, telemetry is {'on' if decision.enabled else 'off'}."
-    return Switched(changed, decision.enabled, off, what, _pending(consent))
+    following = _next(consent, decision) if enabled else ""
+    return Switched(changed, decision.enabled, off, what, following, _pending(consent))
+
+
+def _what_of_project(path: Path, enabled: bool, changed: bool) -> str:
+    if changed and not path.exists():
+        return f"{path} is deleted: nothing but enabled = false was in it. Commit that, so that it holds for the team."
+    holds = f"{path} {'does not say' if enabled else 'says'} enabled = false"
+    return f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
 
 
 def _pending(consent: Consent) -> int:

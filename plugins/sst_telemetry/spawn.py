@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sst_core import Context, Locations, Product
+from sst_telemetry.queue import Queue
 
 INTERVAL = 600.0
 """Seconds between two senders."""
@@ -34,7 +35,9 @@ PASSED_ON = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
-    *(name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())),
+    *(name for proxy in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())),
+    "LD_LIBRARY_PATH",  # some Pythons can't start without it
+    "DYLD_LIBRARY_PATH",
 )
 
 
@@ -42,14 +45,40 @@ def start_sender_if_due(context: Context, run: str | None) -> None:
     """Start the sender unless one was started lately. `run` is where this one was queued. Raises OSError."""
     in_ci = context.ci is not None
     interval = INTERVAL_IN_CI if in_ci else INTERVAL
-    stamp = Locations.of(context.product, os.environ).telemetry / STAMP
-    with suppress(FileNotFoundError):
-        if not _is_due(stamp.stat(), interval):
-            return
+    locations = Locations.of(context.product, os.environ)
+    stamp = locations.telemetry / STAMP
+    last = _last_start(stamp)
+    if last is not None and not _is_due(last, interval):
+        return
     if in_ci and run is not None and not Path(run).exists():
         return  # a sender has it in hand already: of a burst, this command's end is the last
     if _claim(stamp, interval):
+        if last is not None and not _has_come(locations, last):  # then nobody else keeps the queue within its bounds
+            Queue(locations.queue).trim(time.time())
         _spawn(context.product, in_ci=in_ci)
+
+
+def missing_since(locations: Locations) -> float | None:
+    """When a sender was to start that has not come to its work, in seconds since the epoch; None where none is missed.
+
+    Raises OSError.
+    """
+    last = _last_start(locations.telemetry / STAMP)
+    return None if last is None or _has_come(locations, last) else last.st_mtime
+
+
+def _last_start(stamp: Path) -> os.stat_result | None:
+    try:
+        return stamp.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _has_come(locations: Locations, started: os.stat_result) -> bool:
+    try:
+        return locations.lock.stat().st_mtime >= started.st_mtime
+    except FileNotFoundError:
+        return False
 
 
 def _claim(stamp: Path, interval: float) -> bool:
@@ -69,8 +98,9 @@ def _is_due(stamp: os.stat_result, interval: float) -> bool:
 
 
 def _spawn(product: Product, *, in_ci: bool) -> None:
-    if not sys.executable:
-        return  # an embedded interpreter: the next command from a real one will send
+    # An embedded interpreter, or a program that is its own: the next command from a real one will send.
+    if not sys.executable or getattr(sys, "frozen", False):
+        return
     arguments = [sys.executable, "-P", "-m", "sst_telemetry.sender", product.target]
     environ = _environment(product, in_ci=in_ci)
     if sys.platform == "win32":

@@ -54,10 +54,19 @@ class DeliveryState:
 def read_state(telemetry: Path) -> DeliveryState:
     """The state; a new one if there is none, or if it can't be read: it only ever saves requests."""
     try:
-        values = json.loads(read_own(telemetry / DELIVERY) or b"{}")
+        return read_state_to_show(telemetry)
+    except ConfigurationError:
+        return DeliveryState()
+
+
+def read_state_to_show(telemetry: Path) -> DeliveryState:
+    """The same, but raises :class:`ConfigurationError` where it can't be trusted: nobody is told "never" then."""
+    content = read_own(telemetry / DELIVERY) or b"{}"
+    try:
+        values = json.loads(content)
         last, sent_to = values.pop("last", None), values.pop("sent_to", [])
         state = DeliveryState(**values, sent_to=tuple(sent_to), last=None if last is None else LastDelivery(**last))
-    except (ConfigurationError, ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return DeliveryState()
     numbers = (state.failures, state.not_before, state.dropped, state.rejected, state.set_aside)
     sound = all(isinstance(number, int | float) for number in numbers) and isinstance(sent_to, list)

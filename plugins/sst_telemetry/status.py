@@ -1,12 +1,17 @@
 """`sst telemetry`: on or off, every source with its value and place, where data goes, what is queued, what next."""
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination, printable
 from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import Queue
-from sst_telemetry.state import DeliveryState, read_state
+from sst_telemetry.sender import LIFETIME
+from sst_telemetry.spawn import missing_since
+from sst_telemetry.state import DeliveryState, read_state_to_show
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,10 @@ class Status:
     destination: Destination
     queued: int
     delivery: DeliveryState
+    problem: str
+    """Why the two above can't be known, or empty."""
+    missing_since: str | None
+    """When a sender was to start that never came to its work, UTC, ISO 8601; None where none is missed."""
     pending_forget: int
     """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
     collecting_plugins: tuple[CollectingPlugin, ...] = ()
@@ -31,7 +40,9 @@ class Status:
             "enabled": self.decision.enabled,
             "sources": [asdict(source) for source in self.decision.sources],
             "collector": self.destination.url,
-            "queued": self.queued,
+            "queued": None if self.problem else self.queued,
+            "problem": self.problem or None,
+            "sender_missing_since": self.missing_since,
             "last_delivery": None if last is None else asdict(last),
             "dropped": self.delivery.dropped,
             "rejected": self.delivery.rejected,
@@ -55,8 +66,9 @@ class Status:
         lines += [
             "",
             f"Sent to    {to}",
-            f"Queued     {_runs(self.queued)}",
-            f"Last sent  {self._last()}",
+            f"Queued     {f'not known: {self.problem}' if self.problem else _runs(self.queued)}",
+            f"Last sent  {'not known' if self.problem else self._last()}",
+            *self._missing(),
             *self._losses(),
             *(
                 f"Also       plugin {plugin.distribution} collects, to {plugin.sends_to}"
@@ -78,6 +90,11 @@ class Status:
             return "never"
         return f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome})"
 
+    def _missing(self) -> list[str]:
+        if self.missing_since is None:
+            return []
+        return [f"Sender     was to start at {self.missing_since} and never came: `{self.command} flush` sends now"]
+
     def _losses(self) -> list[str]:
         counts = {
             "dropped, over the queue's bounds": self.delivery.dropped,
@@ -91,41 +108,62 @@ class Status:
             return f"Next: `{self.command} show` shows what is recorded, `{self.command} disable` switches it off."
         if self.decision.only_notice_missing:
             return f"Next: the first command on a terminal shows the notice. `{self.command} enable` is a yes."
-        ways = {
-            "environment": "unset {where}",
-            "plugins": "take telemetry out of {where}",
-            "project": "`{command} enable --project`, for everybody in it",
-            "user": "`{command} enable`",
-            "machine": "ask whoever administers this machine about {where}",
-        }
-        off = [source for source in self.decision.sources if source.off and source.name in ways]
-        each = [
-            # Without a home folder no choice can be saved.
-            "set HOME" if source.where == "HOME" else ways[source.name].format(where=source.where, command=self.command)
-            for source in off
-        ]
-        return f"Next: to switch it on, {'; '.join(each)}."
+        return how_to_switch_on(self.decision, self.command)
+
+
+def how_to_switch_on(decision: Decision, command: str) -> str:
+    """What to do about each *off* that isn't the notice's."""
+    ways = {
+        "environment": "unset {where}",
+        "plugins": "take telemetry out of {where}",
+        "project": "`{command} enable --project`, for everybody in it",
+        "another project": "see to {where}, which is for everybody below it",
+        "user": "`{command} enable`",
+        "machine": "ask whoever administers this machine about {where}",
+        "home": "set HOME",  # without a home folder no choice can be saved
+    }
+    # The command writes into the nearest file, and only into one that it can read.
+    nearest = next((source for source in decision.sources if source.name == "project"), None)
+    each = []
+    for source in decision.sources:
+        way = source.name
+        if way == "project" and (source is not nearest or source.value != "enabled = false"):
+            way = "another project"
+        if source.off and way in ways:
+            each.append(ways["home" if source.where == "HOME" else way].format(where=source.where, command=command))
+    return f"Next: to switch it on, {'; '.join(each)}."
 
 
 def read_status(consent: Consent) -> Status:
     """Look, and change nothing. Never raises."""
-    queued, delivery, pending_forget = 0, DeliveryState(), 0
-    try:
+    queued, delivery, pending_forget, problem, missing = 0, DeliveryState(), 0, "", None
+    with suppress(ConfigurationError):  # the sources say what is wrong with the home folder
         locations = consent.locations
-        queued = len(Queue(locations.queue).waiting())
-        delivery = read_state(locations.telemetry)
-        pending_forget = pending_count(locations)
-    except (ConfigurationError, OSError):
-        pass  # the sources say what is wrong with the home folder
+        try:
+            queued = len(Queue(locations.queue).waiting())
+            delivery = read_state_to_show(locations.telemetry)
+            pending_forget = pending_count(locations)
+            missing = missing_since(locations) if queued else None
+        except (ConfigurationError, OSError) as error:
+            problem = str(error)
     return Status(
         command=consent.product.telemetry,
         decision=consent.decide(),
         destination=find_destination(consent.product, consent.environ),
         queued=queued,
         delivery=delivery,
+        problem=problem,
+        missing_since=_if_overdue(missing),
         pending_forget=pending_forget,
         collecting_plugins=consent.collecting_plugins,
     )
+
+
+def _if_overdue(started: float | None) -> str | None:
+    # One that was started just now may be on its way.
+    if started is None or time.time() - started < LIFETIME:
+        return None
+    return datetime.fromtimestamp(started, UTC).isoformat("T", "seconds")
 
 
 def _runs(count: int) -> str:

@@ -11,6 +11,7 @@ from sst_core import (
     Locations,
     Product,
     Session,
+    SstError,
     held_if_free,
     printable,
 )
@@ -18,7 +19,7 @@ from sst_telemetry.batch import Composed, compose, preview, utc_now
 from sst_telemetry.identity import has_secret, secret_for_looking
 from sst_telemetry.queue import Queue
 from sst_telemetry.record import run_facts
-from sst_telemetry.state import LastDelivery, read_last_batch, read_state
+from sst_telemetry.state import LastDelivery, read_last_batch, read_state_to_show
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +76,22 @@ def registered(product: Product) -> tuple[str, ...]:
 
 
 def view_of(consent: Consent) -> View:
-    """Look, and change nothing but for the machine's secret, which is made where a run that may be sent needs it."""
+    """Look, and change nothing but for the machine's secret, which is made where a run that may be sent needs it.
+
+    Raises SstError where nobody can look.
+    """
     try:
         locations = consent.locations
-        composed, made_up = _composed(consent, locations)
-    except (ConfigurationError, OSError):
+    except ConfigurationError:  # without a home folder nothing is ever recorded
         return View((), (), None, "")
+    try:
+        composed, made_up = _composed(consent, locations)
+    except OSError as error:
+        raise SstError(f"What is queued can't be read: {error}.") from None
     return View(
         queued=tuple(line.content.decode() for line in composed.lines),
         unusable=tuple(path.name for path in composed.unusable),
-        last=read_state(locations.telemetry).last,
+        last=read_state_to_show(locations.telemetry).last,
         last_batch=read_last_batch(locations.telemetry).decode(errors="replace"),
         made_up=made_up,
     )

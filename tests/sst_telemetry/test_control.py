@@ -93,9 +93,12 @@ def test_enabling_names_every_other_off(machine: Machine) -> None:
         "environment": "DO_NOT_TRACK",
         "project": str(machine.folder / "sst.toml"),
     }
-    assert change["what"] == "Your choice is saved, but telemetry stays off."
+    assert change["what"] == "Your choice is saved, but telemetry is still off."
     text = machine.sst("telemetry", "enable", env={"DO_NOT_TRACK": "1"}).stdout
-    assert text.startswith("Telemetry stays off, and not by you.\n")
+    assert text.startswith("Telemetry is still off.\n")
+    assert text.endswith(
+        "Next: to switch it on, unset DO_NOT_TRACK; `sst telemetry enable --project`, for everybody in it.\n"
+    )
     assert "DO_NOT_TRACK" in text
     assert str(machine.folder / "sst.toml") in text
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from consenting import Consenting
 from sst_core.testing import Machine
 
 
@@ -93,6 +94,33 @@ def test_it_says_what_the_file_says_and_what_holds_here(
         "what": f"{file} {says}",
         "pending_forget": 0,
     }
+
+
+def test_where_nothing_else_was_in_the_file_it_says_that_it_is_gone(machine: Machine) -> None:
+    machine.sst("telemetry", "disable", "--project")
+
+    told = machine.sst("telemetry", "enable", "--project").stdout
+
+    assert not (machine.folder / "sst.toml").exists()
+    assert told.startswith(
+        f"{machine.folder}/sst.toml is deleted: nothing but enabled = false was in it. Commit that, "
+    )
+
+
+@pytest.mark.parametrize(
+    "above", ["[telemetry]\nenabled = false\n", "telemetry = 5\n"], ids=["says no", "is no answer"]
+)
+def test_an_off_that_enabling_here_would_not_take_out_is_named_with_its_file(
+    machine: Machine, consenting: Consenting, above: str
+) -> None:
+    (machine.folder / "sst.toml").write_text(above)
+    below = machine.folder / "child"
+    below.mkdir()
+    machine.project('build = ["true"]', folder=below)
+    advice = f"Next: to switch it on, see to {machine.folder}/sst.toml, which is for everybody below it."
+
+    assert machine.sst("telemetry", folder=below).stdout.splitlines()[-1] == advice
+    assert machine.sst("telemetry", "enable", "--project", folder=below).stdout.splitlines()[-1] == advice
 
 
 def test_it_names_what_else_is_off_here_and_needs_no_home(machine: Machine) -> None:

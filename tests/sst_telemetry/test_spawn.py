@@ -16,6 +16,7 @@ from sst_core import SST as PRODUCT
 from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import spawn
+from sst_telemetry.queue import MAX_AGE
 from sst_telemetry.spawn import INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
 from waiting import eventually
 
@@ -106,6 +107,40 @@ def test_a_clock_that_was_set_starts_the_next_sender(building: Machine, spawned:
     assert len(spawned.senders) == 2
 
 
+@pytest.mark.parametrize(("came", "kept"), [(None, 0), (1, 0), (2, 1)], ids=["never", "not to the last", "yes"])
+def test_where_no_sender_comes_a_command_keeps_the_queue_within_its_bounds(
+    building: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch, came: int | None, kept: int
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr("sst_telemetry.spawn.os.posix_spawn", lambda *_, **__: started.append(1))
+    for name, value in building.environ.items():
+        monkeypatch.setenv(name, value)
+    consenting.record(at=time.time() - MAX_AGE - 60)
+    consenting.hold_back_senders()
+    os.utime(building.telemetry / STAMP, (2, 2))
+    consenting.locations.lock.unlink(missing_ok=True)
+    if came is not None:
+        consenting.locations.lock.touch()
+        os.utime(consenting.locations.lock, (came, came))
+
+    start_sender_if_due(Context(product=PRODUCT, ci=None), None)
+
+    assert (len(building.queued()), started) == (kept, [1])
+
+
+def test_a_program_that_is_its_own_interpreter_is_not_run_as_a_sender(
+    building: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sst_telemetry.spawn.os.posix_spawn", lambda *_, **__: pytest.fail("one was started"))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    for variable, content in building.environ.items():
+        monkeypatch.setenv(variable, content)
+
+    start_sender_if_due(Context(product=PRODUCT, ci=None), None)
+
+    assert (building.telemetry / STAMP).exists(), "one was due"
+
+
 def test_within_the_interval_none_is_started(building: Machine, spawned: Spawned) -> None:
     building.sst("build")
     stamp = building.telemetry / STAMP
@@ -162,17 +197,33 @@ def test_none_is_started_while_off(building: Machine, spawned: Spawned) -> None:
     assert spawned.senders == []
 
 
-ALLOWED = {"HOME", "LANG", "PYTHONPATH", "SST_TELEMETRY_URL", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+ALLOWED = {
+    "HOME",
+    "LANG",
+    "PYTHONPATH",
+    "SST_TELEMETRY_URL",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "LD_LIBRARY_PATH",
+}
 
 
 def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(building: Machine, loopback: Loopback) -> None:
     loopback.otherwise = hanging
-    secrets = {"SECRET": "hunter2", "AWS_SECRET_ACCESS_KEY": "hunter2", "GITHUB_TOKEN": "hunter2", "USER": "hunter2"}
+    secrets = {
+        "SECRET": "hunter2",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+        "GITHUB_TOKEN": "hunter2",
+        "USER": "hunter2",
+        "HTTP_PROXY": "hunter2",
+    }
     needed = {
         "SST_TELEMETRY_URL": loopback.url,
         "HTTPS_PROXY": "http://proxy:1",
         "NO_PROXY": "*",
         "SSL_CERT_FILE": "/x",
+        "LD_LIBRARY_PATH": "/y",
     }
 
     building.sst("build", env={**secrets, **needed})

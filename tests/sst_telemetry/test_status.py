@@ -1,7 +1,10 @@
 """`sst telemetry`: on or off, everything that decides it, where data goes, what is queued, and what to do next."""
 
 import json
+import os
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from consenting import Consenting
 from loopback import Loopback, accounting, answer
 from sst_core.testing import Machine
+from sst_telemetry.spawn import STAMP
 
 KEYS = {"enabled", "sources", "collector", "queued", "last_delivery"}
 
@@ -133,6 +137,57 @@ def test_without_a_home_it_says_to_set_one_and_not_what_can_not_work(machine: Ma
     ended = machine.sst("telemetry", env={"HOME": "nowhere"})
 
     assert ended.stdout.splitlines()[-1] == "Next: to switch it on, set HOME."
+
+
+def test_what_can_not_be_read_is_not_said_to_be_nothing(machine: Machine, consenting: Consenting) -> None:
+    machine.queue.rmdir()
+    machine.queue.symlink_to(machine.queue)
+
+    text, found = machine.sst("telemetry").stdout, status(machine)
+    shown = machine.sst("telemetry", "show")
+
+    assert "Queued     not known: [Errno " in text
+    assert "Last sent  not known\n" in text
+    assert found["queued"] is None
+    assert str(machine.queue) in found["problem"]
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert shown.stderr.startswith("sst: error: What is queued can't be read: [Errno ")
+
+
+def test_notes_that_others_could_have_written_are_not_taken_for_never(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    consenting.deliver(loopback.url)
+    (machine.telemetry / "delivery.json").chmod(0o666)
+
+    assert "Last sent  not known\n" in machine.sst("telemetry").stdout
+    shown = machine.sst("telemetry", "show")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "delivery.json can be written by others" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("due", "came", "queued", "told"),
+    [(-60, -90, 1, True), (-60, -60, 1, False), (-60, -30, 1, False), (-2, -90, 1, False), (-60, -90, 0, False)],
+    ids=["never came", "came at once", "came", "may be on its way", "has nothing to do"],
+)
+def test_a_sender_that_never_came_is_missed(
+    machine: Machine, consenting: Consenting, due: int, came: int, queued: int, told: bool
+) -> None:
+    for _ in range(queued):
+        consenting.record()
+    consenting.hold_back_senders()
+    now = int(time.time())
+    os.utime(machine.telemetry / STAMP, (now + due, now + due))
+    consenting.locations.lock.touch()
+    os.utime(consenting.locations.lock, (now + came, now + came))
+
+    found = consenting.status["sender_missing_since"]
+
+    assert found == (datetime.fromtimestamp(now + due, UTC).isoformat("T", "seconds") if told else None)
+    line = f"Sender     was to start at {found} and never came: `sst telemetry flush` sends now\n"
+    assert (line in machine.sst("telemetry").stdout) is told
 
 
 def _no_folder(machine: Machine) -> None:
