@@ -161,7 +161,7 @@ def attack(session: nox.Session) -> None:
     datasets = how_many(session, "5000")
     session.run(
         "pytest",
-        "tests/sst_collector/test_attack.py",
+        "tests/sst_collector/publishing/test_attack.py",
         "-rP",
         "--numprocesses",
         "2",
@@ -239,14 +239,14 @@ def collector_fuzz(session: nox.Session) -> None:
     """Send a collector a hundred thousand generated requests; the tests send some hundreds."""
     install(session, "test", project=".[collector]")
     requests = how_many(session, "100000")
-    session.run("pytest", "tests/sst_collector/test_fuzz.py", "-s", env={"SST_FUZZ_REQUESTS": requests})
+    session.run("pytest", "tests/sst_collector/receiving/test_fuzz.py", "-s", env={"SST_FUZZ_REQUESTS": requests})
 
 
 @nox.session
 def collector_limits(session: nox.Session) -> None:
     """Test a collector's bounds with ten thousand idle connections; the tests have one thousand."""
     install(session, "test", project=".[collector]")
-    session.run("pytest", "tests/sst_collector/test_limits.py", "-s", env={"SST_IDLE_CONNECTIONS": "10000"})
+    session.run("pytest", "tests/sst_collector/receiving/test_limits.py", "-s", env={"SST_IDLE_CONNECTIONS": "10000"})
 
 
 @nox.session
@@ -264,7 +264,9 @@ def legacy_client(session: nox.Session) -> None:
             client.mkdir(parents=True)
             archive = "serverless-stack-core-1.18.4.tgz"
             session.run("tar", "-xf", archive, "-C", str(client), "--strip-components=1", external=True)
-    session.run("pytest", "tests/sst_collector/test_original_client.py", env={"SST_ORIGINAL_CLIENT": str(folder)})
+    session.run(
+        "pytest", "tests/sst_collector/receiving/test_original_client.py", env={"SST_ORIGINAL_CLIENT": str(folder)}
+    )
 
 
 @nox.session

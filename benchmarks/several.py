@@ -21,7 +21,7 @@ import httpx
 
 from clickhouse_servers import PASSWORD, one_server
 from collecting import Collector, a_run, collectors
-from sst_collector.clickhouse_address import PASSWORD_VARIABLE
+from sst_collector.warehouse.clickhouse.address import PASSWORD_VARIABLE
 from sst_core import SST
 
 

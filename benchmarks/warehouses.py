@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clickhouse_servers import PASSWORD, one_server
-from sst_collector import clickhouse_warehouse, duckdb_warehouse
-from sst_collector.clickhouse_address import PASSWORD_VARIABLE, parse_address
-from sst_collector.journal import SEGMENT_BYTES
-from sst_collector.publication import publish
-from sst_collector.transfer import checksum
-from sst_collector.warehouse import Warehouse
+from sst_collector.journal.writing import SEGMENT_BYTES
+from sst_collector.publishing.publication import publish
+from sst_collector.warehouse.clickhouse import warehouse as clickhouse_warehouse
+from sst_collector.warehouse.clickhouse.address import PASSWORD_VARIABLE, parse_address
+from sst_collector.warehouse.duckdb import warehouse as duckdb_warehouse
+from sst_collector.warehouse.protocol import Warehouse
+from sst_collector.warehouse.transfer import checksum
 from sst_collector.weeks import monday_of, shifted
 from sst_core import SST
 

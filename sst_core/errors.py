@@ -38,8 +38,8 @@ class SstError(Exception):
     │   └── RefusedError
     ├── CatalogueError            catalogue
     ├── NotPossibleError          authoring.package
-    └── WarehouseError            sst_collector.warehouse
-        └── ServerError           sst_collector.clickhouse_server
+    └── WarehouseError            sst_collector.warehouse.protocol
+        └── ServerError           sst_collector.warehouse.clickhouse.server
     ```
 
     Where a module stands beside it, it is that part's own.

@@ -19,13 +19,14 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from sst_collector.page import PAGES
-from sst_collector.publication import publish, snapshot_of
-from sst_collector.ranking import MEMORY, ranking
-from sst_collector.site import Site
-from sst_collector.snapshot import WINDOWS
-from sst_collector.suppression import REFINED, publishable, together
-from sst_collector.warehouse import Cell, PublishedWeek
+from sst_collector.dimensions import REFINED
+from sst_collector.publishing.page import PAGES
+from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.publishing.ranking import MEMORY, ranking
+from sst_collector.publishing.site import Site
+from sst_collector.publishing.snapshot import WINDOWS
+from sst_collector.publishing.suppression import publishable, together
+from sst_collector.warehouse.protocol import Cell, PublishedWeek
 from sst_collector.weeks import monday_of, shifted
 from sst_core import SST, week_of
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from collecting import Values
-from sst_collector.duckdb_warehouse import opened
-from sst_collector.journal import Journal, rejection
+from sst_collector.journal.writing import Journal, rejection
 from sst_collector.loader import load
-from sst_collector.publication import publish, snapshot_of
+from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_core import SST, write_private
 
 Value = TypeVar("Value")

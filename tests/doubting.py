@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from attacking import LEGACY_VERSIONS, OF_LINUX, SEPARATE, SHARED, Cells, Name
-from sst_collector.suppression import REFINED
-from sst_collector.warehouse import Cell, PublishedWeek
+from sst_collector.dimensions import REFINED
+from sst_collector.warehouse.protocol import Cell, PublishedWeek
 
 _VALUES = {
     "platform": ("darwin", "win32"),

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clickhouse_servers import PASSWORD, Servers
-from sst_collector import clickhouse_warehouse, duckdb_warehouse
-from sst_collector.clickhouse_address import PASSWORD_VARIABLE, parse_address
-from sst_collector.clickhouse_server import ServerError
-from sst_collector.clickhouse_warehouse import ClickhouseWarehouse
-from sst_collector.warehouse import Warehouse
+from sst_collector.warehouse.clickhouse import warehouse as clickhouse_warehouse
+from sst_collector.warehouse.clickhouse.address import PASSWORD_VARIABLE, parse_address
+from sst_collector.warehouse.clickhouse.server import ServerError
+from sst_collector.warehouse.clickhouse.warehouse import ClickhouseWarehouse
+from sst_collector.warehouse.duckdb import warehouse as duckdb_warehouse
+from sst_collector.warehouse.protocol import Warehouse
 from sst_collector.weeks import Clock
 from sst_core import SST, Catalogue
 
@@ -81,7 +82,7 @@ class Chdb:
         query(f"CREATE DATABASE {self.database}")
 
     def ask(self, statement: str, lines: bytes | None = None) -> list[tuple[Any, ...]]:
-        """See :class:`sst_collector.clickhouse_server.Server`."""
+        """See :class:`sst_collector.warehouse.clickhouse.server.Server`."""
         asks = statement.lstrip().startswith("SELECT")
         statement = statement.strip().removesuffix(";") + ("" if lines is None else "\n" + lines.decode())
         self._query(f"USE {self.database}")

@@ -20,13 +20,13 @@ from itertools import islice
 from pathlib import Path
 
 from intake.events import envelopes
-from sst_collector.duckdb_warehouse import opened
-from sst_collector.journal import Journal
+from sst_collector.journal.writing import Journal
 from sst_collector.loader import load
-from sst_collector.publication import publish, snapshot_of
-from sst_collector.schema import Decoder
-from sst_collector.shapes import Shapes
-from sst_collector.site import site
+from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.publishing.site import site
+from sst_collector.receiving.schema import Decoder
+from sst_collector.receiving.shapes import Shapes
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_core import SST
 
 WEEK = datetime(2026, 11, 25, tzinfo=UTC)

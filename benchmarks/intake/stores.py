@@ -21,16 +21,16 @@ import psycopg
 import uvicorn
 import uvloop
 
-from sst_collector.body import Room
-from sst_collector.connections import Connection
-from sst_collector.group_commit import Committed, GroupCommit
-from sst_collector.intake import Intake
-from sst_collector.journal import Journal
-from sst_collector.legacy import LegacyDecoder
+from sst_collector.journal.group_commit import Committed, GroupCommit
+from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Metrics
-from sst_collector.rates import Rates
-from sst_collector.schema import Decoder
-from sst_collector.shapes import Shapes
+from sst_collector.receiving.body import Room
+from sst_collector.receiving.connections import Connection
+from sst_collector.receiving.intake import Intake
+from sst_collector.receiving.legacy import LegacyDecoder
+from sst_collector.receiving.rates import Rates
+from sst_collector.receiving.schema import Decoder
+from sst_collector.receiving.shapes import Shapes
 from sst_collector.site_key import SiteKey
 from sst_collector.weeks import utc_now
 from sst_core import SST, week_of

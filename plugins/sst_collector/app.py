@@ -8,14 +8,14 @@ import falcon
 import msgspec
 from falcon.asgi import App, Request, Response
 
-from sst_collector.body import Body, Room
-from sst_collector.intake import admit, crashed, unstored
-from sst_collector.journal import forgetting
+from sst_collector.journal.writing import forgetting
 from sst_collector.metrics import Metrics
-from sst_collector.public import mount
-from sst_collector.rates import Rates
-from sst_collector.schema import RejectedLine, decode_forget
-from sst_collector.site import Site
+from sst_collector.publishing.public import mount
+from sst_collector.publishing.site import Site
+from sst_collector.receiving.body import Body, Room
+from sst_collector.receiving.intake import admit, crashed, unstored
+from sst_collector.receiving.rates import Rates
+from sst_collector.receiving.schema import RejectedLine, decode_forget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from sst_core import ExitCode, Session, is_terminal, output, say, waiting
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-    from sst_collector.clickhouse_address import Address
     from sst_collector.doctor import Checked
+    from sst_collector.warehouse.clickhouse.address import Address
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -168,7 +168,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
     session: Session = ctx.obj
     served = served_product(session, product)
     with explaining_what_is_missing(session), waiting("Starting the collector."):
-        from sst_collector.listening import Tls
+        from sst_collector.receiving.listening import Tls
         from sst_collector.server import Settings, serve_forever
     serve_forever(
         Settings(
@@ -256,7 +256,7 @@ def move(
         raise typer.BadParameter("name where to", param_hint="--warehouse")
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
-        from sst_collector import moving
+        from sst_collector.warehouse import moving
     moved = moving.move(data, address, served_product(session, product).catalogue, _teller())
     output(json.dumps(moved.as_json(), indent=2) if as_json else moved.as_text(), fit=not as_json)
 
@@ -277,7 +277,7 @@ def _teller() -> Callable[[str], None]:
 def _address(url: str | None) -> "Address | None":
     if url is None:
         return None
-    from sst_collector.clickhouse_address import parse_address
+    from sst_collector.warehouse.clickhouse.address import parse_address
 
     return parse_address(url, os.environ)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import duckdb
 
-from sst_collector.clickhouse_address import Address
 from sst_collector.data_folder import DataFolder
-from sst_collector.duckdb_file import is_moved, mark_of
 from sst_collector.site_key import SiteKey
-from sst_collector.warehouse import WarehouseError
+from sst_collector.warehouse.clickhouse.address import Address
+from sst_collector.warehouse.duckdb.file import is_moved, mark_of
+from sst_collector.warehouse.protocol import WarehouseError
 from sst_core import ConfigurationError, held_if_free
 
 ROOM = 1 << 30
@@ -161,7 +161,7 @@ def _no_warehouse(path: Path) -> Checked:
 
 
 def _shared_warehouse(folder: DataFolder, address: Address) -> Checked:
-    from sst_collector.clickhouse_server import connected
+    from sst_collector.warehouse.clickhouse.server import connected
 
     if folder.warehouse.exists():
         return Checked(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from sst_collector.warehouse import Warehouse
+from sst_collector.warehouse.protocol import Warehouse
 
 
 def load(segments: Sequence[Path], warehouse: Warehouse) -> None:

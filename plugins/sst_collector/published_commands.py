@@ -16,8 +16,8 @@ from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_
 from sst_core import ConfigurationError, Session, SstError, output
 
 if TYPE_CHECKING:
-    from sst_collector.site import Site
-    from sst_collector.snapshot import Snapshot, Total
+    from sst_collector.publishing.site import Site
+    from sst_collector.publishing.snapshot import Snapshot, Total
 
 
 class Window(StrEnum):
@@ -44,7 +44,7 @@ def export(
     Example: {command} ./public --data ./events
     """
     with explaining_what_is_missing(ctx.obj):
-        from sst_collector.exporting import MANIFEST, write_site
+        from sst_collector.publishing.exporting import MANIFEST, write_site
 
         site = _published(ctx.obj, data, product)
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
@@ -71,7 +71,7 @@ def stats(
     Example: {command} --data ./events --window 90
     """
     with explaining_what_is_missing(ctx.obj):
-        from sst_collector.snapshot import Snapshot
+        from sst_collector.publishing.snapshot import Snapshot
 
         content = _published(ctx.obj, data, product)["stats.json"].content
         text = content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value)
@@ -79,7 +79,7 @@ def stats(
 
 
 def _published(session: Session, data: Path, target: str | None) -> "Site":
-    from sst_collector.site import site
+    from sst_collector.publishing.site import site
 
     product = served_product(session, target)
     path = DataFolder(data).snapshot

@@ -17,22 +17,22 @@ from typing import Any
 import uvloop
 
 from sst_collector.app import Parts, create_app
-from sst_collector.body import Room
-from sst_collector.clickhouse_address import Address
-from sst_collector.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.data_folder import DataFolder, claimed
-from sst_collector.group_commit import GroupCommit
-from sst_collector.intake import Intake
-from sst_collector.journal import Journal
-from sst_collector.legacy import decoder_for
-from sst_collector.listening import Server, Tls, allow_files, bound, server_config, url_of
+from sst_collector.journal.group_commit import GroupCommit
+from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Gauges, Metrics, create_admin_app
-from sst_collector.rates import Rates
-from sst_collector.schema import Decoder
-from sst_collector.shapes import Shapes
+from sst_collector.receiving.body import Room
+from sst_collector.receiving.connections import RESERVED_FILES, Connection, sweep
+from sst_collector.receiving.intake import Intake
+from sst_collector.receiving.legacy import decoder_for
+from sst_collector.receiving.listening import Server, Tls, allow_files, bound, server_config, url_of
+from sst_collector.receiving.rates import Rates
+from sst_collector.receiving.schema import Decoder
+from sst_collector.receiving.shapes import Shapes
 from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
-from sst_collector.warehouses import OpenWarehouse, opener
+from sst_collector.warehouse.clickhouse.address import Address
+from sst_collector.warehouse.opening import OpenWarehouse, opener
 from sst_collector.weeks import Clock, utc_now
 from sst_core import Catalogue
 

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
 
-from sst_collector.group_commit import GroupCommit
+from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.loader import load
 from sst_collector.log import Trouble, log
 from sst_collector.metrics import Metrics
-from sst_collector.publication import publish, snapshot_of
-from sst_collector.site import Site, last_site, site
+from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.publishing.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
-from sst_collector.warehouse import Warehouse
+from sst_collector.warehouse.protocol import Warehouse
 from sst_collector.weeks import Clock
 from sst_core import Catalogue, SstError, week_of, write_private
 

@@ -19,7 +19,7 @@ import pytest
 from collecting import a_run
 from reading import ROOT, the_block
 from required_programs import needed
-from sst_collector.duckdb_warehouse import opened
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_core import SST
 from sst_core.testing import PATIENCE
 

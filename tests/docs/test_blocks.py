@@ -21,10 +21,10 @@ from typer.main import get_command
 
 from collecting import a_run
 from reading import ROOT, Block, blocks_of
-from sst_collector.duckdb_warehouse import opened
-from sst_collector.journal import Journal
+from sst_collector.journal.writing import Journal
 from sst_collector.loader import load
-from sst_collector.publication import publish
+from sst_collector.publishing.publication import publish
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_core import SST
 from sst_core.cli import command_table
 from sst_core.testing import PROGRAM, Machine
@@ -164,7 +164,7 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
             assert (ROOT / folder).is_dir()
         case ["export", assignment]:
             variable = assignment.partition("=")[0]
-            assert f'"{variable}"' in (ROOT / "plugins/sst_collector/clickhouse_address.py").read_text()
+            assert f'"{variable}"' in (ROOT / "plugins/sst_collector/warehouse/clickhouse/address.py").read_text()
         case _:
             assert command.startswith((*NEEDS_ROOT, *NEEDS_DOCKER)), "nobody runs this"
 

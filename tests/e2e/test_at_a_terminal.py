@@ -10,7 +10,7 @@ import pytest
 from consenting import Consenting
 from loopback import Loopback, answer
 from sst_collector.data_folder import DataFolder, claimed
-from sst_collector.duckdb_warehouse import opened
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_core import SST, held
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sst_collector.data_folder import DataFolder, claimed
-from sst_collector.duckdb_file import mark_moved
-from sst_collector.snapshot import nothing_published
+from sst_collector.publishing.snapshot import nothing_published
+from sst_collector.warehouse.duckdb.file import mark_moved
 from sst_core import SST
 from sst_core.testing import Machine
 

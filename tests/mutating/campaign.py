@@ -49,14 +49,23 @@ TESTS = {
     ),
     "plugins/sst_telemetry/sender.py": ("sst_telemetry/test_sender.py", "sst_telemetry/test_spawn.py"),
     "plugins/sst_telemetry/spawn.py": ("sst_telemetry/test_spawn.py", "sst_telemetry/test_where_it_runs.py"),
-    "plugins/sst_collector/suppression.py": (
-        "sst_collector/test_suppression.py",
-        "sst_collector/test_publication.py",
-        "sst_collector/test_attack.py",
+    "plugins/sst_collector/publishing/suppression.py": (
+        "sst_collector/publishing/test_suppression.py",
+        "sst_collector/publishing/test_publication.py",
+        "sst_collector/publishing/test_attack.py",
     ),
-    "plugins/sst_collector/unsaid.py": ("sst_collector/test_suppression.py", "sst_collector/test_attack.py"),
-    "plugins/sst_collector/ranking.py": ("sst_collector/test_publication.py", "sst_collector/test_attack.py"),
-    "plugins/sst_collector/publication.py": ("sst_collector/test_publication.py", "sst_collector/test_upkeep.py"),
+    "plugins/sst_collector/warehouse/unsaid.py": (
+        "sst_collector/publishing/test_suppression.py",
+        "sst_collector/publishing/test_attack.py",
+    ),
+    "plugins/sst_collector/publishing/ranking.py": (
+        "sst_collector/publishing/test_publication.py",
+        "sst_collector/publishing/test_attack.py",
+    ),
+    "plugins/sst_collector/publishing/publication.py": (
+        "sst_collector/publishing/test_publication.py",
+        "sst_collector/test_upkeep.py",
+    ),
 }
 """The modules that are broken, and the tests of each: the first that fails ends a run."""
 

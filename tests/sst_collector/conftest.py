@@ -11,7 +11,7 @@ import pytest
 
 from clickhouse_servers import Servers, cluster, one_server
 from collecting import Collector, StartCollector, Values, collectors
-from sst_collector import clickhouse_database
+from sst_collector.warehouse.clickhouse import database as clickhouse_database
 from warehousing import WEEK, Chdb, Clickhouse, DuckdbFile, Place, SegmentOf
 
 

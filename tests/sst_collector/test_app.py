@@ -4,9 +4,9 @@ import pytest
 from falcon.testing import TestClient
 
 from sst_collector.app import Parts, create_app
-from sst_collector.body import Room
 from sst_collector.metrics import Metrics
-from sst_collector.rates import Rates
+from sst_collector.receiving.body import Room
+from sst_collector.receiving.rates import Rates
 
 
 def client(error: Exception) -> TestClient:

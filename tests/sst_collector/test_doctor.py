@@ -15,10 +15,10 @@ from collecting import StartCollector, a_run, collectors
 from installed import PYTHON
 from permissions import give_away, modestly
 from sst_collector import doctor as doctoring
-from sst_collector.clickhouse_address import parse_address
 from sst_collector.data_folder import DataFolder
 from sst_collector.doctor import BACKLOG_BYTES
-from sst_collector.duckdb_file import mark_moved, mark_of
+from sst_collector.warehouse.clickhouse.address import parse_address
+from sst_collector.warehouse.duckdb.file import mark_moved, mark_of
 from sst_core import held_if_free
 from sst_core.testing import PROGRAM
 

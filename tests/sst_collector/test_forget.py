@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collecting import StartCollector
-from sst_collector.schema import MAX_FORGOTTEN, RejectedLine, decode_forget
+from sst_collector.receiving.schema import MAX_FORGOTTEN, RejectedLine, decode_forget
 from sst_core.testing import Machine
 
 ID = "0123456789abcdef0123456789abcdef"

@@ -24,7 +24,7 @@ import pytest
 import clocked_collector
 from clocked_collector import KEEP_DAYS, set_clock
 from collecting import Collector, StartCollector, Values, a_run
-from sst_collector.duckdb_file import mark_of
+from sst_collector.warehouse.duckdb.file import mark_of
 from sst_core import SST, week_of
 
 ROUNDS = int(os.environ.get("SST_KILL_ROUNDS", "6"))

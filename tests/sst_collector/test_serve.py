@@ -16,9 +16,10 @@ import pytest
 
 from collecting import Collector, StartCollector, Values, a_run, spawn
 from installed import PYTHON
-from sst_collector import listening, server
+from sst_collector import server
 from sst_collector.data_folder import claimed
-from sst_collector.duckdb_file import mark_moved
+from sst_collector.receiving import listening
+from sst_collector.warehouse.duckdb.file import mark_moved
 from sst_core import SST, SstError
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere

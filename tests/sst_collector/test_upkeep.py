@@ -10,12 +10,12 @@ import duckdb
 import pytest
 
 from collecting import Values, a_run
-from sst_collector.duckdb_warehouse import DuckdbWarehouse, opened
-from sst_collector.group_commit import GroupCommit
-from sst_collector.journal import Journal
+from sst_collector.journal.group_commit import GroupCommit
+from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Metrics
 from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import STUCK_SECONDS, Upkeep
+from sst_collector.warehouse.duckdb.warehouse import DuckdbWarehouse, opened
 from sst_core import SST
 
 SUNDAY = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer, dripping, hanging
-from sst_collector.schema import MAX_FORGOTTEN
+from sst_collector.receiving.schema import MAX_FORGOTTEN
 from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset

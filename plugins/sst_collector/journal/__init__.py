@@ -1,0 +1,1 @@
+"""The journal: what is acknowledged, on the disk until a warehouse has it."""

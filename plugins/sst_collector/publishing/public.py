@@ -1,0 +1,46 @@
+"""What anyone may read: the site's files, as they are in memory. Nothing is computed for a request, no cookie set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from falcon.asgi import App, Request, Response
+
+from sst_collector.publishing.site import POLICY, Site
+
+MAX_AGE = 60
+"""Seconds for which a browser need not ask again. After that it asks with the digest, and mostly gets a 304."""
+
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",  # public numbers, for anyone's own chart
+    "Cache-Control": f"public, max-age={MAX_AGE}",
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def mount(app: App[Any, Any], site: Callable[[], Site]) -> None:
+    """Route every file of the site, and `/` to its first page. `site` is what is published now."""
+    app.add_route("/", _File("index.html", site))
+    for name in site():
+        app.add_route(f"/{name}", _File(name, site))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    site: Callable[[], Site]
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        file = self.site()[self.name]
+        resp.set_headers(_HEADERS)
+        resp.content_type = file.media_type
+        resp.etag = file.digest
+        if req.if_none_match and file.digest in req.if_none_match:
+            resp.status = 304
+        else:
+            resp.data = file.content
+
+    async def on_head(self, req: Request, resp: Response) -> None:
+        await self.on_get(req, resp)

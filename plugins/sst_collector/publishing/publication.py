@@ -1,0 +1,93 @@
+"""Publication: each closed week once, and the windows: sums of what was published of weeks, and of nothing else."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sst_collector.dimensions import CI_DIMENSION, REFINED, dimensions
+from sst_collector.publishing.ranking import MEMORY, ranking
+from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, mean
+from sst_collector.publishing.suppression import in_tens, publishable, together
+from sst_collector.warehouse.protocol import PublishedWeek, Warehouse
+from sst_collector.weeks import shifted
+from sst_core import Catalogue, Moment, week_of
+
+
+def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Sequence[str]:
+    """Publish the weeks that have closed by `now`, each for good, and return which these are.
+
+    Everything that arrived before `now` has to be loaded: a week that is out is never computed again.
+
+    With a week comes how many lines had been rejected by then, in tens. No machines are counted for them, so no
+    threshold holds; and a number that changed every hour would say when somebody ran what an old client has.
+    """
+    weeks = warehouse.unpublished_weeks(before=week_of(now))
+    for week in weeks:
+        rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
+        published = publishable(week, warehouse.cells(week), min_machines, rank)
+        warehouse.publish(replace(published, rejected=in_tens(warehouse.rejected_lines())))
+    return weeks
+
+
+def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Snapshot:
+    """What is published, as of `now`: :func:`publish` comes first.
+
+    With `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
+    `min_machines`, and shows it, is left out.
+    """
+    open_week = week_of(now)
+    published = [
+        week
+        for week in warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values())))
+        if all(cell.machines is None or cell.machines >= min_machines for cell in week.cells)
+    ]
+    if min_machines == 1 and (cells := warehouse.cells(open_week)):
+        published.append(PublishedWeek(open_week, together(cells), withheld=0))
+    return Snapshot(
+        snapshot=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        windows={
+            window: _window([week for week in published if week.week >= shifted(open_week, -weeks)], catalogue)
+            for window, weeks in WINDOWS.items()
+        },
+        withheld=sum(week.withheld for week in published),
+        rejected=_rejected(warehouse, published, min_machines),
+        min_machines=min_machines,
+        weeks=[_week(week, catalogue) for week in published],
+    )
+
+
+def _rejected(warehouse: Warehouse, published: Sequence[PublishedWeek], min_machines: int) -> int:
+    if min_machines == 1:
+        return warehouse.rejected_lines()
+    return max((week.rejected for week in published), default=0)
+
+
+def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, list[Total]]:
+    totals: dict[str, list[Total]] = {dimension: [] for dimension in dimensions(catalogue)}
+    runs: defaultdict[tuple[str, str], int] = defaultdict(int)
+    machines: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for cell in (cell for week in weeks for cell in week.cells):
+        runs[cell.dimension, cell.value] += cell.runs
+        if cell.machines is not None:
+            machines[cell.dimension, cell.value].append(cell.machines)
+    for (dimension, value), count in sorted(runs.items(), key=lambda item: (-item[1], item[0])):
+        seen = machines[dimension, value]
+        totals.setdefault(dimension, []).append(Total(value, count, mean(seen)))
+    return totals
+
+
+def _week(week: PublishedWeek, catalogue: Catalogue) -> Week:
+    runs: defaultdict[str, int] = defaultdict(int)
+    machines: defaultdict[str, int] = defaultdict(int)
+    for cell in week.cells:
+        if cell.dimension not in (CI_DIMENSION, *REFINED):
+            runs[cell.dimension] += cell.runs
+            machines[cell.dimension] += cell.machines or 0
+    # One machine has one platform, and may run many commands: only what is a fact of the machine adds up to machines.
+    of_the_machine = [
+        machines[field.dimension]
+        for field in catalogue
+        if field.moment is Moment.SENDING and field.dimension and field.dimension in machines
+    ]
+    return Week(week.week, max(runs.values(), default=None), max(of_the_machine, default=None), week.withheld)

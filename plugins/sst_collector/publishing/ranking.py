@@ -1,0 +1,38 @@
+"""Ranking: which cells are withheld first when a small one needs neighbours. It is public before the week is counted.
+
+First comes the value of the fewest machines, as it was last published; last comes what was not published lately, so
+that nothing is withheld for others week after week. A collector that has not published yet takes the catalogue's lists
+from their end, since they start with what is common, and the oldest version first.
+"""
+
+from collections.abc import Sequence
+
+from sst_collector.publishing.suppression import Rank
+from sst_collector.warehouse.protocol import Cell, PublishedWeek
+from sst_core import Bucket, Catalogue, Choice, Kind, Version
+
+MEMORY = 4
+"""The weeks before a week that its ranking looks at."""
+
+
+def ranking(earlier: Sequence[PublishedWeek], catalogue: Catalogue) -> Rank:
+    """The sort key of a week that `earlier` were published before."""
+    last = {(cell.dimension, cell.value): cell.machines for week in earlier for cell in week.cells}
+    kinds = {field.dimension: field.kind for field in catalogue}
+
+    def rank(cell: Cell) -> tuple[bool, int, tuple[int, ...]]:
+        machines = last.get((cell.dimension, cell.value))
+        return machines is None, machines or 0, _place(kinds[cell.dimension], cell.value)
+
+    return rank
+
+
+def _place(kind: Kind, value: str) -> tuple[int, ...]:
+    match kind:
+        case Choice(values=listed) | Bucket(bounds=listed):
+            names = [str(member) for member in listed]
+            return (-names.index(value) if value in names else -len(names),)  # an earlier catalogue may have had it
+        case Version() if kind.accepts(value):
+            return tuple(map(int, value.split(".")))
+        case _:
+            return ()  # an earlier catalogue may have had it

@@ -1,0 +1,1 @@
+"""ClickHouse: the warehouse of many machines."""

@@ -1,0 +1,1 @@
+"""DuckDB: the warehouse in one file."""
