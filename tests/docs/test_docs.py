@@ -117,6 +117,21 @@ def test_the_architecture_says_of_each_module_of_the_core_what_it_does() -> None
     assert sorted(listed) == sorted(modules - {"__init__", "__main__", "__pycache__"})
 
 
+def test_the_architecture_says_of_each_module_of_the_collector_what_it_does() -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("\n## The collector\n")[2]
+    rows = section.partition("\n| module |")[2].partition("\n\n")[0].splitlines()[2:]
+    listed = [
+        f"{folder}{module}.py"
+        for row in rows
+        for folder, modules in re.findall(r"^\| (?:`([\w/]+/)`: )?(.*?) \|", row)
+        for module in re.findall(r"`(\w+)`", modules)
+    ]
+    house = ROOT / "plugins" / "sst_collector"
+    modules = {str(path.relative_to(house)) for path in house.rglob("*.py") if path.name != "__init__.py"}
+
+    assert sorted(listed) == sorted(modules)
+
+
 def test_the_tree_of_errors_has_each_that_there_is() -> None:
     sources = [
         path.read_text() for folder in ("sst_core", "sst_aws", "plugins") for path in (ROOT / folder).rglob("*.py")
