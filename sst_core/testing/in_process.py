@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO
 
@@ -88,10 +89,18 @@ def _modules(path: str) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if any(Path(file).is_relative_to(folder) for folder in folders):
+        new = set(sys.modules) - known
+        theirs = {name for name in {name.partition(".")[0] for name in new} if _is_found_in(name, folders, before)}
+        for name in new:
+            if name.partition(".")[0] in theirs:
                 del sys.modules[name]
+
+
+def _is_found_in(name: str, folders: Sequence[str], others: Sequence[str]) -> bool:
+    """Asked by name: a module may have put anything into its own place, which says nothing of where it is from."""
+    spec = PathFinder.find_spec(name, [*folders, *others])
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else []
+    return any(Path(place).is_relative_to(folder) for place in places for folder in folders)
 
 
 @contextmanager

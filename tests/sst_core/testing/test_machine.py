@@ -187,6 +187,20 @@ def test_a_run_in_this_process_leaves_it_as_it_was(project: Machine, tmp_path: P
         assert "CHANGED" not in run.stderr
 
 
+def test_what_a_plugin_puts_in_its_own_place_is_not_there_for_the_next_run(machine: Machine, tmp_path: Path) -> None:
+    machine.project('build = ["true"]')
+    file = tmp_path / "hiding.py"
+    file.write_text(
+        "import sys\nprint('imported')\nclass Hiding:\n    def __getattr__(self, name): raise OSError(name)\n"
+        "sys.modules[__name__] = sys.modules[__name__ + '.inner'] = Hiding()\n"
+    )
+    machine.plug(file)
+
+    for _ in range(2):
+        assert "imported\n" in machine.in_process("build").stderr
+        assert not {"hiding", "hiding.inner"} & set(sys.modules)
+
+
 def test_nothing_of_the_tests_own_environment_shows_through(
     machine: Machine, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
