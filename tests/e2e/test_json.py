@@ -81,6 +81,7 @@ def test_each_command_has_it_or_there_is_a_reason(helps: Mapping[str, str]) -> N
     assert commands - having == OTHERS.keys() - {"sst --version"}
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("command", KEYS)
 def test_what_is_printed_has_the_keys_that_the_page_says(served: Machine, command: str) -> None:
     run = served.sst(*command.split()[1:], *CALLS.get(command, "").split(), "--json")
@@ -92,6 +93,7 @@ def test_what_is_printed_has_the_keys_that_the_page_says(served: Machine, comman
         assert list(each) == KEYS[command]
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("command", KEYS)
 def test_of_a_wrong_command_line_nothing_is_on_stdout(machine: Machine, command: str) -> None:
     run = machine.sst(*command.split()[1:], "--json", "--no-such-option")
@@ -100,6 +102,7 @@ def test_of_a_wrong_command_line_nothing_is_on_stdout(machine: Machine, command:
     assert "No such option: --no-such-option" in run.stderr
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("command", FAILING)
 def test_an_error_is_a_line_on_stderr_and_nothing_on_stdout(machine: Machine, command: str) -> None:
     arguments, code = FAILING[command]

@@ -142,6 +142,7 @@ def endings(machine: Machine) -> Machine:
     return machine
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(("line", "code", "result"), ENDINGS, ids=[line for line, _, _ in ENDINGS])
 def test_the_shell_and_the_plugins_are_told_the_same(
     endings: Machine, watcher: Watcher, line: str, code: int, result: str
@@ -171,6 +172,7 @@ def test_text_of_exceptions_is_never_handed_over(endings: Machine, watcher: Watc
     assert b"what went wrong" not in watcher.log.read_bytes()
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     "line",
     [
@@ -196,6 +198,7 @@ def test_a_line_that_does_not_parse_fires_nothing(endings: Machine, watcher: Wat
     assert watcher.calls == ()
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("line", ["--help", "--version", "end --help", "end ok --help", "build --help", "plain --help"])
 def test_help_and_version_fire_nothing(endings: Machine, watcher: Watcher, line: str) -> None:
     assert endings.sst(*line.split()).returncode == 0

@@ -38,6 +38,7 @@ def test_nothing_that_knows_the_folder_is_an_error_with_the_lines_that_help(mach
     assert watcher.ending() == (("build",), 2, "error")
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("command", ["start", "deploy", "remove", "diff"])
 def test_what_is_missing_is_what_the_command_needs(machine: Machine, command: str) -> None:
     machine.environ |= {"SST_TELEMETRY_URL": "http://127.0.0.1:9/events"}
@@ -115,6 +116,7 @@ def test_a_provider_that_cannot_do_it_is_an_error_that_names_both(machine: Machi
     assert run.stderr == f"sst: error: The provider other does not know how to deploy {machine.folder}.\n"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
@@ -190,6 +192,7 @@ def test_every_file_above_is_found_the_nearest_first(tmp_path: Path) -> None:
     assert read_settings(SST, below) == (below / "sst.toml", {})
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -263,6 +266,7 @@ def bystander(machine: Machine, body: str, options: str = "", name: str = "bysta
     machine.install(name, _BYSTANDER.format(options=options, body=body), {"sst.plugins": {name: name}})
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("body", ["raise KeyError('x')", "return ProviderResult(9)", "raise SystemExit(9)", "return 3"])
 @pytest.mark.parametrize("options", ["", "(tryfirst=True)"])
 def test_who_did_not_claim_the_project_is_not_asked_to_build_it(machine: Machine, body: str, options: str) -> None:
@@ -327,6 +331,7 @@ def test_wrappers_are_called_in_pluggys_order_and_one_may_catch(machine: Machine
     assert (run.returncode, run.stderr) == (7, "")
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("said", ["", 'provider = "tasks"'])
 def test_a_project_of_a_plugin_that_is_switched_off_says_by_what(machine: Machine, said: str) -> None:
     file = machine.project('build = ["true"]')
@@ -366,6 +371,7 @@ BROKEN_WRAPPERS = {
 }
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("outer", [False, True], ids=["alone", "with another around it"])
 @pytest.mark.parametrize(("options", "body", "words"), BROKEN_WRAPPERS.values(), ids=BROKEN_WRAPPERS)
 def test_a_wrapper_that_fails_is_named_and_the_provider_is_not(
@@ -385,6 +391,7 @@ def test_a_wrapper_that_fails_is_named_and_the_provider_is_not(
     )
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -402,6 +409,7 @@ def test_a_provider_is_named_whatever_it_raises(machine: Machine, error: str, wo
     assert run.stderr == f"sst: error: the provider other failed in build: {words}\n"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(("options", "body"), [WRAPPERS["new"], WRAPPERS["old"]], ids=["new", "old"])
 def test_a_providers_failure_stays_its_own_whoever_wraps_it(machine: Machine, options: str, body: str) -> None:
     provider(machine, "other", "raise ValueError('what went wrong')")

@@ -38,6 +38,7 @@ def settings(machine: Machine, text: str) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("typed", "environ", "told", "kept", "expected"),
     [
@@ -117,6 +118,7 @@ def test_who_does_not_answer_ends_the_command_and_no_provider_is_blamed(
     assert not (asking.folder / ".sst").exists(), "nothing was chosen"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("typed", "told", "words"),
     [
@@ -140,6 +142,7 @@ def test_what_cannot_be_one_is_named_with_its_place(asking: Machine, typed: list
     assert words in ended.stderr
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("action", ["build", "start", "deploy", "remove", "diff"])
 @pytest.mark.parametrize(
     ("option", "words"),

@@ -44,6 +44,7 @@ def test_the_nearest_project_is_the_one(machine: Machine) -> None:
     assert machine.sst("build").stdout == "outer\n"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("action", ["build", "start", "deploy", "remove", "diff"])
 def test_every_action_runs_the_task_of_its_name(machine: Machine, action: str) -> None:
     machine.project(*(task(name, "echo", f"this is {name}") for name in ("build", "start", "deploy", "remove", "diff")))
@@ -51,6 +52,7 @@ def test_every_action_runs_the_task_of_its_name(machine: Machine, action: str) -
     assert machine.sst(action).stdout == f"this is {action}\n"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 127, 130, 255])
 def test_the_exit_code_is_the_tasks_own(machine: Machine, code: int) -> None:
     machine.project(task("build", "sh", "-c", f"exit {code}"))
@@ -197,6 +199,7 @@ def test_a_program_of_the_projects_own_is_found_in_its_folder(machine: Machine) 
     assert machine.sst("build", folder=below).stdout == "mine\n"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("program", ["no-such-program", "./no-such-program", "/", "a\0b"])
 def test_a_program_that_cannot_be_run_is_an_error_in_words(machine: Machine, program: str) -> None:
     machine.project(task("build", program))
@@ -213,6 +216,7 @@ def test_a_program_that_cannot_be_run_is_an_error_in_words(machine: Machine, pro
 SHAPES = ['"python build.py"', "[]", "3", "true", '["python", 3]', '[["python"]]', '[""]', "{ run = 1 }"]
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_task_that_is_no_list_of_words_is_named_with_its_place_and_how_to_write_it(
     machine: Machine, shape: str
@@ -227,6 +231,7 @@ def test_a_task_that_is_no_list_of_words_is_named_with_its_place_and_how_to_writ
     )
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("shape", ['tasks = "build"', "tasks = []", "[[tasks]]"])
 def test_tasks_that_are_no_table_are_named_with_their_place(machine: Machine, shape: str) -> None:
     file = machine.folder / "sst.toml"

@@ -39,6 +39,7 @@ def test_it_names_every_source_with_its_value_and_its_place(machine: Machine, co
     assert not any(source["off"] for source in found["sources"])
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("variable", ["SST_TELEMETRY_DISABLED", "DO_NOT_TRACK"])
 def test_what_turns_it_off_is_named_and_its_value_is_not_repeated(
     machine: Machine, consenting: Consenting, variable: str
@@ -94,6 +95,7 @@ def test_both_words_for_it_say_the_same(machine: Machine, consenting: Consenting
     assert machine.sst("telemetry", "--json").stdout == machine.sst("telemetry", "status", "--json").stdout
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("arguments", "first", "last"),
     [
@@ -121,6 +123,7 @@ def test_to_look_leaves_no_trace(machine: Machine) -> None:
     assert list(machine.home.iterdir()) == []
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("home", ["nowhere", "/proc"])
 @pytest.mark.parametrize("command", [[], ["status"], ["show"]])
 def test_it_works_without_a_home(machine: Machine, home: str, command: list[str]) -> None:
@@ -220,6 +223,7 @@ def _a_secret_that_is_a_folder(machine: Machine) -> None:
     Consenting(machine).record()
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     "damage",
     [

@@ -135,6 +135,7 @@ def test_linters_have_nothing_to_say(machine: Machine, package: Path) -> None:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("name", "why"),
     [
