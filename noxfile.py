@@ -193,6 +193,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Every fault with every kind of run, each command under strace: of which the tests leave out what is the same."""
+    install(session, "test", project=".[collector]")
+    every = {"SST_EVERY_FAULT": "1"}
+    session.run("pytest", "tests/e2e/test_fault_matrix.py", "--numprocesses", "2", env=every)
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Break what the promise rests on, one place at a time, and print how often its own tests notice."""
     install(session, "mutation")

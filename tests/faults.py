@@ -75,6 +75,8 @@ class Fault:
     """Whether the runs that were queued before are over the bounds."""
     deletes: bool = False
     """Whether somebody deletes the runs that are queued."""
+    is_here: bool = False
+    """Whether it is wrong on the machine itself, where a command meets it that makes no request."""
 
 
 def _answering(reply: Answer) -> Callable[..., Staged]:
@@ -309,8 +311,8 @@ FAULTS: dict[str, Fault] = {
     "1 GB body": Fault(_answering(Flood()), "200, but not a collector's answer"),
     "no such name": Fault(_elsewhere("https://collector.invalid/events"), "name not found"),
     "a name server that is silent": Fault(_silent_name_server, "none yet"),
-    "no network": Fault(_no_network, "unreachable"),
-    "not an address": Fault(_elsewhere("nonsense"), None, backs_off=False),
+    "no network": Fault(_no_network, "unreachable", is_here=True),
+    "not an address": Fault(_elsewhere("nonsense"), None, backs_off=False, is_here=True),
     "full disk": Fault(
         _full_disk,
         None,
@@ -318,6 +320,7 @@ FAULTS: dict[str, Fault] = {
         backs_off=False,
         records=False,
         shows=False,
+        is_here=True,
     ),
     "read-only HOME": Fault(
         _read_only_home,
@@ -327,11 +330,17 @@ FAULTS: dict[str, Fault] = {
         records=False,
         shows=False,
         shows_in_ci=False,
+        is_here=True,
     ),
     "queue deleted by the command itself": Fault(
-        _queue_deleted_by_the_task, None, "deleted by whoever did; the next one arrives", backs_off=False, deletes=True
+        _queue_deleted_by_the_task,
+        None,
+        "deleted by whoever did; the next one arrives",
+        backs_off=False,
+        deletes=True,
+        is_here=True,
     ),
     "queue deleted while it is sent": Fault(_queue_deleted_by_the_answer, "200", ARRIVE, backs_off=False),
-    "clock a year ahead": Fault(_clock_set(YEAR), "200", DROPPED, backs_off=False, drops=True),
-    "clock a year back": Fault(_clock_set(-YEAR), "200", DROPPED, backs_off=False, drops=True),
+    "clock a year ahead": Fault(_clock_set(YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
+    "clock a year back": Fault(_clock_set(-YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
 }
