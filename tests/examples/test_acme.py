@@ -108,7 +108,7 @@ def test_nothing_that_its_user_sees_is_ours(acme: Machine) -> None:
         acme.on_terminal("report").text,
         acme.on_terminal("--help").text,
         *(
-            acme.sst(*arguments).stdout + acme.sst(*arguments).stderr
+            run.stdout + run.stderr
             for arguments in (
                 ["telemetry"],
                 ["telemetry", "--help"],
@@ -126,6 +126,7 @@ def test_nothing_that_its_user_sees_is_ours(acme: Machine) -> None:
                 ["broken"],
                 ["gone"],
             )
+            for run in [acme.sst(*arguments)]
         ),
         *(str(path.relative_to(acme.home.parent)) for path in acme.home.rglob("*")),
         *(path.read_text() for path in acme.home.rglob("*") if path.is_file()),
