@@ -223,6 +223,7 @@ def test_a_command_that_is_called_like_a_provider_is_switched_off_without_it(mac
     assert machine.sst("tasks").stderr.endswith(" SST_DISABLE_PLUGINS=greeting switches it off.\n")
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -315,6 +316,7 @@ def test_a_slip_is_answered_with_the_command_that_was_meant(machine: Machine, ty
     assert probe.read().imported("greeting", "pluggy") == ({"greeting"} if " " in typed else set())
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("name", ["two words", "$(id)", "-x", "x\x1b[2J"])
 def test_a_name_that_nobody_could_type_is_ignored(machine: Machine, name: str) -> None:
     machine.project('build = ["true"]')
@@ -374,6 +376,7 @@ PATHS = {
 }
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(("typed", "path"), PATHS.items(), ids=PATHS)
 def test_nested_commands_are_known_by_the_names_they_are_registered_under(
     machine: Machine, watcher: Watcher, typed: str, path: str

@@ -557,6 +557,7 @@ def sources(machine: Machine, env: Mapping[str, str] | None = None, folder: Path
     return found
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("content", ["[telemetry", b"\xff", "telemetry = 1", "[telemetry]\nenabled = 0"], ids=repr)
 def test_status_says_what_is_wrong_with_a_file(consenting: Machine, content: str | bytes) -> None:
     assert sources(consenting)["enabled"] is True
@@ -639,6 +640,7 @@ def test_a_no_above_the_working_directory_counts(consenting: Machine) -> None:
     assert consenting.queued() == []
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("home", ["", "relative/home", "/dev/null", "/dev/null/below", "/proc/nowhere"])
 def test_a_home_that_is_none_is_an_off_and_breaks_nothing(machine: Machine, home: str) -> None:
     machine.project('build = ["sh", "-c", "echo built"]')

@@ -35,6 +35,7 @@ def test_a_plugin_that_is_switched_off_is_never_imported(machine: Machine, envir
     assert "sst_tasks" in probed.modules, "the product's own stay"
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("value", ["0", "", "false", "No", " off "])
 def test_a_switch_that_is_set_to_no_switches_nothing_off(machine: Machine, watcher: Watcher, value: str) -> None:
     machine.project('build = ["true"]')

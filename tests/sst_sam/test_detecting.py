@@ -145,6 +145,7 @@ def test_a_file_that_is_not_trusted_is_no_matter_where_another_provider_knows_th
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the task\n", "")
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     ("content", "words"),
     [

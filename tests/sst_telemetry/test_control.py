@@ -331,6 +331,7 @@ def test_enabling_when_the_choice_cannot_be_saved_leaves_it_off(machine: Machine
     assert json.loads(machine.sst("telemetry", "--json").stdout)["enabled"] is False
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("switch", ["enable", "disable"])
 @pytest.mark.parametrize("home", ["nowhere", "/proc"])
 def test_without_a_home_to_write_to_a_switch_is_an_error_in_words(machine: Machine, switch: str, home: str) -> None:

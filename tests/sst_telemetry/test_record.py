@@ -160,6 +160,7 @@ def test_telemetrys_own_commands_are_never_recorded_and_start_no_sender(recordin
     assert spawned.senders == []
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(
     "arguments", [[], ["--help"], ["--version"], ["build", "--help"], ["nonsense"], ["build", "--nonsense"]]
 )

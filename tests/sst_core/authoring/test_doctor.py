@@ -55,6 +55,7 @@ def examined(machine: Machine, *names: str) -> tuple[int, list[dict[str, Any]]]:
     return run.returncode, json.loads(run.stdout)
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize(("code", "what", "advice"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_named_with_what_to_do(machine: Machine, code: str, what: str, advice: str) -> None:
     machine.install("wrong", code, {"sst.plugins": {"wrong": "wrong"}})
@@ -136,6 +137,7 @@ NOT_THERE = {
 }
 
 
+@pytest.mark.usefixtures("one_row_a_process")
 @pytest.mark.parametrize("group", ["sst.commands", "sst.plugins"])
 @pytest.mark.parametrize(("code", "target", "what", "advice"), NOT_THERE.values(), ids=NOT_THERE)
 def test_what_its_entry_point_names_and_is_not_there_is_said_in_the_words_of_a_run(
