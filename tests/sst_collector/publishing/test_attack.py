@@ -34,7 +34,7 @@ from sst_collector.warehouse.protocol import Cell
 from sst_collector.weeks import shifted
 from sst_core import SST
 
-DATASETS = int(os.environ.get("SST_ATTACK_DATASETS", "150"))
+DATASETS = int(os.environ.get("SST_ATTACK_DATASETS", "50"))
 FIRST = int(os.environ.get("SST_ATTACK_FIRST", "0"))
 """The seed of the first community."""
 NAIVE = max(30, DATASETS // 10)
