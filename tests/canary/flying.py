@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from canary.leaking import Encoding, install_leak
+from canary.leaking import install_leak
 from canary.planting import Setting, Site
 from canary.searching import Finding, Trace, machine_facts, search, search_words, unpacked
 from canary.tapping import Tap
@@ -60,10 +60,12 @@ class Flight:
         """Every secret, and every fact about the machine that the tests run on, that got through."""
         return leaks(self.planted, self.traces)
 
-    def leaked(self, channel: str) -> set[str]:
-        """The places of which a secret got through there."""
-        found = search(self.planted, [trace for trace in self.traces if trace.channel == channel])
-        return {finding.place for finding in found}
+    def leaked(self, channel: str) -> dict[str, set[str]]:
+        """The places of which a secret got through there, by the form that it was seen in."""
+        places: dict[str, set[str]] = {}
+        for finding in search(self.planted, [trace for trace in self.traces if trace.channel == channel]):
+            places.setdefault(finding.form, set()).add(finding.place)
+        return places
 
     @property
     def delivered(self) -> Counter[str]:
@@ -79,24 +81,24 @@ def leaks(planted: Mapping[str, Sequence[str]], traces: Iterable[Trace]) -> list
     return search({**planted, **long}, traces) + search_words(facts, traces)
 
 
-def fly(secrets: Mapping[str, str], setting: Setting, *, leak: Encoding | None = None) -> Flight:
-    """One round, against a collector that takes everything."""
+def fly(secrets: Mapping[str, str], setting: Setting, *, leaky: bool = False) -> Flight:
+    """One round, against a collector that takes everything; with the leaky plugin, or without."""
     collector = Loopback(otherwise=_answer)
     try:
-        return fly_to(collector.url, secrets, setting, leak=leak)
+        return fly_to(collector.url, secrets, setting, leaky=leaky)
     finally:
         collector.close()
 
 
-def fly_to(collector: str, secrets: Mapping[str, str], setting: Setting, *, leak: Encoding | None = None) -> Flight:
+def fly_to(collector: str, secrets: Mapping[str, str], setting: Setting, *, leaky: bool = False) -> Flight:
     """One round, against the collector with that address."""
     tap = Tap(collector, setting.tls)
     try:
         with TemporaryDirectory(prefix="canary-", ignore_cleanup_errors=True) as root:
             site = Site(secrets, setting, tap.url, Path(root))
             tap.looking = site.look
-            if leak:
-                install_leak(site.root / "plugins", leak)
+            if leaky:
+                install_leak(site.root / "plugins")
             with host_name(site):
                 expected = _work(site)
             sent = [Trace("sent", "", bytes(received)) for received in tap.received]

