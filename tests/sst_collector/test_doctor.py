@@ -1,6 +1,7 @@
 """`sst collector doctor`."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -21,12 +22,16 @@ from sst_collector.warehouse.clickhouse.address import parse_address
 from sst_collector.warehouse.duckdb.file import mark_moved, mark_of
 from sst_core import held_if_free
 from sst_core.testing import PROGRAM
+from sst_core.testing.in_process import run_in_process
 
 
-def doctor(data: Path, *options: str, program: tuple[str, ...] = (str(PROGRAM),)) -> tuple[int, str]:
-    run = subprocess.run(
-        [*program, "collector", "doctor", "--data", data, *options], capture_output=True, text=True, check=False
-    )
+def doctor(data: Path, *options: str, program: tuple[str, ...] = ()) -> tuple[int, str]:
+    """Its exit code and what it prints: as a process if `program` runs it, else in this one."""
+    arguments = ["collector", "doctor", "--data", str(data), *options]
+    if program:
+        run = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    else:
+        run, _ = run_in_process(arguments, os.environ, Path.cwd(), data)
     assert run.stderr == ""
     return run.returncode, run.stdout
 
@@ -51,11 +56,11 @@ def used(stopped: Path, tmp_path: Path) -> Path:
 def test_nothing_is_wrong_with_one_that_runs_nor_with_one_that_was_stopped(start_collector: StartCollector) -> None:
     collector = start_collector("--snapshot-every", "3600")
     collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
-    code, text = doctor(collector.data)
+    code, text = doctor(collector.data, program=(str(PROGRAM),))
     assert (code, "wrong:" in text) == (0, False), text
     assert "a collector is running on it" in text
     collector.end(signal.SIGKILL)
-    code, text = doctor(collector.data)
+    code, text = doctor(collector.data, program=(str(PROGRAM),))
     assert (code, "no collector is running on it" in text) == (0, True), text
 
 
@@ -244,7 +249,7 @@ def test_a_snapshot_that_is_broken(used: Path) -> None:
 
 def test_a_folder_whose_lock_is_lost(used: Path) -> None:
     (used / "lock").unlink()
-    assert doctor(used) == (
+    assert doctor(used, program=(str(PROGRAM),)) == (
         1,
         f"wrong: {used} has lost its file lock\n"
         f"       If no collector is running on it, run: touch {used}/lock && chmod 600 {used}/lock\n",

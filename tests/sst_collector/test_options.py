@@ -41,7 +41,7 @@ def test_without_its_packages_a_command_says_how_to_get_them(bare: Machine, comm
     "target", ["no_such_module:main", "json:nothing", "json:dumps", "json", "sst_core.sst:SST.name"]
 )
 def test_a_product_that_is_none_is_a_wrong_option(machine: Machine, target: str) -> None:
-    ended = machine.sst("collector", "stats", "--data", "data", "--product", target)
+    ended = machine.in_process("collector", "stats", "--data", "data", "--product", target)
 
     assert ended.returncode == 2
     assert "Invalid value for --product" in ended.stderr
@@ -58,7 +58,7 @@ def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
 ) -> None:
     machine.install("shop", code, {})
 
-    ended = machine.sst("collector", "stats", "--data", "data", "--product", "shop:main")
+    ended = machine.in_process("collector", "stats", "--data", "data", "--product", "shop:main")
 
     assert ended.returncode == 2
     assert "Invalid value for --product" in ended.stderr
@@ -83,7 +83,7 @@ def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
     ],
 )
 def test_what_is_left_out_is_asked_for(machine: Machine, arguments: tuple[str, ...], told: str) -> None:
-    ended = machine.sst("collector", *arguments)
+    ended = machine.in_process("collector", *arguments)
 
     assert (ended.returncode, told in " ".join(ended.stderr.split())) == (2, True), ended.stderr
     assert not (machine.folder / "data").exists()
