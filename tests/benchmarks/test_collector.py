@@ -1,22 +1,22 @@
 """The collector's tables say what was measured, and whether that is what it should be."""
 
 import json
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from collector import COLLECTOR, Lap, Measured
+from collector import COLLECTOR, Lap, Measured, main
 from intake import history, servers
 from intake.events import load
 from intake.history import History
 from intake.sending import send
 
 ROOT = Path(__file__).parents[2]
-BENCH = ROOT / "benchmarks" / "collector.py"
 
 
 def lap(number: int, server: str, shape: str, acknowledged: float, whole: float | None = None) -> Lap:
@@ -40,8 +40,11 @@ def measured() -> Measured:
 
 def tables(measured: Measured, folder: Path, *options: str) -> str:
     (folder / "measured.json").write_text(json.dumps(asdict(measured)))
-    arguments = [sys.executable, str(BENCH), "--from", str(folder / "measured.json"), *options]
-    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patching, redirect_stdout(printed):
+        patching.setattr(sys, "argv", ["collector.py", "--from", str(folder / "measured.json"), *options])
+        main()
+    return printed.getvalue()
 
 
 def test_each_line_is_compared_with_the_echo_of_its_lap(measured: Measured, tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+import commands
 from measuring import CAP, Run
 from rows import Measured, Row
 
@@ -40,8 +43,11 @@ def measured() -> Measured:
 def tables(measured: Measured, folder: Path, *options: str) -> str:
     """What is printed of what was measured."""
     measured.save(folder / "measured.json")
-    arguments = [sys.executable, str(COMMANDS), "--from", str(folder / "measured.json"), *options]
-    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patching, redirect_stdout(printed):
+        patching.setattr(sys, "argv", [str(COMMANDS), "--from", str(folder / "measured.json"), *options])
+        commands.main()
+    return printed.getvalue()
 
 
 def test_each_line_has_its_medians_and_what_it_is_compared_with(measured: Measured, tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+import generate as generating
 from reading import blocks_of, outputs_of
 from required_programs import needed
-from sst_core import SST, SstError
-from sst_core.testing import PATIENCE
+from sst_core import SST, Catalogue, SstError
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -38,23 +40,13 @@ def copied(tmp_path: Path) -> Path:
     return copied
 
 
-def generate(docs: Path, *options: str, catalogue: str = "sst_core.SST.catalogue") -> subprocess.CompletedProcess[str]:
-    """Run the generator beside `docs`, with another catalogue if one is given as an expression."""
-    code = (
-        "import dataclasses, runpy, sys, sst_core\n"
-        f"sst_core.SST = dataclasses.replace(sst_core.SST, catalogue={catalogue})\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-    )
-    documenting = docs.with_name("documenting")
-    starting = f"import sys; del sys.argv[0]; exec({code!r})"
-    return subprocess.run(
-        [sys.executable, "-c", starting, documenting / "generate.py", *options],
-        cwd=documenting,
-        capture_output=True,
-        text=True,
-        timeout=4 * PATIENCE,
-        check=False,
-    )
+def generate(docs: Path, *, check: bool = False, catalogue: Catalogue = SST.catalogue) -> tuple[int, str]:
+    """Let the generator write `docs`, of another catalogue if one is given: its exit code, and what it printed."""
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patching, redirect_stdout(printed):
+        patching.setattr(generating, "DOCS", docs)
+        patching.setattr(generating, "SST", replace(SST, catalogue=catalogue))
+        return generating.main(check), printed.getvalue()
 
 
 def test_the_generated_blocks_are_fresh() -> None:
@@ -71,29 +63,28 @@ def test_there_is_something_to_be_fresh() -> None:
     assert sorted(found) == ["allowed_by", "anonymity", "catalogue_table", "notice", "reviews"]
 
 
+*REST, LAST = SST.catalogue.fields
 CHANGES = {
-    "a field less": "sst_core.Catalogue(sst_core.SST.catalogue.fields[:-1])",
-    "another purpose": "sst_core.Catalogue((*sst_core.SST.catalogue.fields[:-1], "
-    "dataclasses.replace(sst_core.SST.catalogue.fields[-1], purpose='Another.')))",
-    "another review": "sst_core.Catalogue((*sst_core.SST.catalogue.fields[:-1], "
-    "dataclasses.replace(sst_core.SST.catalogue.fields[-1], expires='2099-01-01')))",
+    "a field less": Catalogue(tuple(REST)),
+    "another purpose": Catalogue((*REST, replace(LAST, purpose="Another."))),
+    "another review": Catalogue((*REST, replace(LAST, expires="2099-01-01"))),
 }
 
 
 @pytest.mark.parametrize("catalogue", CHANGES.values(), ids=CHANGES)
-def test_the_check_fails_when_the_catalogue_changes(copied: Path, catalogue: str) -> None:
+def test_the_check_fails_when_the_catalogue_changes(copied: Path, catalogue: Catalogue) -> None:
     page = copied / "what-is-collected.md"
     before = page.read_text()
 
-    run = generate(copied, "--check", catalogue=catalogue)
+    code, printed = generate(copied, check=True, catalogue=catalogue)
 
-    assert run.returncode == 1
-    assert run.stdout.startswith("what-is-collected.md is stale")
+    assert code == 1
+    assert printed.startswith("what-is-collected.md is stale")
     assert page.read_text() == before, "a check changes nothing"
-    assert generate(copied, catalogue=catalogue).returncode == 0
+    assert generate(copied, catalogue=catalogue)[0] == 0
     assert page.read_text() != before
-    assert generate(copied, "--check", catalogue=catalogue).returncode == 0
-    assert generate(copied, "--check").returncode == 1
+    assert generate(copied, check=True, catalogue=catalogue) == (0, "")
+    assert generate(copied, check=True)[0] == 1
 
 
 @pytest.mark.parametrize("name", ["allowed_by", "anonymity", "catalogue_table", "notice", "reviews"])
@@ -103,9 +94,24 @@ def test_the_check_fails_when_a_block_is_edited_by_hand(copied: Path, name: str)
     opening = f"<!-- generated: {name} -->\n"
     page.write_text(fresh.replace(opening, f"{opening}edited by hand\n"))
 
-    assert generate(copied, "--check").returncode == 1
+    assert generate(copied, check=True)[0] == 1
 
-    assert generate(copied).returncode == 0
+    assert generate(copied)[0] == 0
+    assert page.read_text() == fresh
+
+
+def test_what_is_stale_is_the_end_of_a_check_as_a_command(copied: Path) -> None:
+    page = copied / "what-is-collected.md"
+    fresh = page.read_text()
+    page.write_text(fresh.replace("<!-- generated: notice -->\n", "<!-- generated: notice -->\nedited by hand\n"))
+    command = [sys.executable, str(copied.with_name("documenting") / "generate.py")]
+
+    checked, written = (
+        subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        for options in (("--check",), ())
+    )
+
+    assert (checked.returncode, written.returncode) == (1, 0), checked.stderr + written.stderr
     assert page.read_text() == fresh
 
 
