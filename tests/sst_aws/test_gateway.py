@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from accepting import accepting, waits_for_acknowledgements
 from sst_aws.live.functions import Route
 from sst_aws.live.gateway import MAX_BODY, Gateway, response_of
 from sst_aws.live.runtime import Answer
@@ -46,6 +47,12 @@ def test_what_no_route_takes_is_nobodys() -> None:
         assert said[-1].startswith("GET /g -> nobody 404 in ")
         assert (client.get("/f").text, client.head("/f").content) == ("text", b"")
         assert client.head("/f").headers["content-length"] == "4"
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement() -> None:
+    with accepting() as accepted, serving(Answer(b"{}")) as (client, _):
+        assert client.get("/f").status_code == 200
+        assert list(map(waits_for_acknowledgements, accepted)) == [False]
 
 
 def test_a_body_that_aws_would_not_take_is_not_read() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from accepting import accepting, waits_for_acknowledgements
 from sst_aws.live.functions import Function
 from sst_aws.live.pool import Pool
 from sst_aws.live.runtime import API, Answer, Environment
@@ -99,6 +100,17 @@ def test_an_event_that_is_under_way_at_the_end_fails_in_words(code: Path, said: 
     assert answer.failed
     assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
     assert not pool._all
+
+
+def test_an_event_does_not_wait_for_an_acknowledgement(code: Path, said: list[str]) -> None:
+    with accepting() as accepted:
+        running = Environment(function(code, "who"), "eu-west-1", said.append)
+        try:
+            assert not running.invoke(b"{}").failed
+            assert accepted
+            assert not any(map(waits_for_acknowledgements, accepted))
+        finally:
+            running.end()
 
 
 def test_what_is_no_question_of_the_api_has_no_answer(environment: Environment) -> None:
