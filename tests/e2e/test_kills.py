@@ -21,7 +21,7 @@ if sys.platform != "linux":
 
 from killing.campaign import Campaign, campaign
 
-KILLS = int(os.environ.get("SST_KILLS", "20"))
+KILLS = int(os.environ.get("SST_KILLS", "10"))
 SEED = int(os.environ.get("SST_SEED", "0")) or secrets.randbits(32)
 
 

@@ -27,7 +27,7 @@ from collecting import Collector, StartCollector, Values, a_run
 from sst_collector.warehouse.duckdb.file import mark_of
 from sst_core import SST, week_of
 
-ROUNDS = int(os.environ.get("SST_KILL_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("SST_KILL_ROUNDS", "3"))
 CLIENTS = 3
 LATEST = 2.5
 """Seconds after the start at which the last of the kills come: rounds of loading come every second."""

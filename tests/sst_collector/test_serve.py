@@ -1,7 +1,6 @@
 import asyncio
 import gzip
 import json
-import random
 import re
 import resource
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from collecting import Collector, StartCollector, Values, a_run, spawn
+from collecting import Collector, StartCollector, Values, a_run, collectors, spawn
 from installed import PYTHON
 from sst_collector import server
 from sst_collector.data_folder import claimed
@@ -23,6 +22,7 @@ from sst_collector.warehouse.duckdb.file import mark_moved
 from sst_core import SST, SstError
 
 SECRET = "hunter2"  # noqa: S105 - free text that must not turn up anywhere
+SENDER = "correct horse"
 
 
 def envelope(run: Values) -> bytes:
@@ -35,27 +35,61 @@ def stored(collector: Collector) -> bytes:
     return b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
 
 
+def counted(collector: Collector, *commands: str) -> Values:
+    """How many runs it publishes of each of these commands."""
+    return {command: runs for command, runs in collector.runs().items() if command in commands}
+
+
+@pytest.fixture(scope="module")
+def counting_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """Where each test counts commands that no other sends."""
+    with collectors(tmp_path_factory.mktemp("taking-in")) as start:
+        yield start()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """What is answered where one secret is in each place of a request, and another in its connection; and what is
+    kept of both."""
+    with collectors(tmp_path_factory.mktemp("told")) as start:
+        collector = start()
+        document = SST.catalogue.envelope(a_run())
+        bodies = [
+            json.dumps(document | {SECRET: 1}).encode(),
+            json.dumps(document | {"events": [{"name": SECRET}]}).encode(),
+            envelope(a_run()).replace(b'"build"', f'"{SECRET}"'.encode()),
+            SECRET.encode(),
+        ]
+        headers = {"X-Note": SECRET}
+        answers = [collector.client.post(f"/events?{SECRET}", content=body, headers=headers) for body in bodies]
+        assert [answer.json()["accepted"] for answer in answers] == [0] * len(bodies)
+        answers.append(collector.client.get(f"/{SECRET}"))
+        assert collector.send(envelope(a_run()), User_Agent=SENDER).json()["accepted"] == 1
+        with socket.create_connection(("127.0.0.1", int(collector.port))) as raw:
+            raw.sendall(f"{SENDER} not HTTP at all\r\n\r\n".encode())
+            raw.recv(1000)
+        return "".join(answer.text for answer in answers), stored(collector)
+
+
 class TestTakingIn:
-    def test_one_envelope_chunked_and_without_length(self, start_collector: StartCollector) -> None:
+    def test_one_envelope_chunked_and_without_length(self, counting_collector: Collector) -> None:
         def chunks() -> Iterator[bytes]:
-            body = json.dumps(SST.catalogue.envelope(a_run()), indent=2).encode()
+            body = json.dumps(SST.catalogue.envelope(a_run(command="remove")), indent=2).encode()
             yield from (body[start : start + 50] for start in range(0, len(body), 50))
 
-        collector = start_collector()
-        answer = collector.send(chunks(), Content_Type="application/json; charset=utf-8")
+        answer = counting_collector.send(chunks(), Content_Type="application/json; charset=utf-8")
         assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": []})
-        collector.wait_until(lambda: collector.runs() == {"build": 1})
+        counting_collector.wait_until(lambda: counted(counting_collector, "remove") == {"remove": 1})
 
-    def test_a_bad_line_takes_none_of_its_neighbours_with_it(self, start_collector: StartCollector) -> None:
-        collector = start_collector()
+    def test_a_bad_line_takes_none_of_its_neighbours_with_it(self, counting_collector: Collector) -> None:
         lines = [
-            envelope(a_run()),
-            envelope(a_run()).replace(b'"cpuCount": 8', b'"cpuCount": 7'),
+            envelope(a_run(command="diff")),
+            envelope(a_run(command="diff")).replace(b'"cpuCount": 8', b'"cpuCount": 7'),
             b"",
             b"{",
-            envelope(a_run()),
+            envelope(a_run(command="diff")),
         ]
-        answer = collector.send(gzip.compress(b"\r\n".join(lines)), Content_Encoding="gzip")
+        answer = counting_collector.send(gzip.compress(b"\r\n".join(lines)), Content_Encoding="gzip")
         assert answer.status_code == 200
         assert answer.json() == {
             "accepted": 2,
@@ -64,49 +98,31 @@ class TestTakingIn:
                 {"line": 4, "reason": "not JSON"},
             ],
         }
-        collector.wait_until(lambda: collector.runs() == {"build": 2})
-        assert collector.stats()["rejected"] == 2
+        counting_collector.wait_until(lambda: counted(counting_collector, "diff") == {"diff": 2})
+        assert counting_collector.stats()["rejected"] == 2
 
-    def test_a_session_counts_once_however_often_it_arrives(self, start_collector: StartCollector) -> None:
-        collector = start_collector()
+    def test_a_session_counts_once_however_often_it_arrives(self, counting_collector: Collector) -> None:
+        theirs = ("build", "deploy", "start")
         one = a_run()
-        collector.post(one, one)
-        collector.post(one)
-        collector.wait_until(lambda: collector.runs() == {"build": 1})
-        collector.post(one, a_run(command="deploy"))
-        collector.wait_until(lambda: collector.runs() == {"build": 1, "deploy": 1})
-        assert collector.end()[0] == 0
-        collector.start()
-        collector.post(one, a_run(command="start"))
-        collector.wait_until(lambda: collector.runs() == {"build": 1, "deploy": 1, "start": 1})
+        counting_collector.post(one, one)
+        counting_collector.post(one)
+        counting_collector.wait_until(lambda: counted(counting_collector, *theirs) == {"build": 1})
+        counting_collector.post(one, a_run(command="deploy"))
+        counting_collector.wait_until(lambda: counted(counting_collector, *theirs) == {"build": 1, "deploy": 1})
+        assert counting_collector.end()[0] == 0
+        counting_collector.start()
+        counting_collector.post(one, a_run(command="start"))
+        counting_collector.wait_until(lambda: counted(counting_collector, *theirs) == dict.fromkeys(theirs, 1))
 
-    def test_nothing_that_is_not_in_the_catalogue_is_stored_echoed_or_logged(
-        self, start_collector: StartCollector
-    ) -> None:
-        collector = start_collector()
-        document = SST.catalogue.envelope(a_run())
-        bodies = [
-            json.dumps(document | {SECRET: 1}).encode(),
-            json.dumps(document | {"events": [{"name": SECRET}]}).encode(),
-            envelope(a_run()).replace(b'"build"', f'"{SECRET}"'.encode()),
-            SECRET.encode(),
-        ]
-        for body in bodies:
-            answer = collector.client.post(f"/events?{SECRET}", content=body, headers={"X-Note": SECRET})
-            assert answer.json()["accepted"] == 0
-            assert SECRET not in answer.text
-        assert SECRET not in collector.client.get(f"/{SECRET}").text
-        assert SECRET.encode() not in stored(collector)
+    def test_nothing_that_is_not_in_the_catalogue_is_stored_echoed_or_logged(self, told: tuple[str, bytes]) -> None:
+        answered, kept = told
+        assert SECRET not in answered
+        assert SECRET.encode() not in kept
 
-    def test_nothing_about_the_connection_is_kept(self, start_collector: StartCollector) -> None:
-        collector = start_collector()
-        collector.send(envelope(a_run()), User_Agent=SECRET)
-        with socket.create_connection(("127.0.0.1", int(collector.port))) as raw:
-            raw.sendall(f"{SECRET} not HTTP at all\r\n\r\n".encode())
-            raw.recv(1000)
-        content = stored(collector)
-        assert SECRET.encode() not in content
-        assert b"127.0.0.1" not in content
+    def test_nothing_about_the_connection_is_kept(self, told: tuple[str, bytes]) -> None:
+        _, kept = told
+        assert SENDER.encode() not in kept
+        assert b"127.0.0.1" not in kept
 
 
 class TestLimits:
@@ -148,26 +164,6 @@ class TestLimits:
 
 
 class TestNeverLosing:
-    ROUNDS = 3
-
-    def test_what_was_acknowledged_survives_being_killed_and_counts_once(self, start_collector: StartCollector) -> None:
-        rng = random.Random(8)
-        collector = start_collector()
-        acknowledged: list[Values] = []
-        for _ in range(self.ROUNDS):
-            for _ in range(rng.randint(1, 40)):
-                runs = [a_run() for _ in range(rng.randint(1, 5))]
-                assert collector.post(*runs).json()["accepted"] == len(runs)
-                acknowledged += runs
-            collector.end(signal.SIGKILL)
-            collector.start()
-        collector.wait_until(lambda: collector.runs().get("build", 0) >= len(acknowledged))
-        for start in range(0, len(acknowledged), 100):
-            collector.post(*acknowledged[start : start + 100])
-        collector.post(a_run(command="deploy"))
-        collector.wait_until(lambda: "deploy" in collector.runs())
-        assert collector.runs() == {"build": len(acknowledged), "deploy": 1}
-
     def test_a_last_line_that_a_crash_tore_is_ignored(self, start_collector: StartCollector) -> None:
         collector = start_collector("--snapshot-every", "3600")
         collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
