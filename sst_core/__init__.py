@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from sst_core.terminal import can_ask, is_terminal, output, printable, say
     from sst_core.timeline import timed, waiting
     from sst_core.tools import find_tool
-    from sst_core.weeks import week_of
+    from sst_core.weeks import utc_now, week_of
 
 _HOME = {
     "Adopted": "adoption",
@@ -138,6 +138,7 @@ _HOME = {
     "stage_of": "stages",
     "sync_path": "files",
     "timed": "timeline",
+    "utc_now": "weeks",
     "waiting": "timeline",
     "week_of": "weeks",
     "write_private": "files",
@@ -211,6 +212,7 @@ __all__ = [
     "stage_of",
     "sync_path",
     "timed",
+    "utc_now",
     "waiting",
     "week_of",
     "write_private",

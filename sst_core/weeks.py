@@ -1,6 +1,12 @@
-"""ISO weeks, written `2026-W48`: what an anonymous id lives for, and what is counted and published at once."""
+"""The clock, and ISO weeks, written `2026-W48`: what an anonymous id lives for, and what is counted and published at
+once."""
 
 from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The machine's clock, in UTC."""
+    return datetime.now(UTC)
 
 
 def week_of(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -76,11 +76,6 @@ def requests_of(paths: Sequence[Path], now: datetime) -> list[list[Path]]:
 def preview(product: Product, run: Mapping[str, object]) -> str:
     """The line that this run would be, with an id that is made up for the occasion."""
     return _encode(product, run, _machine_facts(product), random_id()).decode()
-
-
-def utc_now() -> datetime:
-    """The machine's clock."""
-    return datetime.now(UTC)
 
 
 def _machine_facts(product: Product) -> Mapping[str, object]:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free
-from sst_telemetry.batch import Composed, Line, compose, requests_of, utc_now
+from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free, utc_now
+from sst_telemetry.batch import Composed, Line, compose, requests_of
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
 from sst_telemetry.spawn import STAMP

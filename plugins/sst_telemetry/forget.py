@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sst_core import ConfigurationError, Consent, Locations, find_destination
-from sst_telemetry.batch import utc_now
+from sst_core import ConfigurationError, Consent, Locations, find_destination, utc_now
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.pending import PENDING, Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours

@@ -3,8 +3,7 @@
 import json
 from datetime import date, datetime, timedelta
 
-from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, week_of, write_private
-from sst_telemetry.batch import utc_now
+from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, utc_now, week_of, write_private
 
 PENDING = "forget.json"
 """Beside the telemetry folder, since it outlives it."""

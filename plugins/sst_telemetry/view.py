@@ -14,8 +14,9 @@ from sst_core import (
     SstError,
     held_if_free,
     printable,
+    utc_now,
 )
-from sst_telemetry.batch import Composed, compose, preview, utc_now
+from sst_telemetry.batch import Composed, compose, preview
 from sst_telemetry.identity import has_secret, secret_for_looking
 from sst_telemetry.queue import Queue
 from sst_telemetry.record import run_facts

@@ -12,9 +12,8 @@ from consenting import Consenting
 from killing.adopting import Senders
 from killing.gate import Gate
 from killing.moments import Moments, watching
-from sst_core import week_of
+from sst_core import utc_now, week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
-from sst_telemetry.batch import utc_now
 from sst_telemetry.identity import stored_secret, weekly_id
 
 PHASES = {

@@ -420,8 +420,8 @@ def test_folders_with_hidden_names_do_not_stop_delivery(consenting: Consenting, 
 @given(content=st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
 def test_no_other_bytes_are_ever_a_run(content: bytes) -> None:
-    from sst_core import SST, Locations
-    from sst_telemetry.batch import compose, utc_now
+    from sst_core import SST, Locations, utc_now
+    from sst_telemetry.batch import compose
 
     with tempfile.TemporaryDirectory() as folder:
         locations = Locations.of(SST, {"HOME": folder})
