@@ -15,9 +15,9 @@ from typer.main import get_command
 
 from sst_core.commands import CommandTable
 from sst_core.consent import Consent
-from sst_core.entry_points import Entry, installed, is_interrupt
+from sst_core.entry_points import Entry, installed
 from sst_core.environment import ci_name, is_set
-from sst_core.errors import ExitCode, SstError, described
+from sst_core.errors import ExitCode, SstError, described, is_interrupt
 from sst_core.invocation import Context, Session
 from sst_core.plugins import Plugins
 from sst_core.product import Product

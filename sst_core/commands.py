@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
-from sst_core.entry_points import Entry, is_interrupt
-from sst_core.errors import PluginError, RefusedError
+from sst_core.entry_points import Entry
+from sst_core.errors import PluginError, RefusedError, is_interrupt
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
 from sst_core.terminal import printable, say

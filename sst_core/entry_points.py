@@ -5,7 +5,7 @@ from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sst_core.errors import ConfigurationError, RefusedError
+from sst_core.errors import ConfigurationError, RefusedError, is_interrupt
 from sst_core.installation import Point, entry_points, normalized
 from sst_core.product import Product
 from sst_core.records import Record
@@ -141,10 +141,3 @@ def _distribution_of(product: Product) -> "Distribution":
 
 def _order(entry: Entry) -> tuple[bool, str, str]:
     return (not entry.first_party, entry.name, entry.point.value)
-
-
-def is_interrupt(error: BaseException) -> bool:
-    """Whether `error` is the user's Ctrl-C, alone or in a group of what several tasks raised."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(KeyboardInterrupt) is not None
-    return isinstance(error, KeyboardInterrupt)

@@ -84,3 +84,10 @@ def described(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - it is anybody's code
         text = "<exception str() failed>"  # Python's own words for it
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether `error` is the user's Ctrl-C, alone or in a group of what several tasks raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)

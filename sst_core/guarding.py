@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from sst_core.entry_points import is_interrupt
-from sst_core.errors import PluginError, SstError, described
+from sst_core.errors import PluginError, SstError, described, is_interrupt
 
 
 @contextmanager

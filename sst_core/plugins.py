@@ -8,9 +8,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sst_core.entry_points import Entry, Installed, is_interrupt
+from sst_core.entry_points import Entry, Installed
 from sst_core.environment import is_set
-from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError
+from sst_core.errors import ConfigurationError, PluginError, RefusedError, SstError, is_interrupt
 from sst_core.guarding import failing, kept_apart
 from sst_core.invocation import Command, Context, Outcome
 from sst_core.product import Product

@@ -10,8 +10,7 @@ from typing import cast
 import pluggy
 import typer
 
-from sst_core.entry_points import is_interrupt
-from sst_core.errors import PluginError, SstError, described
+from sst_core.errors import PluginError, SstError, described, is_interrupt
 from sst_core.project import ProviderResult, answer_of
 from sst_core.terminal import printable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sst_core import SST
-from sst_core.entry_points import Entry, installed, is_interrupt
+from sst_core.entry_points import Entry, installed
 from sst_core.errors import RefusedError
 from sst_core.installation import Point
 
@@ -176,13 +176,6 @@ def test_an_interrupt_while_importing_is_the_users(folder: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         entry("a").load()
-
-
-def test_an_interrupt_may_stand_in_a_group_of_what_several_tasks_raised() -> None:
-    assert is_interrupt(KeyboardInterrupt())
-    assert is_interrupt(BaseExceptionGroup("", [ValueError(), BaseExceptionGroup("", [KeyboardInterrupt()])]))
-    assert not is_interrupt(BaseExceptionGroup("", [ValueError(), SystemExit()]))
-    assert not is_interrupt(SystemExit())
 
 
 def test_an_object_loads_as_it_is(folder: Path) -> None:
