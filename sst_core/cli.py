@@ -19,9 +19,9 @@ from sst_core.entry_points import Entry, installed
 from sst_core.environment import ci_name, is_set
 from sst_core.errors import ExitCode, SstError, described, is_interrupt
 from sst_core.invocation import Context, Session
+from sst_core.locations import working_folder
 from sst_core.plugins import Plugins
 from sst_core.product import Product
-from sst_core.project import working_folder
 from sst_core.startup import uncollected
 from sst_core.terminal import open_stderr, output, printable, printable_lines, say, unwritten
 

@@ -12,9 +12,8 @@ from sst_core.configuration import telemetry_table, write_telemetry_enabled
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
-from sst_core.locations import Locations, policy_file
+from sst_core.locations import Locations, policy_file, require_folder, settings_files
 from sst_core.product import Product
-from sst_core.project import existing, settings_files
 from sst_core.records import Record
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ class Consent(Record):
 
         Where there is none, one is made in the working directory. Raises OSError and :class:`ConfigurationError`.
         """
-        folder = existing(self.folder)
+        folder = require_folder(self.folder)
         path = next(settings_files(self.product, folder), folder / self.product.settings_name)
         is_new = not path.exists()
         changed = write_telemetry_enabled(path, enabled)

@@ -1,10 +1,10 @@
-"""Where a product keeps what it keeps: the user's configuration, and the state that telemetry may have."""
+"""Where a product's files are: the user's configuration, the state that telemetry may have, a project's settings."""
 
 # platformdirs would do the first half, for 5 ms of imports in every command; it also takes a relative XDG path.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from os.path import expanduser, isabs, join
 from pathlib import Path
@@ -65,6 +65,39 @@ def policy_file(product: Product) -> Path:
     if sys.platform == "darwin":
         return Path("/Library/Application Support") / product.name / "policy.toml"
     return Path("/etc") / product.name / "policy.toml"
+
+
+def working_folder() -> Path | None:
+    """The working directory; None when it has been deleted, in which case there is no project to ask."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def require_folder(folder: Path | None) -> Path:
+    """The working directory. Raises :class:`ConfigurationError` where there is none."""
+    if folder is None:
+        raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
+    return folder
+
+
+def settings_files(product: Product, folder: Path) -> Iterator[Path]:
+    """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
+    for parent in (folder, *folder.parents):
+        candidate = parent / product.settings_name
+        if _is_there(candidate):
+            yield candidate
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # a folder that can't be searched may hold one: whoever reads it is told why that fails
+    return True
 
 
 def _root(environ: Mapping[str, str], xdg: str, windows: str, unix: str) -> str:

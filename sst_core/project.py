@@ -1,12 +1,10 @@
-"""The project that a command works on: the folder of the nearest `sst.toml`, and what providers are told of it."""
+"""What a provider is told of a project, and what it answers. Data only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sst_core.configuration import read_toml
-from sst_core.errors import ConfigurationError, RefusedError
-from sst_core.product import Product
+from sst_core.errors import RefusedError
 from sst_core.records import Record
 
 
@@ -111,46 +109,3 @@ def answer_of(found: object) -> ProviderResult | None:
     if not isinstance(found, ProviderResult | None):
         raise TypeError(f"it answered with {type(found).__name__}, and has to with ProviderResult or None")
     return found
-
-
-def working_folder() -> Path | None:
-    """The working directory; None when it has been deleted, in which case there is no project to ask."""
-    try:
-        return Path.cwd()
-    except OSError:
-        return None
-
-
-def existing(folder: Path | None) -> Path:
-    """The working directory, where there has to be one. Raises :class:`ConfigurationError`."""
-    if folder is None:
-        raise ConfigurationError("The working directory does not exist any more. Change to one that does.")
-    return folder
-
-
-def settings_files(product: Product, folder: Path) -> Iterator[Path]:
-    """Every `sst.toml` there is in `folder` and above it, the nearest first, whoever owns it."""
-    for parent in (folder, *folder.parents):
-        candidate = parent / product.settings_name
-        if _is_there(candidate):
-            yield candidate
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True  # a folder that can't be searched may hold one: whoever reads it is told why that fails
-    return True
-
-
-def read_settings(product: Product, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
-    """The nearest `sst.toml` and its content; None if there is none. Raises :class:`ConfigurationError`."""
-    for path in settings_files(product, folder):
-        settings = read_toml(path)
-        if settings is None:
-            raise ConfigurationError(f"{path} went away while it was read. Try again.")
-        return path, settings
-    return None

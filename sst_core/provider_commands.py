@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from sst_core.configuration import read_toml
 from sst_core.entry_points import Entry
-from sst_core.errors import NoProviderError
+from sst_core.errors import ConfigurationError, NoProviderError
 from sst_core.invocation import Session
-from sst_core.project import Detected, Options, Project, ProviderResult, existing, read_settings, working_folder
+from sst_core.locations import require_folder, settings_files, working_folder
+from sst_core.product import Product
+from sst_core.project import Detected, Options, Project, ProviderResult
 from sst_core.terminal import output, printable
 
 if TYPE_CHECKING:
@@ -195,7 +198,7 @@ def _hand_out(action: str, session: Session, project: Project, options: Options,
 
 def _project(session: Session, action: str) -> tuple[Entry, Project]:
     """The project in this folder, and the plugin that claimed it."""
-    folder, product = existing(working_folder()), session.context.product
+    folder, product = require_folder(working_folder()), session.context.product
     found = read_settings(product, folder)
     file, settings = found or (folder / product.settings_name, {})
     root = file.parent
@@ -209,6 +212,16 @@ def _project(session: Session, action: str) -> tuple[Entry, Project]:
             raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
     entry, claim = _only(claims, session, action, root, file if found else None)
     return entry, Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
+
+
+def read_settings(product: Product, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """The nearest `sst.toml` and its content; None if there is none. Raises :class:`ConfigurationError`."""
+    for path in settings_files(product, folder):
+        settings = read_toml(path)
+        if settings is None:
+            raise ConfigurationError(f"{path} went away while it was read. Try again.")
+        return path, settings
+    return None
 
 
 def _refuse_what_is_switched_off(session: Session, file: Path, settings: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from sst_core.authoring.survey import survey
 from sst_core.errors import ExitCode, SstError
 from sst_core.invocation import Session
-from sst_core.project import existing, working_folder
+from sst_core.locations import require_folder, working_folder
 from sst_core.records import Record
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -66,7 +66,7 @@ def write_package(package: NewPackage) -> list[str]:
 
     Raises :class:`NotPossibleError` where something is called so, and :class:`SstError` where it can't be written.
     """
-    existing(working_folder())
+    require_folder(working_folder())
     if os.path.lexists(package.folder):
         raise NotPossibleError(f"there is something called {package.folder} here, and it stays as it is")
     try:

@@ -1,4 +1,4 @@
-"""Where files are kept, by each platform's rules."""
+"""Where files are, by each platform's rules, and the folder that a command was called in, if that is still there."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sst_core import SST, ConfigurationError, Locations
-from sst_core.locations import policy_file
+from sst_core.locations import policy_file, require_folder, working_folder
 
 
 def test_linux_keeps_to_the_xdg_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +103,16 @@ def test_an_account_that_is_only_a_number_has_no_home(monkeypatch: pytest.Monkey
 
     with pytest.raises(ConfigurationError, match="no home folder"):
         Locations.of(SST, {})
+
+
+def test_a_working_directory_that_was_deleted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert working_folder() == require_folder(working_folder()) == tmp_path
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert working_folder() is None
+    with pytest.raises(ConfigurationError, match="does not exist any more"):
+        require_folder(working_folder())

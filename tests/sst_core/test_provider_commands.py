@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from sst_core import SST, ConfigurationError, Session, provider_commands
-from sst_core.project import read_settings, settings_files
+from sst_core.locations import settings_files
+from sst_core.provider_commands import read_settings
 from sst_core.testing import Asked, Machine, Watcher
 
 _PROVIDER = """
@@ -246,7 +247,7 @@ def test_the_products_own_provider_needs_no_other(machine: Machine, environ: Map
 
 def test_a_file_that_goes_away_while_it_is_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sst.toml").touch()
-    monkeypatch.setattr("sst_core.project.read_toml", lambda _: None)
+    monkeypatch.setattr("sst_core.provider_commands.read_toml", lambda _: None)
 
     with pytest.raises(ConfigurationError, match=r"sst\.toml went away while it was read. Try again."):
         read_settings(SST, tmp_path)
