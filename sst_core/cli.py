@@ -44,12 +44,12 @@ def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(product: Product, arguments: Sequence[str] | None) -> NoReturn:
-    running: list[CommandTable] = []
+    table: CommandTable | None = None
     try:
-        with ending_in_words(product, lambda: _whose_command(running[0]) if running else None):
+        with ending_in_words(product, lambda: _whose_command(table)):
             with uncollected():
-                running.append(command_table(product))
-            running[0].main(args=arguments, prog_name=product.name, obj=running[0].session)
+                table = command_table(product)
+            table.main(args=arguments, prog_name=product.name, obj=table.session)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPT)
     except BrokenPipeError:  # where Typer looks for none: completing
@@ -57,8 +57,8 @@ def _run(product: Product, arguments: Sequence[str] | None) -> NoReturn:
     sys.exit(ExitCode.OK)
 
 
-def _whose_command(table: CommandTable) -> tuple[Session, Entry] | None:
-    return None if table.running is None else (table.session, table.running)
+def _whose_command(table: CommandTable | None) -> tuple[Session, Entry] | None:
+    return None if table is None or table.running is None else (table.session, table.running)
 
 
 @contextmanager

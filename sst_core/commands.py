@@ -229,14 +229,15 @@ def observe_alone(group: TyperGroup, session: Session, observation: Command) -> 
     callback, invoke = group.callback, group.invoke
     if not group.invoke_without_command or callback is None:
         return
-    current: list[typer.Context] = []
+    current: typer.Context | None = None
 
     def remember(ctx: typer.Context) -> object:
-        current.append(ctx)
+        nonlocal current
+        current = ctx
         return invoke(ctx)
 
     def call(*args: object, **kwargs: object) -> object:
-        if current[-1].invoked_subcommand is not None:
+        if current is not None and current.invoked_subcommand is not None:
             return callback(*args, **kwargs)
         return observed(session, observation, lambda: callback(*args, **kwargs))
 

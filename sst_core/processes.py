@@ -51,13 +51,13 @@ def _ended(
     stdout: int | IO[str] | None,
     attend: Callable[[Process], bytes | None],
 ) -> tuple[int, bytes | None]:
-    with _signals_left_to_the_tool() as adopt:
+    with _signals_left_to_the_tool() as tool:
         try:
             process = subprocess.Popen(arguments, cwd=folder, env=environ, stdout=stdout)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ToolNotFoundError(f"{arguments[0]} can't be run in {folder}: {reason}.") from None
-        adopt(process)
+        tool.has_started(process)
         output = attend(process)
         code = process.wait()
     return (128 - code if code < 0 else code), output
@@ -92,39 +92,48 @@ def _our_stderr() -> int | IO[str]:
         return subprocess.DEVNULL
 
 
-@contextmanager
-def _signals_left_to_the_tool() -> Iterator[Callable[[Process], None]]:
-    tools: list[Process] = []
-    early: list[int] = []
-    came: list[int] = []
-    orphans: list[Callable[[bool], None]] = []
+class _Tool:
+    """Hands the signals that reach this process on to the tool, and sees to what it leaves behind."""
 
-    def arrived(number: int, _frame: FrameType | None) -> None:
-        # A handler, and not SIG_IGN, which the tool would inherit. The terminal sends SIGINT to the tool by itself.
-        came.append(number)
-        if not tools:
-            early.append(number)
-        elif number != signal.SIGINT:
-            tools[0].send_signal(number)
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._early: list[int] = []
+        """What came before it was there."""
+        self._is_interrupted = False
+        self._let_go_of_orphans: Callable[[bool], None] = lambda _: None
 
-    def adopt(process: Process) -> None:
-        tools.append(process)
-        for number in early:
+    def has_started(self, process: Process) -> None:
+        self._process = process
+        for number in self._early:
             process.send_signal(number)
         if _takes_longer(process):
             from sst_core.orphans import adopt_orphans  # a short run is over before
 
-            orphans.append(adopt_orphans())
+            self._let_go_of_orphans = adopt_orphans()
 
+    def arrived(self, number: int, _frame: FrameType | None) -> None:
+        """A handler, and not SIG_IGN, which the tool would inherit. The terminal sends SIGINT to the tool by itself."""
+        self._is_interrupted = True
+        if self._process is None:
+            self._early.append(number)
+        elif number != signal.SIGINT:
+            self._process.send_signal(number)
+
+    def has_ended(self) -> None:
+        self._let_go_of_orphans(self._is_interrupted)
+
+
+@contextmanager
+def _signals_left_to_the_tool() -> Iterator[_Tool]:
+    tool = _Tool()
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     # What was ignored from the start, as under nohup, stays ignored for both.
     before = {
-        number: signal.signal(number, arrived) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
+        number: signal.signal(number, tool.arrived) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
     }
     try:
-        yield adopt
+        yield tool
     finally:
-        for let_go in orphans:
-            let_go(bool(came))
+        tool.has_ended()
         for number, handler in before.items():
             signal.signal(number, handler)

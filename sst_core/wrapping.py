@@ -26,11 +26,12 @@ def wrapped(
     What `inner` raises goes through as it is. Any exception of the wrapper's own is a :class:`PluginError`, with the
     words that `failing` makes of it; an :class:`SstError` and `typer.Abort` stay what they are.
     """
-    inside: list[BaseException | None] = []
+    inside: BaseException | None = None
 
     def noted() -> pluggy.Result[ProviderResult | None]:
+        nonlocal inside
         outcome = pluggy.Result.from_call(inner)
-        inside.append(outcome.exception)
+        inside = outcome.exception
         return outcome
 
     try:
@@ -38,7 +39,7 @@ def wrapped(
     except (SstError, typer.Abort, SystemExit):
         raise
     except BaseException as error:
-        if is_interrupt(error) or (inside and error is inside[0]):
+        if is_interrupt(error) or error is inside:
             raise
         raise PluginError(failing(printable(described(error)))) from error
 
