@@ -22,26 +22,7 @@ def kept_apart() -> Iterator[list[BaseException]]:
     """
     aside: list[BaseException] = []
     streams, hooks = (sys.stdout, sys.stderr), (sys.unraisablehook, threading.excepthook)
-    leave, become, become_with = functions = os._exit, os.execv, os.execve
-    process, is_over = os.getpid(), False
-
-    def is_free() -> bool:
-        return is_over or os.getpid() != process  # whoever kept it calls it later; or a fork ends, as it may
-
-    def stay(status: int) -> NoReturn:
-        if is_free():
-            leave(status)
-        raise SystemExit(status)
-
-    def remain(path: Any, argv: Any) -> NoReturn:
-        if is_free():
-            become(path, argv)
-        raise SystemExit
-
-    def remain_with(path: Any, argv: Any, env: Any) -> NoReturn:
-        if is_free():
-            become_with(path, argv, env)
-        raise SystemExit
+    endings = _Endings()
 
     def note(raised: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
         aside.append(raised.exc_value or raised.exc_type())
@@ -50,13 +31,51 @@ def kept_apart() -> Iterator[list[BaseException]]:
         if not issubclass(raised.exc_type, SystemExit):  # with which a thread may end
             note(raised)
 
-    sys.stdout, os._exit, os.execv, os.execve = sys.stderr, stay, remain, remain_with
+    sys.stdout = sys.stderr
     sys.unraisablehook, threading.excepthook = note, note_of_a_thread
+    endings.replace()
     try:
         yield aside
     finally:
-        (sys.stdout, sys.stderr), (os._exit, os.execv, os.execve), is_over = streams, functions, True
+        sys.stdout, sys.stderr = streams
+        endings.restore()
         sys.unraisablehook, threading.excepthook = hooks
+
+
+class _Endings:
+    """The calls that end the process or make it another program, each an exception for as long as they are replaced."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._exit, self._execv, self._execve = os._exit, os.execv, os.execve
+        self._are_replaced = False
+
+    def replace(self) -> None:
+        self._are_replaced = True
+        os._exit, os.execv, os.execve = self.exit, self.execv, self.execve
+
+    def restore(self) -> None:
+        os._exit, os.execv, os.execve = self._exit, self._execv, self._execve
+        self._are_replaced = False
+
+    def exit(self, status: int) -> NoReturn:
+        if self._is_free():
+            self._exit(status)
+        raise SystemExit(status)
+
+    def execv(self, path: Any, argv: Any) -> NoReturn:
+        if self._is_free():
+            self._execv(path, argv)
+        raise SystemExit
+
+    def execve(self, path: Any, argv: Any, env: Any) -> NoReturn:
+        if self._is_free():
+            self._execve(path, argv, env)
+        raise SystemExit
+
+    def _is_free(self) -> bool:
+        """Whoever kept one may call it later; and a fork may end as it likes."""
+        return not self._are_replaced or os.getpid() != self._process
 
 
 @contextmanager
