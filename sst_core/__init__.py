@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from sst_core.project import Change, Detected, Options, Project, ProviderResult, Stack
     from sst_core.sst import SST
     from sst_core.stages import name_of, stage_of
-    from sst_core.terminal import can_ask, is_terminal, output, printable, say
+    from sst_core.terminal import can_ask, is_terminal, output, output_result, printable, say
     from sst_core.timeline import timed, waiting
     from sst_core.tools import find_tool
     from sst_core.weeks import utc_now, week_of
@@ -129,6 +129,7 @@ _HOME = {
     "name_of": "stages",
     "notice_text": "notice",
     "output": "terminal",
+    "output_result": "terminal",
     "printable": "terminal",
     "read_own": "files",
     "read_toml": "configuration",
@@ -203,6 +204,7 @@ __all__ = [
     "name_of",
     "notice_text",
     "output",
+    "output_result",
     "printable",
     "read_own",
     "read_toml",

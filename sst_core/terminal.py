@@ -33,6 +33,20 @@ def output(text: str, *, fit: bool = False) -> None:
     print(printable_lines(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
+def output_result(values: object, words: str, *, as_json: bool) -> None:
+    """Print what came of a command on stdout: `values` as indented JSON for scripts, or `words` for people.
+
+    The words are broken for the terminal, as by :func:`output` with `fit`; JSON never is. Raises OSError where it can't
+    be written, and TypeError for values that JSON has no form for.
+    """
+    if as_json:
+        import json  # most commands print none
+
+        output(json.dumps(values, indent=2))
+    else:
+        output(words, fit=True)
+
+
 def say(message: str, *, fit: bool = False) -> bool:
     """Print a line on stderr, if there is one to print it on, and return whether it is there.
 

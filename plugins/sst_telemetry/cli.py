@@ -1,6 +1,5 @@
 """`sst telemetry …`: see and control what is recorded. Works with no terminal, and offline."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import ExitCode, Session, SstError, is_terminal, output, say
+from sst_core import ExitCode, Session, SstError, is_terminal, output, output_result, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -97,7 +96,7 @@ def show(ctx: typer.Context, preview: Preview = None, as_json: Json = False) -> 
         _print_preview(ctx.obj, preview, as_json)
         return
     view = view_of(ctx.obj.consent)
-    output(json.dumps(view.as_json(), indent=2) if as_json else view.as_text())
+    output_result(view.as_json(), view.as_text(), as_json=as_json)
 
 
 @app.command(short_help="Show everything that may be recorded, and why.")
@@ -107,10 +106,7 @@ def catalog(ctx: typer.Context, as_json: Json = False) -> None:
     Example: {command}
     """
     everything = ctx.obj.context.product.catalogue, ctx.obj.consent.collecting_plugins
-    if as_json:
-        output(json.dumps(catalogue_as_json(*everything), indent=2))
-    else:
-        output(catalogue_as_text(*everything), fit=True)
+    output_result(catalogue_as_json(*everything), catalogue_as_text(*everything), as_json=as_json)
 
 
 @app.command()
@@ -120,7 +116,7 @@ def purge(ctx: typer.Context, as_json: Json = False) -> None:
     Example: {command}
     """
     purged = control.purge(ctx.obj.consent)
-    output(json.dumps({"purged": purged}, indent=2) if as_json else f"Deleted from the queue: {purged}.")
+    output_result({"purged": purged}, f"Deleted from the queue: {purged}.", as_json=as_json)
 
 
 @app.command()
@@ -207,15 +203,15 @@ def _print_result(values: Mapping[str, object], words: str, as_json: bool, *, fa
     """Print what became of a request. A failure is an error in these words; with JSON, the JSON and its exit code."""
     if failed and not as_json:
         raise SstError(words)
-    output(json.dumps(values, indent=2) if as_json else words, fit=not as_json)
+    output_result(values, words, as_json=as_json)
     if failed:
         raise typer.Exit(ExitCode.FAILURE)
 
 
 def _print_status(session: Session, as_json: bool) -> None:
     found = read_status(session.consent)
-    output(json.dumps(found.as_json(), indent=2) if as_json else found.as_text(), fit=not as_json)
+    output_result(found.as_json(), found.as_text(), as_json=as_json)
 
 
 def _print_switched(switched: control.Switched, as_json: bool) -> None:
-    output(json.dumps(switched.as_json(), indent=2) if as_json else switched.as_text(), fit=not as_json)
+    output_result(switched.as_json(), switched.as_text(), as_json=as_json)

@@ -9,7 +9,7 @@ from typing import IO, cast
 
 import pytest
 
-from sst_core import can_ask, is_terminal, output, printable, say
+from sst_core import can_ask, is_terminal, output, output_result, printable, say
 from sst_core.terminal import unwritten
 from streaming import closed, open_terminal
 
@@ -87,6 +87,20 @@ def test_what_is_to_fit_is_as_wide_as_the_terminal(
     output("a line that is longer than that", fit=True)
 
     assert capsys.readouterr().out == "a line that is longer than that\na line that is\nlonger than that\n"
+
+
+def test_a_result_is_words_for_people_or_whole_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    output_result({"left": "more than has room in a line"}, "a line that is longer than that", as_json=False)
+    output_result({"left": "more than has room in a line"}, "a line that is longer than that", as_json=True)
+
+    words, _, values = capsys.readouterr().out.partition("{")
+    assert words == "a line that is\nlonger than that\n"
+    assert values == '\n  "left": "more than has room in a line"\n}\n'
 
 
 def test_what_stdout_does_not_take_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
