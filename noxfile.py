@@ -116,8 +116,8 @@ def warehouses(session: nox.Session) -> None:
     """Test what several collectors share, with real servers: Debian's `clickhouse-server`, `zookeeper`."""
     install(session, "test", project=".[collector]")
     install_warehouses(session)
-    # The servers are of 2018, and one that never did again what concerns them all was seen, once: a test that runs out
-    # of time because of it is told (R) and run again, on servers that were started anew (`Servers.new_database`).
+    # Once, one of these servers of 2018 stopped executing ON CLUSTER statements for good. A test that times out because
+    # of it is reported (R) and rerun on fresh servers (`Servers.new_database`).
     again = ("--reruns", "1", "--only-rerun", "Timeout", "-rfEsR")
     session.run("pytest", "tests/sst_collector", "--numprocesses", "2", "-m", "warehouses", *again, *session.posargs)
 

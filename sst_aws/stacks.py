@@ -10,7 +10,7 @@ from sst_core import Change, SstError, Stack, ToolNotFoundError
 
 
 class Cloud:
-    """CloudFormation in one region, as one profile."""
+    """CloudFormation in one region, as one profile; None leaves either to boto3: the environment, or AWS's files."""
 
     def __init__(self, region: str | None, profile: str | None) -> None:
         self._region, self._profile = region, profile

@@ -28,7 +28,8 @@ import sys
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
-"""To a checker it is true, as `typing`'s is. Importing that takes long, and here Ctrl-C would still be a traceback."""
+"""True to type checkers, like `typing.TYPE_CHECKING`. `typing` is not imported here: it is slow, and Ctrl-C during it
+would print a traceback."""
 
 if TYPE_CHECKING:
     from sst_core.adoption import Adopted, adopt

@@ -63,8 +63,8 @@ def _whose_command(table: CommandTable | None) -> tuple[Session, Entry] | None:
 
 @contextmanager
 def ending_in_words(product: Product, running: Callable[[], tuple[Session, Entry] | None]) -> Iterator[None]:
-    """End the process with an exit code and a line, whatever goes wrong inside: a user never sees a traceback that
-    nobody asked for. What Typer itself ends a command with is left to it; `running` says whose command it was."""
+    """End the process with an exit code and a line, whatever is raised inside: a traceback is printed only where
+    debugging is on. Typer's own exceptions go through to Typer. `running` returns whose command it was."""
     try:
         yield
     except (typer.Exit, typer.Abort, typer.TyperException, EOFError, SystemExit):

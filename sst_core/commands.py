@@ -122,8 +122,8 @@ def harmless(summary: str) -> str:
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """While a command is imported to complete what stands behind it: what it prints would stand among the names, or in
-    the middle of what is being typed."""
+    """Silences stdout and stderr while a command is imported for completion: anything printed would end up in the
+    prompt."""
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         yield
 

@@ -24,8 +24,8 @@ NOTICE_SECONDS = 0.2
 LOCK_SECONDS = 90.0
 """How long a change of consent waits for the lock: longer than whoever may hold it lives."""
 KEPT_BYTES = 1 << 18
-"""How much of what was seen is kept for other installations, which have other plugins or another version: a thousand
-such lines, and far less than is read again."""
+"""Bytes of notice items kept for this user's other installations (other plugins or versions): about a thousand lines,
+well under what `read_own` accepts."""
 
 
 class Source(Record):
@@ -178,7 +178,7 @@ class Consent(Record):
 
     @contextmanager
     def changing(self) -> Iterator[int]:
-        """Hold the lock that keeps senders, and other changes of consent, out; gives its open file.
+        """Hold the lock that keeps senders, and other changes of consent, out. Yields its file descriptor.
 
         Waits for it, for longer than a sender lives, and tells a person so. Raises OSError, and
         :class:`ConfigurationError` where there is no home folder.

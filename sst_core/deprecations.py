@@ -10,7 +10,7 @@ from sst_core.terminal import say
 
 @contextmanager
 def telling_deprecations(who: str) -> Iterator[None]:
-    """Say each warning of what is done meanwhile in a line that says who it is about, which Python's own does not."""
+    """Print each warning raised meanwhile as a line that begins with `who`: Python's own doesn't name the plugin."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -126,9 +126,9 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 @contextmanager
 def private_draft(path: Path, content: bytes, mode: int = 0o600) -> Iterator[Path]:
-    """What `write_private` would put at `path`, durably on the disk beside it, under a name of its own.
+    """Write `content` durably to a temporary file beside `path`, and yield its path.
 
-    Whoever finds there is room for it has only to rename it; where nobody did, it is deleted. Raises OSError.
+    A full disk shows here; what is left to do is to rename the file. If nobody does, it is deleted. Raises OSError.
     """
     make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

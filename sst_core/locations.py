@@ -20,6 +20,7 @@ class Locations(Record):
     config_file: Path
     """The user's configuration, which a person may edit."""
     state: Path
+    """The program's state folder, which holds the lock and `telemetry`. It stays when consent is withdrawn."""
     telemetry: Path
     """Everything that consent allowed to be kept. It exists only while consent stands, and is made by consent alone:
     when the notice has been seen, or in CI is shown."""

@@ -33,9 +33,10 @@ else:
 
 @contextmanager
 def held(path: Path, seconds: float) -> Iterator[int]:
-    """Hold the lock at `path`, and give its open file: empty, for the holder to say who it is.
+    """Hold the lock at `path`, and wait for it at most `seconds`.
 
-    Waits for it at most `seconds`. The file is made if need be and never deleted. Raises TimeoutError and OSError.
+    Yields its file descriptor, truncated, so that the holder can write its process id there. The file is
+    made if need be and never deleted. Raises TimeoutError and OSError.
     """
     deadline = time.monotonic() + seconds
     descriptor = _opened(path)
@@ -52,7 +53,7 @@ def held(path: Path, seconds: float) -> Iterator[int]:
 
 @contextmanager
 def held_if_free(path: Path) -> Iterator[int | None]:
-    """Hold the lock at `path` if nobody else does, and give its open file as it is; None if somebody does.
+    """Hold the lock at `path` if nobody else does. Yields its file descriptor, not truncated; None if somebody does.
 
     Raises OSError.
     """

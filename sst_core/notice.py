@@ -19,8 +19,8 @@ WIDTH = 79
 NARROWEST = 20
 """However narrow the terminal is: a label and a word fit."""
 LINES = 8
-"""On a terminal, where it comes unasked. What finds no room comes at the next command. On one that is narrower than the
-notice, what these lines say has more."""
+"""Lines, at most, on a terminal of 79 columns. What does not fit is shown by the next command; a narrower terminal
+wraps these lines into more."""
 _ENDING = "This run is not recorded; the next ones are."
 
 

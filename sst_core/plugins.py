@@ -81,9 +81,10 @@ class Plugins:
         return tuple(caller.name for caller in callers)
 
     def load(self, *, collecting: bool, only_own: bool = False) -> None:
-        """Import and register the plugins, once; where something collects and may not, the null plugin takes its place.
+        """Import and register the plugins, once; in the place of each that collects, the null plugin where it may not.
 
-        Before a later command of the run, what collects and may no more is taken away.
+        Called again for a later command of the same run, it unregisters the collecting plugins if consent has gone.
+        `only_own` leaves out all that are not the product's.
         """
         if self._are_loaded:
             for entry in () if collecting else self._collecting:

@@ -16,7 +16,7 @@ from sst_core.errors import ExitCode, SstError
 Process = subprocess.Popen[bytes]
 
 SHORT = 0.2
-"""Seconds after which a tool is looked after: what it leaves behind when it is interrupted is then ended too."""
+"""Seconds that a tool runs before its orphans are adopted, so that an interrupt ends them too."""
 
 
 class ToolNotFoundError(SstError):
@@ -29,6 +29,8 @@ def run_tool(
     arguments: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, *, to_stderr: bool = False
 ) -> int:
     """Run `arguments` in `folder` with this process's own standard streams, and return the exit code.
+
+    `environ` is the tool's whole environment; None stands for this process's own.
 
     A signal that ended the tool becomes 128 + its number, as a shell gives it. Ctrl-C reaches the tool once, from the
     terminal; this process waits for it to end. SIGTERM and SIGHUP are handed on. What the tool started and left behind

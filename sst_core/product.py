@@ -32,7 +32,7 @@ class Product(Record, kw_only=True):
     telemetry_command: str = "telemetry"
     """The command through which users see and control telemetry: never recorded, and it shows no notice of its own."""
     plugins_command: str | None = None
-    """The command that looks at plugins: none but the product's own is imported into its process. None without one."""
+    """The command that lists and examines plugins, for which only the product's own are loaded; None: there is none."""
     default_collector: str | None = None
     """Where events go when the user names no collector; None: they stay on the machine."""
     built_in: tuple[tuple[str, str, str], ...] = ()

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage meanwhile, and spare for good what is there at the end.
+    """Switch the garbage collector off, and at the end freeze what has been imported, so that no later run looks at it.
 
-    It would be gone through a dozen times while modules are imported, and twice more when the process ends: a tenth of
-    a short command's time.
+    Otherwise it runs a dozen times while modules are imported, and twice more when the process ends: a tenth of a short
+    command's time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

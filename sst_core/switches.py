@@ -56,7 +56,7 @@ class Switches:
         return f"{self._product.variable('DISABLE_PLUGINS')}={name} switches it off"
 
     def say_what_names_nothing(self) -> None:
-        """Name what the variable lists and nothing is called: a slip there would leave a plugin on without a word."""
+        """Warn about names in `SST_DISABLE_PLUGINS` that match nothing installed: a typo would leave the plugin on."""
         known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
         unknown = [printable(typed) for name, typed in self._disabled.items() if name not in known]
         if unknown:

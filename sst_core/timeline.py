@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sst_core.terminal import is_terminal, say
 
 SOON = 1.0
-"""Seconds that a person waits without being told what for."""
+"""Seconds of a wait before it is said what is being waited for."""
 _begun = time.monotonic()
 
 

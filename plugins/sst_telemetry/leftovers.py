@@ -1,6 +1,7 @@
 """Deleting, and what a killed process left behind: files that never got their name, and what was being deleted.
 
-They may hold ids, so they go before anything is sent, and with what `purge` and `reset` delete. The queue has its own.
+They may hold ids, so they go before anything is sent, and with what `purge` and `reset` delete. Those in the queue's
+folder are deleted by `Queue.trim`.
 """
 
 import os

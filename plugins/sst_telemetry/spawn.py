@@ -14,9 +14,9 @@ from sst_telemetry.queue import Queue
 INTERVAL = 600.0
 """Seconds between two senders."""
 INTERVAL_IN_CI = 10.0
-"""The same in CI, where there may be no next run to leave it to: longer than a sender lives. One that is about to look
-at the queue for the last time removes the stamp, so whoever finds it has been in time, and whoever doesn't starts the
-next."""
+"""The same in CI, and longer than a sender lives. There may be no next run to leave a run to, so a sender in CI deletes
+the stamp before its last look at the queue: that look sees the run of a command that found the stamp, and a command
+that finds none starts the next sender."""
 STAMP = "sender-started"
 """In the telemetry folder."""
 

@@ -25,6 +25,7 @@ class Function:
     timeout: float
     """Seconds."""
     memory: int
+    """MB."""
 
 
 @dataclass(frozen=True, slots=True)
