@@ -123,8 +123,8 @@ class Cloud:
 
 
 def _is_missing(error: Any) -> bool:
-    told = error.response.get("Error", {})
-    return told.get("Code") in ("ValidationError", "StackNotFound") and "does not exist" in told.get("Message", "")
+    found = error.response.get("Error", {})
+    return found.get("Code") in ("ValidationError", "StackNotFound") and "does not exist" in found.get("Message", "")
 
 
 @contextmanager

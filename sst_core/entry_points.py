@@ -37,17 +37,17 @@ class Entry(Record):
     @property
     def distribution(self) -> str:
         """The name of the distribution that brought it. Reads a file: only for messages and lists."""
-        return self._said("Name") or printable(self.point.distribution_name)
+        return self._text("Name") or printable(self.point.distribution_name)
 
     @property
     def version(self) -> str:
         """The version of that distribution. Reads a file too."""
-        return self._said("Version") or "unknown"
+        return self._text("Version") or "unknown"
 
     @property
     def summary(self) -> str:
         """What that distribution says of itself in a line. Reads a file too."""
-        return self._said("Summary")
+        return self._text("Summary")
 
     @property
     def sends_to(self) -> str:
@@ -89,7 +89,7 @@ class Entry(Record):
         except ConfigurationError as error:
             return error
 
-    def _said(self, field: str) -> str:
+    def _text(self, field: str) -> str:
         metadata = self._metadata()
         return printable(str(metadata[field])) if metadata and field in metadata else ""
 

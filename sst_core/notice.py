@@ -29,7 +29,7 @@ def notice_text(consent: Consent, unseen: Sequence[str], ending: str = "") -> st
 
     `ending` is its last line: what becomes of this run. Without one it is the lines of facts alone.
     """
-    return _on_screen(consent, unseen, [_told(other, unseen) for other in _new(consent, unseen)], ending)
+    return _on_screen(consent, unseen, [_plugin_line(other, unseen) for other in _new(consent, unseen)], ending)
 
 
 def show_notice(consent: Consent, decision: Decision) -> bool:
@@ -53,22 +53,22 @@ def show_notice(consent: Consent, decision: Decision) -> bool:
 
 def what_fits(consent: Consent, unseen: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The notice within its lines, and the items that it names: to what was not named, nobody has agreed."""
-    told: list[str] = []
+    lines: list[str] = []
     left: list[CollectingPlugin] = []
     for other in _new(consent, unseen):
-        forms = (_told(other, unseen), _told_in_short(other, unseen))
-        words = next((each for each in forms if _fits(consent, unseen, [*told, each])), None)
+        forms = (_plugin_line(other, unseen), _short_plugin_line(other, unseen))
+        words = next((each for each in forms if _fits(consent, unseen, [*lines, each])), None)
         if words is None:
             left.append(other)
         else:
-            told.append(words)
+            lines.append(words)
     ending = _ENDING
     if left:
-        more = any(_fits(consent, other.notice_items, [_told_in_short(other, unseen)]) for other in left)
+        more = any(_fits(consent, other.notice_items, [_short_plugin_line(other, unseen)]) for other in left)
         enable = f"Nothing is recorded yet: `{consent.product.telemetry} enable` shows what has no room here."
         ending = "Nothing is recorded yet: there is more to tell." if more else enable
     untold = {item for other in left for item in other.notice_items}
-    return _on_screen(consent, unseen, told, ending), tuple(item for item in unseen if item not in untold)
+    return _on_screen(consent, unseen, lines, ending), tuple(item for item in unseen if item not in untold)
 
 
 def _fits(consent: Consent, unseen: Sequence[str], plugins: Sequence[str]) -> bool:
@@ -106,13 +106,13 @@ def _new(consent: Consent, unseen: Sequence[str]) -> "list[CollectingPlugin]":
     return [other for other in consent.collecting_plugins if any(item in unseen for item in other.notice_items)]
 
 
-def _told(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
+def _plugin_line(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
     """A plugin, what is new of what it declares, and where that goes."""
     labels = ", ".join(value.label for value in other.unseen_values(unseen))
     return f"{other.distribution} ({labels}), to {other.sends_to}" if labels else _without_values(other)
 
 
-def _told_in_short(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
+def _short_plugin_line(other: "CollectingPlugin", unseen: Sequence[str]) -> str:
     """The same, of a plugin that declares more than there is room for: the catalogue has it."""
     count = len(other.unseen_values(unseen))
     more = f"{other.distribution} ({count} values, which `catalog` lists), to {other.sends_to}"

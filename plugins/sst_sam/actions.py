@@ -114,8 +114,8 @@ def start(app: App) -> ProviderResult:
     template = parsed(app.template.read_bytes(), str(app.template))
 
     def folders_of(name: str, properties: Mapping[str, Any]) -> tuple[Path, ...]:
-        told = properties.get("CodeUri", properties.get("Code"))
-        source = app.template.parent / told if isinstance(told, str) and "://" not in told else None
+        code = properties.get("CodeUri", properties.get("Code"))
+        source = app.template.parent / code if isinstance(code, str) and "://" not in code else None
         if source is None or not source.is_dir():
             return ()
         return (source, app.built / name) if (source / REQUIREMENTS).exists() else (source,)
@@ -156,11 +156,11 @@ def _says(app: App, *flags: str) -> bool:
 
 def _template(project: Project) -> Path:
     table = project.settings.get(NAME, {})
-    told = table.get("template") if isinstance(table, dict) else None
-    if told is not None:
-        if not isinstance(told, str) or not (project.root / told).is_file():
+    path = table.get("template") if isinstance(table, dict) else None
+    if path is not None:
+        if not isinstance(path, str) or not (project.root / path).is_file():
             raise ConfigurationError(f"{project.settings_file}: [sam] template has to be the path of a template.")
-        return project.root / told
+        return project.root / path
     for name in TEMPLATES:
         if (project.root / name).is_file():
             return project.root / name

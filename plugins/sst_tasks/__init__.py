@@ -66,12 +66,12 @@ class Tasks:
 def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     program, *arguments = _task(action, project)
     if options.outputs_file is not None:
-        told = f"{context.product.name} {action} -- --outputs-file {options.outputs_file.name}"
+        line = f"{context.product.name} {action} -- --outputs-file {options.outputs_file.name}"
         raise ConfigurationError(
-            f"Only the task itself knows what it gives out. If it has an option for it, write that behind --: `{told}`"
+            f"Only the task itself knows what it gives out. If it has an option for it, write that behind --: `{line}`"
         )
-    command = [_found(program), *arguments, *options.arguments]
-    environ = {**os.environ, **_told(context, options)}
+    command = [_program(program), *arguments, *options.arguments]
+    environ = {**os.environ, **_variables(context, options)}
     try:
         return ProviderResult(run_tool(command, project.root, environ, to_stderr=options.json))
     except ToolNotFoundError as error:
@@ -79,7 +79,7 @@ def _run(action: str, context: Context, project: Project, options: Options) -> P
         raise ToolNotFoundError(f"{error} It is what {where} names. Install it, or name another there.") from None
 
 
-def _told(context: Context, options: Options) -> dict[str, str]:
+def _variables(context: Context, options: Options) -> dict[str, str]:
     """What was decided for the task, under the names that its tools look for."""
     names = {
         context.product.variable("STAGE"): options.stage,
@@ -106,7 +106,7 @@ def _task(action: str, project: Project) -> list[str]:
     return task
 
 
-def _found(program: str) -> str:
+def _program(program: str) -> str:
     # Debian and macOS have a python3 and no python; what sst itself runs on will do.
     return sys.executable if program == "python" and shutil.which(program) is None else program
 

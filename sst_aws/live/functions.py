@@ -119,8 +119,8 @@ class _Values:
         self, template: Mapping[str, Any], pseudo: Mapping[str, str], known: Callable[[], Mapping[str, str]]
     ) -> None:
         parameters = _table(template, "Parameters")
-        told = {name: _table(parameters, name) for name in parameters}
-        defaults = {name: str(each["Default"]) for name, each in told.items() if "Default" in each}
+        tables = {name: _table(parameters, name) for name in parameters}
+        defaults = {name: str(each["Default"]) for name, each in tables.items() if "Default" in each}
         self._words = {**defaults, **pseudo}
         self._ask = known
         self._known: Mapping[str, str] | None = None
@@ -180,9 +180,9 @@ def _routes_of_events(resources: Resources, left_out: list[str]) -> Iterator[Rou
         properties = _table(resource, "Properties")
         events = _table(properties, "Events")
         for event in (_table(events, each) for each in events):
-            kind, told = event.get("Type"), _table(event, "Properties")
+            kind, details = event.get("Type"), _table(event, "Properties")
             if kind == "HttpApi":
-                yield Route(str(told.get("Method", "ANY")).upper(), str(told.get("Path", "$default")), name)
+                yield Route(str(details.get("Method", "ANY")).upper(), str(details.get("Path", "$default")), name)
             else:
                 left_out.append(f"{name} gets no event of {kind}")
         if "FunctionUrlConfig" in properties:

@@ -85,14 +85,14 @@ class _Request(BaseHTTPRequestHandler):
         refused = self._refused(length)
         if refused is not None or length is None:
             self.close_connection = True
-            return refused or _said(400, "Bad Request"), "nobody"
+            return refused or _message(400, "Bad Request"), "nobody"
         body = self.rfile.read(length)
         try:
             found = match(self.server.routes, self.command, urlsplit(self.path).path)
         except ValueError:  # of `http://[`
-            return _said(400, "Bad Request"), "nobody"
+            return _message(400, "Bad Request"), "nobody"
         if found is None:
-            return _said(404, "Not Found"), "nobody"
+            return _message(404, "Not Found"), "nobody"
         route, parameters = found
         event = event_of(route, parameters, method=self.command, target=self.path, headers=self.headers, body=body)
         answer = self.server.invoke(route.function, json.dumps(event).encode())
@@ -103,10 +103,10 @@ class _Request(BaseHTTPRequestHandler):
     def _refused(self, length: int | None) -> Response | None:
         """What is answered before the body is read; None for a request that may have it."""
         if not OUR_NAMES.fullmatch(self.headers.get("Host", "localhost")) or self._is_of_a_strangers_page():
-            return _said(403, "Forbidden")
+            return _message(403, "Forbidden")
         if "Transfer-Encoding" in self.headers:
-            return _said(411, "Length Required")
-        return _said(413, "Request Too Long") if (length or 0) > MAX_BODY else None
+            return _message(411, "Length Required")
+        return _message(413, "Request Too Long") if (length or 0) > MAX_BODY else None
 
     def _is_of_a_strangers_page(self) -> bool:
         """A browser says so. To follow a link is the person's own doing, and some way of logging in ends with one."""
@@ -201,39 +201,39 @@ def _body_of(body: bytes) -> dict[str, str | bool]:
 def response_of(answer: Answer) -> Response:
     """What AWS would make of a function's answer: with no `statusCode`, the answer itself is the body."""
     if answer.failed:
-        return _said(500, "Internal Server Error")
+        return _message(500, "Internal Server Error")
     try:
-        told = json.loads(answer.payload)
-        if not isinstance(told, dict) or "statusCode" not in told:
-            text = told if isinstance(told, str) else json.dumps(told)
+        found = json.loads(answer.payload)
+        if not isinstance(found, dict) or "statusCode" not in found:
+            text = found if isinstance(found, str) else json.dumps(found)
             return Response(200, text.encode(), [("content-type", "application/json")])
-        body = told.get("body") or ""
+        body = found.get("body") or ""
         text = body if isinstance(body, str) else json.dumps(body)
-        content = base64.b64decode(text) if told.get("isBase64Encoded") else text.encode()
-        headers = [(_one_line(name), _one_line(value)) for name, value in (told.get("headers") or {}).items()]
+        content = base64.b64decode(text) if found.get("isBase64Encoded") else text.encode()
+        headers = [(_one_line(name), _one_line(value)) for name, value in (found.get("headers") or {}).items()]
         headers = [(name, value) for name, value in headers if name.lower() not in _OURS]
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", "text/plain;charset=UTF-8"))
-        headers += [("set-cookie", _one_line(cookie)) for cookie in told.get("cookies") or []]
+        headers += [("set-cookie", _one_line(cookie)) for cookie in found.get("cookies") or []]
         "".join(name + value for name, value in headers).encode("latin-1")  # as they are sent; ValueError for others
-        status = int(told["statusCode"])
+        status = int(found["statusCode"])
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return _said(500, "Internal Server Error")
-    return Response(status, content, headers) if 200 <= status < 600 else _said(500, "Internal Server Error")
+        return _message(500, "Internal Server Error")
+    return Response(status, content, headers) if 200 <= status < 600 else _message(500, "Internal Server Error")
 
 
 def _one_line(value: object) -> str:
     return str(value).replace("\r", " ").replace("\n", " ")
 
 
-def _said(status: int, message: str) -> Response:
+def _message(status: int, message: str) -> Response:
     return Response(status, json.dumps({"message": message}).encode(), [("content-type", "application/json")])
 
 
 def _why(answer: Answer) -> str:
     try:
-        told = json.loads(answer.payload)
-        trace = "".join(told.get("stackTrace") or [])
-        return f"{told.get('errorType')}: {told.get('errorMessage')}" + (f"\n{trace.rstrip()}" if trace else "")
+        found = json.loads(answer.payload)
+        trace = "".join(found.get("stackTrace") or [])
+        return f"{found.get('errorType')}: {found.get('errorMessage')}" + (f"\n{trace.rstrip()}" if trace else "")
     except (ValueError, AttributeError, TypeError, RecursionError):
         return answer.payload.decode(errors="replace")

@@ -86,16 +86,16 @@ def _teller() -> Say:
 @contextmanager
 def _until_told_to_stop() -> Iterator[Callable[[], int]]:
     """Gives what waits for Ctrl-C or SIGTERM and returns the exit code that goes with it."""
-    told: list[int] = []
+    signals: list[int] = []
     stop = threading.Event()
 
     def arrived(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
+        signals.append(number)
         stop.set()
 
     def wait() -> int:
         stop.wait()
-        return int(ExitCode.INTERRUPT) if told[0] == signal.SIGINT else 128 + told[0]
+        return int(ExitCode.INTERRUPT) if signals[0] == signal.SIGINT else 128 + signals[0]
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {

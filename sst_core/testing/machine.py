@@ -179,11 +179,11 @@ class Machine:
 
     def plug_project(self, project: Path) -> None:
         """Have what a project's `pyproject.toml` says be found as if it were installed, and its modules with it."""
-        told: dict[str, Any] = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        urls = "".join(f"Project-URL: {label}, {url}\n" for label, url in told.get("urls", {}).items())
-        needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in told.get("dependencies", []))
-        version, summary = told.get("version", "0"), told.get("description", "")
-        self._install(told["name"], version, summary, told.get("entry-points", {}), urls + needs)
+        table: dict[str, Any] = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        urls = "".join(f"Project-URL: {label}, {url}\n" for label, url in table.get("urls", {}).items())
+        needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in table.get("dependencies", []))
+        version, summary = table.get("version", "0"), table.get("description", "")
+        self._install(table["name"], version, summary, table.get("entry-points", {}), urls + needs)
         source = project / "src"
         self.put_on_path(source if source.is_dir() else project)
 
