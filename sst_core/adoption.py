@@ -7,7 +7,7 @@ its own commands stand `acme telemetry` and the commands of its plugins, each im
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from copy import copy
 from functools import cached_property
 from types import FunctionType, TracebackType
@@ -21,17 +21,17 @@ from typer.models import TyperInfo
 from sst_core.catalogue import PLUGIN_COMMAND
 from sst_core.cli import ending_in_words, open_session
 from sst_core.commands import (
-    as_command,
+    PANEL,
     harmless,
+    loaded,
     observe,
     observe_alone,
     registered_names,
     say_ignored,
-    unheard,
     why_ignored,
 )
 from sst_core.entry_points import Entry
-from sst_core.errors import AdoptionError, PluginError
+from sst_core.errors import AdoptionError
 from sst_core.fields import standard_catalogue, wording_for
 from sst_core.installation import installed_version
 from sst_core.invocation import Command, Origin, Session
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from typer._click.core import Command as AnyCommand
     from typer._click.core import Context as AnyContext
     from typer._click.formatting import HelpFormatter
-
-PANEL = "Commands of plugins"
-"""Where `--help` lists what plugins bring."""
 
 _TELEMETRY_HELP = "See and control what is recorded."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
@@ -226,17 +223,10 @@ class _StandIn(TyperCommand):
         self, info_name: str | None, args: list[str], parent: "AnyContext | None" = None, **extra: Any
     ) -> "AnyContext":
         """The context of the command itself. What its body finds in `obj` is the core's, as every plugin's does."""
-        completing = bool(extra.get("resilient_parsing"))
-        try:
-            with unheard() if completing else nullcontext():
-                command = as_command(self.entry, self._session)
-        except PluginError:
-            if completing:  # a line on stderr would stand in the middle of the prompt
-                return super().make_context(info_name, args, parent, **extra)
-            with self._ending_in_words():
-                raise
-        origin = Origin.CORE if self.entry.first_party else Origin.PLUGIN
-        observe(command, self._session, (self.entry.name,), origin)
+        with self._ending_in_words():
+            command = loaded(self.entry, self._session, completing=bool(extra.get("resilient_parsing")))
+        if command is None:
+            return super().make_context(info_name, args, parent, **extra)
         body = command.invoke
 
         def invoke(ctx: "AnyContext") -> Any:

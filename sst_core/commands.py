@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _A_NAME = re.compile(r"\w[\w.-]*")
 """A command's name stands in shells' completion scripts, unquoted."""
 
+PANEL = "Commands of plugins"
+"""Where `--help` lists what plugins bring."""
+
 
 class CommandTable(TyperGroup):
     """The program's top level. `commands` holds a stand-in for each name: help, suggestions and completion need no
@@ -67,16 +70,9 @@ class CommandTable(TyperGroup):
         entry = self.entries.get(cmd_name)
         if entry is None or self._listing:
             return self.commands.get(cmd_name)
-        try:
-            with unheard() if ctx.resilient_parsing else nullcontext():
-                command = as_command(entry, self.session)
-        except PluginError:
-            if ctx.resilient_parsing:  # completion: a line on stderr would stand in the middle of the prompt
-                return None
-            raise
-        self.running = self.running or entry
-        origin = Origin.CORE if entry.first_party else Origin.PLUGIN
-        observe(command, self.session, (cmd_name,), origin)
+        command = loaded(entry, self.session, completing=ctx.resilient_parsing)
+        if command is not None:
+            self.running = self.running or entry
         return command
 
     def shell_complete(self, ctx: typer.Context, incomplete: str) -> list[Any]:  # type: ignore[override]
@@ -93,7 +89,7 @@ class CommandTable(TyperGroup):
         """The product's own commands, and those of plugins in a section of their own."""
         own = [(name, self.commands[name].help or "") for name in self.commands if self.entries[name].first_party]
         others = [(name, entry.summary) for name, entry in self.entries.items() if not entry.first_party]
-        for title, rows in (("Commands", own), ("Commands of plugins", others)):
+        for title, rows in (("Commands", own), (PANEL, others)):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -121,7 +117,7 @@ def harmless(summary: str) -> str:
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
+def _unheard() -> Iterator[None]:
     """Silences stdout and stderr while a command is imported for completion: anything printed would end up in the
     prompt."""
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
@@ -135,7 +131,21 @@ def say_ignored(session: Session, ignored: Mapping[Entry, str]) -> None:
         say(f"{session.context.product.name}: the command of plugin {entry} is ignored: {refusal}", fit=True)
 
 
-def as_command(entry: Entry, session: Session) -> "AnyCommand":
+def loaded(entry: Entry, session: Session, *, completing: bool) -> "AnyCommand | None":
+    """The entry's command, imported and observed. Raises :class:`PluginError`; while completing it is None instead,
+    since a line on stderr would stand in the middle of the prompt."""
+    try:
+        with _unheard() if completing else nullcontext():
+            command = _as_command(entry, session)
+    except PluginError:
+        if completing:
+            return None
+        raise
+    observe(command, session, (entry.name,), Origin.CORE if entry.first_party else Origin.PLUGIN)
+    return command
+
+
+def _as_command(entry: Entry, session: Session) -> "AnyCommand":
     """The entry's command, imported. Raises :class:`PluginError`."""
     try:
         command = imported_command(entry)
