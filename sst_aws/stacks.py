@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from sst_aws.extras import how_to_get
 from sst_core import Change, SstError, Stack, ToolNotFoundError
 
 
@@ -135,8 +136,7 @@ def _in_words() -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
     except ModuleNotFoundError:
         raise ToolNotFoundError(
-            "boto3 is not installed, with which a deployed stack is asked what it holds. "
-            "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
+            f"boto3 is not installed, with which a deployed stack is asked what it holds. {how_to_get('sam', 'cdk')}"
         ) from None
     try:
         yield

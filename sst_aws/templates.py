@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sst_aws.extras import how_to_get
 from sst_core import Change, ConfigurationError, ToolNotFoundError
 
 
@@ -11,9 +12,7 @@ def parsed(content: bytes, where: str) -> dict[str, Any]:
     try:
         import yaml
     except ModuleNotFoundError:
-        raise ToolNotFoundError(
-            "PyYAML is not installed. Get it with the extra sam: install sst as you did, with [sam] behind it."
-        ) from None
+        raise ToolNotFoundError(f"PyYAML is not installed. {how_to_get('sam')}") from None
     try:
         found = yaml.load(content, Loader=_loader())  # noqa: S506 - a safe loader that knows CloudFormation's tags
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that there is not, say

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_aws.environment import for_tool
+from sst_aws.extras import how_to_get
 from sst_aws.stacks import Cloud
 from sst_core import (
     ConfigurationError,
@@ -24,7 +25,7 @@ from sst_sam import NAME, TEMPLATES
 from sst_sam.samconfig import SamConfig
 
 HOW_TO_GET_IT = (
-    "Get it with the extra sam: install sst as you did, with [sam] behind it. Or as AWS says: "
+    f"{how_to_get('sam')} Or as AWS says: "
     "https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"
 )
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
+from sst_aws.extras import how_to_get
 from sst_aws.live.functions import Live
 from sst_aws.live.gateway import Gateway
 from sst_aws.live.pool import Pool
@@ -33,8 +34,7 @@ def serve(live: Live, region: str, port: int) -> int:
     """
     if find_spec("awslambdaric") is None:
         raise ToolNotFoundError(
-            "awslambdaric, AWS's own runtime client for Python, is not installed. "
-            "Get it with the extra sam or cdk: install sst as you did, with [sam] or [cdk] behind it."
+            f"awslambdaric, AWS's own runtime client for Python, is not installed. {how_to_get('sam', 'cdk')}"
         )
     if not live.routes:
         said = "".join(f"\n  {line}" for line in live.left_out)
