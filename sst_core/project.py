@@ -63,6 +63,12 @@ class Options(Record):
     json: bool = False
     """Whether stdout is for the core's JSON alone: what a tool prints there has to go to stderr."""
 
+    @property
+    def aws_variables(self) -> Mapping[str, str]:
+        """Region and profile, where they are said, under the names that AWS's tools look for in the environment."""
+        names = {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region, "AWS_PROFILE": self.profile}
+        return {name: value for name, value in names.items() if value is not None}
+
 
 class Change(Record):
     """What a deployment would do to one resource."""

@@ -1,12 +1,12 @@
 """What each command asks of the CDK CLI."""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sst_aws.environment import for_tool
 from sst_aws.stacks import Cloud
 from sst_cdk import NAME
 from sst_core import (
@@ -50,13 +50,14 @@ class App:
         """What is synthesized, and all that is uploaded from."""
         self.cloud = Cloud(options.region, options.profile)
         self._program = program
-        self._environ = for_tool(
-            options,
+        self._environ = {
+            **os.environ,
+            **options.aws_variables,
             # Its telemetry, off by exactly this; and its question at the registry for a newer version of itself.
-            CDK_DISABLE_CLI_TELEMETRY="1",
-            CDK_DISABLE_VERSION_CHECK="1",
-            **{context.product.variable("STAGE"): stage},
-        )
+            "CDK_DISABLE_CLI_TELEMETRY": "1",
+            "CDK_DISABLE_VERSION_CHECK": "1",
+            context.product.variable("STAGE"): stage,
+        }
 
     @classmethod
     def of(cls, context: Context, project: Project, options: Options) -> "App":

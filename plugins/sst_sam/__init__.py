@@ -3,7 +3,7 @@
 This file is imported by every command, to ask whose project it is; what does the work is imported when it is ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,7 @@ class Sam:
 def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     from sst_sam import actions
 
-    do = {
-        "build": actions.build,
-        "start": actions.start,
-        "deploy": actions.deploy,
-        "remove": actions.remove,
-        "diff": actions.diff,
-    }[action]
+    do: Callable[[actions.App], ProviderResult] = getattr(actions, action)  # each is called like its hook
     return do(actions.App.of(context, project, options))
 
 

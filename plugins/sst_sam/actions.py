@@ -1,11 +1,11 @@
 """What each command asks of the SAM CLI."""
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sst_aws.environment import for_tool
 from sst_aws.extras import how_to_get
 from sst_aws.stacks import Cloud
 from sst_core import (
@@ -54,7 +54,7 @@ class App:
         Raises :class:`ToolNotFoundError` where there is none.
         """
         # Its telemetry is off by the one variable that it looks at, whatever its own configuration says.
-        environ = for_tool(self.options, SAM_CLI_TELEMETRY="0")
+        environ = {**os.environ, **self.options.aws_variables, "SAM_CLI_TELEMETRY": "0"}
         words = [find_tool("sam", self.project, HOW_TO_GET_IT), command, *self._common(command), *arguments]
         run = partial(run_tool, words, self.project.root, environ, to_stderr=self.options.json)
         return timed(f"sam {command} ({self.stage})", run)

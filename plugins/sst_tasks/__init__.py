@@ -81,13 +81,8 @@ def _run(action: str, context: Context, project: Project, options: Options) -> P
 
 def _variables(context: Context, options: Options) -> dict[str, str]:
     """What was decided for the task, under the names that its tools look for."""
-    names = {
-        context.product.variable("STAGE"): options.stage,
-        "AWS_REGION": options.region,
-        "AWS_DEFAULT_REGION": options.region,
-        "AWS_PROFILE": options.profile,
-    }
-    return {name: value for name, value in names.items() if value is not None}
+    stage = {} if options.stage is None else {context.product.variable("STAGE"): options.stage}
+    return {**stage, **options.aws_variables}
 
 
 def _task(action: str, project: Project) -> list[str]:
