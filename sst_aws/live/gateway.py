@@ -6,19 +6,18 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import base64
 import json
 import re
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sst_aws.live.functions import Route
-from sst_aws.live.runtime import ACCOUNT, Answer, Say, length_of
+from sst_aws.live.http import Handler, Server, length_of
+from sst_aws.live.runtime import ACCOUNT, Answer, Say
 from sst_core import printable
 
 MAX_BODY = 10 << 20
@@ -40,25 +39,15 @@ class Response:
     headers: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
-class Gateway(ThreadingHTTPServer):
+class Gateway(Server):
     """Serves `routes` by `invoke`, which is handed a function's name and an event. Raises OSError for a port in use."""
-
-    daemon_threads = True
 
     def __init__(self, port: int, routes: Sequence[Route], invoke: Callable[[str, bytes], Answer], say: Say) -> None:
         self.routes, self.invoke, self.say = routes, invoke, say
-        super().__init__(("127.0.0.1", port), _Request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may hang up before it has its answer."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+        super().__init__(port, _Request)
 
 
-class _Request(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Head and body are two writes: the second would wait for the first one's acknowledgement, 40 ms.
-    disable_nagle_algorithm = True
+class _Request(Handler):
     timeout = 60
     server: Gateway
 
@@ -68,15 +57,7 @@ class _Request(BaseHTTPRequestHandler):
         took = (time.monotonic() - begun) * 1000
         path = printable(self.path.partition("?")[0])
         self.server.say(f"{self.command} {path} -> {by} {response.status} in {took:.0f} ms")
-        self.send_response(response.status)
-        for name, value in response.headers:
-            self.send_header(name, value)
-        if self.close_connection:  # or the next request is sent on it
-            self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
+        self.answer(response.status, response.body, response.headers)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
@@ -113,9 +94,6 @@ class _Request(BaseHTTPRequestHandler):
         if self.headers.get("Sec-Fetch-Site") != "cross-site":
             return False
         return self.command not in ("GET", "HEAD") or self.headers.get("Sec-Fetch-Mode") != "navigate"
-
-    def log_message(self, format: str, *_: Any) -> None:
-        """Nothing: each request is told of with what answered it."""
 
 
 def match(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:

@@ -6,7 +6,6 @@ An environment takes one event at a time, as on Lambda. Each has a port of its o
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
@@ -17,11 +16,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as OutOfTime
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from sst_aws.live.functions import Function
+from sst_aws.live.http import Handler, Server, length_of
 
 API = "/2018-06-01/runtime"
 ACCOUNT = "000000000000"
@@ -154,25 +151,15 @@ class Environment:
                 self._say(f"{self.function.name} | {line.decode(errors='replace').rstrip()}")
 
 
-class _RuntimeServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _RuntimeServer(Server):
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        super().__init__(("127.0.0.1", 0), _RuntimeApi)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A process that was ended while it waited for an event has hung up."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+        super().__init__(0, _RuntimeApi)
 
 
-class _RuntimeApi(BaseHTTPRequestHandler):
+class _RuntimeApi(Handler):
     """https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html"""
 
-    protocol_version = "HTTP/1.1"
-    # Head and body are two writes: the second would wait for the first one's acknowledgement, 40 ms.
-    disable_nagle_algorithm = True
     server: _RuntimeServer
 
     def do_GET(self) -> None:
@@ -226,25 +213,7 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         return True
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        if self.close_connection:  # or the next request is sent on it
-            self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with suppress(OSError):  # it has been ended meanwhile
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *_: Any) -> None:
-        """Nothing: it is between us and the process."""
-
-
-def length_of(headers: Message, otherwise: str = "") -> int | None:
-    """A request's Content-Length, in bytes, with what holds where it says none; None for what is no number."""
-    length = headers.get("Content-Length", otherwise)
-    # No body has so many digits, and Python reads no more than 4,300 of them.
-    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+        self.answer(status, body, {"Content-Type": "application/json", **(headers or {})}.items())
 
 
 def _environ(function: Function, region: str, port: int) -> dict[str, str]:
