@@ -24,10 +24,10 @@ from sst_core import (
     printable,
     say,
 )
+from sst_telemetry.folder import Folder
 from sst_telemetry.leftovers import delete, remove_leftovers
 from sst_telemetry.pending import pending_count
-from sst_telemetry.queue import SET_ASIDE, Queue
-from sst_telemetry.state import LAST_BATCH
+from sst_telemetry.queue import Queue
 from sst_telemetry.status import how_to_switch_on
 
 
@@ -179,7 +179,8 @@ def purge(consent: Consent) -> int:
             return 0
         with consent.changing():
             waiting = len(Queue(locations.queue).waiting())
-            for path in (locations.queue, locations.telemetry / SET_ASIDE, locations.telemetry / LAST_BATCH):
+            folder = Folder(locations.telemetry)
+            for path in (locations.queue, folder.set_aside, folder.last_batch):
                 delete(path)
             remove_leftovers(locations)
             if locations.telemetry.is_dir():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free, utc_now
 from sst_telemetry.batch import Composed, Line, compose, requests_of
+from sst_telemetry.folder import Folder
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
-from sst_telemetry.spawn import STAMP
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ PAUSE_IN_CI = 0.5
 """Seconds that a sender in CI waits for more: commands that follow each other faster are one burst, and have one."""
 LAST_LOOK_IN_CI = 5.0
 """Seconds after which it leaves what comes to the next one: a request may take the rest of its life."""
-WAITING_IN_CI = "sender-waits"
-"""In the telemetry folder: held by the one sender that waits for the one at work."""
 UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
 _FIRST_WAIT = 60.0
@@ -99,7 +97,7 @@ class Delivery:
         except TimeoutError:
             if now_please or self._consent.ci is None:
                 raise
-        with held_if_free(self._locations.telemetry / WAITING_IN_CI) as place:
+        with held_if_free(Folder(self._locations.telemetry).next_sender) as place:
             if place is None:
                 raise TimeoutError
             return stack.enter_context(held(self._locations.lock, PATIENCE))
@@ -119,7 +117,7 @@ class Delivery:
         if time.monotonic() < self._last_look_at and (waiting := self._queue.waiting()):
             return waiting
         self._has_looked_last = True
-        (self._locations.telemetry / STAMP).unlink(missing_ok=True)
+        Folder(self._locations.telemetry).stamp.unlink(missing_ok=True)
         return self._queue.waiting()
 
     def _deliver(self, now_please: bool) -> Report:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sst_core import ConfigurationError, Consent, Locations, find_destination, utc_now
+from sst_telemetry.folder import Folder
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import remove_leftovers
-from sst_telemetry.pending import PENDING, Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
+from sst_telemetry.pending import Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
 from sst_telemetry.queue import Queue, pinned_week
-from sst_telemetry.state import DELIVERY, read_last_batch, read_state, write_last_batch
+from sst_telemetry.state import read_last_batch, read_state, write_last_batch
 
 IDS_A_REQUEST = 50
 """A collector takes up to 100."""
@@ -86,7 +87,7 @@ def _ask(consent: Consent, pending: Pending) -> Forgotten:
         failures += [f"{url} did not confirm ({failure})"] if failure else []
     left = count(pending)
     if failures:
-        file = consent.locations.state / PENDING
+        file = Folder(consent.locations.telemetry).pending
         again = f"`forget` asks again, until {last_day(pending)}; to give up before, delete {file}."
         return Forgotten(asked, left, f"{'; '.join(failures)}. {again}")
     return Forgotten(asked, left, "The collector deletes what it still keeps of this machine. Published totals stay.")
@@ -120,7 +121,7 @@ def _sent_to(consent: Consent) -> tuple[str, ...]:
     """The collectors that were sent something; the one that is configured if that can't be read any more."""
     telemetry = consent.locations.telemetry
     known = read_state(telemetry).sent_to
-    if known or not (telemetry / DELIVERY).exists() or not read_last_batch(telemetry):
+    if known or not Folder(telemetry).delivery.exists() or not read_last_batch(telemetry):
         return known
     configured = find_destination(consent.product, consent.environ).url
     return (configured,) if configured else ()

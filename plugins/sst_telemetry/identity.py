@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 from sst_core import ConfigurationError, RandomId, read_own, write_private
+from sst_telemetry.folder import Folder
 
-_FILE = "secret"
-"""In the telemetry folder."""
 _SECRET_BYTES = 32
 
 
@@ -36,7 +35,7 @@ def machine_secret(telemetry: Path) -> bytes:
 
 def _make_secret(telemetry: Path) -> bytes:
     """Of several that make one at the same moment, all get the same: two would be two machines."""
-    path, secret = telemetry / _FILE, os.urandom(_SECRET_BYTES)
+    path, secret = Folder(telemetry).secret, os.urandom(_SECRET_BYTES)
     own = path.with_name(f".{path.name}-{random_id()}")
     write_private(own, secret)
     try:
@@ -55,12 +54,12 @@ def _make_secret(telemetry: Path) -> bytes:
 
 def drop_secret(telemetry: Path) -> None:
     """From now on this is another machine. Raises OSError."""
-    (telemetry / _FILE).unlink(missing_ok=True)
+    Folder(telemetry).secret.unlink(missing_ok=True)
 
 
 def has_secret(telemetry: Path) -> bool:
     """Whether this machine has one, sound or not."""
-    return (telemetry / _FILE).exists()
+    return Folder(telemetry).secret.exists()
 
 
 def secret_for_looking(telemetry: Path) -> bytes:
@@ -73,5 +72,5 @@ def secret_for_looking(telemetry: Path) -> bytes:
 
 def stored_secret(telemetry: Path) -> bytes | None:
     """The secret if this machine has one. Raises ConfigurationError for one that can't be trusted."""
-    secret = read_own(telemetry / _FILE)
+    secret = read_own(Folder(telemetry).secret)
     return secret if secret is not None and len(secret) == _SECRET_BYTES else None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sst_core import Locations
-from sst_telemetry.pending import PENDING
+from sst_telemetry.folder import Folder
 
 _DELETED = "-deleted-"
 
@@ -41,7 +41,7 @@ def remove_leftovers(locations: Locations) -> None:
 def _leftovers(locations: Locations) -> Iterator[Path]:
     # The folder around telemetry's own is the program's, which may keep hidden files of its own there.
     yield from locations.state.glob(f".{locations.telemetry.name}{_DELETED}*")
-    yield from locations.state.glob(f".{PENDING}.*")
+    yield from locations.state.glob(f".{Folder(locations.telemetry).pending.name}.*")
     yield from locations.telemetry.glob(".*")
 
 

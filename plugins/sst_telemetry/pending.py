@@ -4,9 +4,8 @@ import json
 from datetime import date, datetime, timedelta
 
 from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, utc_now, week_of, write_private
+from sst_telemetry.folder import Folder
 
-PENDING = "forget.json"
-"""Beside the telemetry folder, since it outlives it."""
 WEEKS = 19
 """Weeks back from this one: a run is sent up to 30 days after its first try, whose week's id it keeps, and a collector
 keeps it for 90 days from then; 120 days can touch so many."""
@@ -25,7 +24,7 @@ def pending_count(locations: Locations) -> int:
 def read_pending(locations: Locations, now: datetime) -> Pending:
     """What is still to be asked, less the weeks of which no collector keeps anything any more."""
     try:
-        values = json.loads(read_own(locations.state / PENDING) or b"{}")
+        values = json.loads(read_own(Folder(locations.telemetry).pending) or b"{}")
     except (ConfigurationError, ValueError, RecursionError):
         return {}
     if not isinstance(values, dict):
@@ -44,7 +43,7 @@ def read_pending(locations: Locations, now: datetime) -> Pending:
 
 def keep(locations: Locations, pending: Pending) -> None:
     """Write what is left to be asked; where nothing is, there is no file. Raises SstError."""
-    path = locations.state / PENDING
+    path = Folder(locations.telemetry).pending
     left = {url: found for url, machines in pending.items() if (found := [ids for ids in machines if ids])}
     try:
         if left:

@@ -15,9 +15,6 @@ MAX_AGE = 30 * 24 * 3600.0
 MAX_BYTES = 4096
 """No recorded run is larger."""
 
-SET_ASIDE = "set-aside"
-"""The folder beside the queue for what is no recorded run."""
-
 _SUFFIX = ".json"
 _DIGITS = 20
 """Of the time in nanoseconds, in a run's name."""
@@ -91,7 +88,9 @@ class Queue:
 
     def set_aside(self, path: Path) -> None:
         """Move what is not a recorded run out of the way, and keep it: somebody may want to know what it was."""
-        aside = self.folder.parent / SET_ASIDE
+        from sst_telemetry.folder import Folder  # a sender's
+
+        aside = Folder(self.folder.parent).set_aside
         aside.mkdir(mode=0o700, exist_ok=True)
         target = aside / path.name
         if target.is_symlink() or target.exists():

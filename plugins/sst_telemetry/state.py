@@ -5,9 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sst_core import ConfigurationError, read_own, write_private
-
-DELIVERY, LAST_BATCH = "delivery.json", "last-batch.ndjson"
-"""In the telemetry folder."""
+from sst_telemetry.folder import Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def read_state(telemetry: Path) -> DeliveryState:
 
 def read_state_to_show(telemetry: Path) -> DeliveryState:
     """The same, but raises :class:`ConfigurationError` where it can't be trusted: nobody is told "never" then."""
-    content = read_own(telemetry / DELIVERY) or b"{}"
+    content = read_own(Folder(telemetry).delivery) or b"{}"
     try:
         values = json.loads(content)
         last, sent_to = values.pop("last", None), values.pop("sent_to", [])
@@ -76,17 +74,17 @@ def read_state_to_show(telemetry: Path) -> DeliveryState:
 
 def write_state(telemetry: Path, state: DeliveryState) -> None:
     """Keep the state. Raises OSError."""
-    write_private(telemetry / DELIVERY, json.dumps(asdict(state)).encode())
+    write_private(Folder(telemetry).delivery, json.dumps(asdict(state)).encode())
 
 
 def write_last_batch(telemetry: Path, body: bytes) -> None:
     """Keep the body of the last request, before compression. Raises OSError."""
-    write_private(telemetry / LAST_BATCH, body)
+    write_private(Folder(telemetry).last_batch, body)
 
 
 def read_last_batch(telemetry: Path) -> bytes:
     """The body of the last request, byte for byte; empty if none was made."""
     try:
-        return read_own(telemetry / LAST_BATCH) or b""
+        return read_own(Folder(telemetry).last_batch) or b""
     except ConfigurationError:
         return b""

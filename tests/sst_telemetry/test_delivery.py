@@ -21,7 +21,8 @@ from loopback import Answer, Loopback, Request, accounting, answer, raw, refusin
 from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
-from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE_SETTINGS, WAITING_IN_CI, Delivery
+from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE_SETTINGS, Delivery
+from sst_telemetry.folder import Folder
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
 from sst_telemetry.spawn import STAMP
@@ -751,7 +752,7 @@ def test_in_ci_one_sender_waits_for_the_one_at_work_and_a_third_leaves(
 
     with held(consenting.locations.lock, 0):
         waiting.start()
-        eventually(lambda: is_held(machine.telemetry / WAITING_IN_CI), "the second waits")
+        eventually(lambda: is_held(Folder(machine.telemetry).next_sender), "the second waits")
         assert third.run().reason == "another sender is at work"
         assert loopback.requests == []
     waiting.join(PATIENCE)
@@ -903,7 +904,7 @@ def test_but_for_one_in_ci_nobody_waits_for_longer_than_that(
         report = Delivery(consenting.consent(ci=ci)).run(now_please=now_please)
 
     assert (report.left, report.reason) == (1, "another sender is at work")
-    assert not (consenting.machine.telemetry / WAITING_IN_CI).exists()
+    assert not Folder(consenting.machine.telemetry).next_sender.exists()
 
 
 def test_in_ci_it_pauses_for_more_only_once_it_has_sent_and_needs_no_stamp(

@@ -13,7 +13,7 @@ from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, weekly_id
-from sst_telemetry.pending import PENDING, WEEKS, pending_count
+from sst_telemetry.pending import WEEKS, pending_count
 from waiting import eventually
 
 CONFIRMED = answer(200, b'{"forgotten": 14}')
@@ -205,7 +205,7 @@ def test_a_collector_that_drips_does_not_hold_forget_for_ever(
     assert (result.returncode, result.stdout) == (1, "")
     assert "did not confirm" in result.stderr
     last = date.fromisoformat(week_of(datetime.now(UTC))) + timedelta(weeks=WEEKS, days=-1)
-    file = consenting.locations.state / PENDING
+    file = consenting.locations.state / "forget.json"
     assert result.stderr.endswith(f"`forget` asks again, until {last}; to give up before, delete {file}.\n")
     assert pending_count(consenting.locations) == WEEKS
 
