@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free, utc_now
 from sst_telemetry.batch import Composed, Line, compose, requests_of
+from sst_telemetry.burst import LAST_LOOK, Burst
 from sst_telemetry.folder import Folder
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
 if TYPE_CHECKING:
-    from sst_telemetry.post import Connection
+    from sst_telemetry.post import Answer, Connection
 
 MAX_REQUESTS = 32
 """The most that one sender makes."""
@@ -29,10 +29,6 @@ MAX_DOUBTS = 4
 PATIENCE = 60.0
 """How long a delivery that a person asked for waits for a sender that is at work, in seconds. One sender in CI waits
 too, as long as it lives."""
-PAUSE_IN_CI = 0.5
-"""Seconds that a sender in CI waits for more: commands that follow each other faster are one burst, and have one."""
-LAST_LOOK_IN_CI = 5.0
-"""Seconds after which it leaves what comes to the next one: a request may take the rest of its life."""
 UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
 _FIRST_WAIT = 60.0
@@ -59,9 +55,8 @@ class Delivery:
         self._locations = consent.locations
         self._queue = Queue(self._locations.queue)
         self._requests = 0
-        self._last_look_at = 0.0
-        """In CI, by `time.monotonic`."""
-        self._has_looked_last = False
+        self._burst: Burst | None = None
+        """In CI alone."""
         self._has_accounted = False
         """Whether the collector has, for any run, in this delivery: then it is one."""
         self._doubtful: list[Line] = []
@@ -74,8 +69,9 @@ class Delivery:
         """
         if not self._locations.telemetry.is_dir():
             return Report(0, "nothing is queued")
-        # From here on, since what it waits for the lock is of its life too.
-        self._last_look_at = time.monotonic() + (0.0 if now_please else LAST_LOOK_IN_CI)
+        if self._consent.ci is not None:  # from here on, since what it waits for the lock is of its life too
+            stamp = Folder(self._locations.telemetry).stamp
+            self._burst = Burst(self._queue, stamp, 0.0 if now_please else LAST_LOOK)
         with ExitStack() as stack:
             try:
                 lock = self._lock(stack, now_please)
@@ -105,21 +101,6 @@ class Delivery:
     def _left(self) -> int:
         return len(self._queue.waiting())
 
-    def _look(self) -> list[Path]:
-        """What waits. In CI nothing more after the last look, before which the stamp is removed that keeps commands
-        from starting another sender: whoever records after that starts the next, and nobody before."""
-        if self._consent.ci is None:
-            return self._queue.waiting()
-        if self._has_looked_last:
-            return []
-        if self._requests:
-            time.sleep(PAUSE_IN_CI)
-        if time.monotonic() < self._last_look_at and (waiting := self._queue.waiting()):
-            return waiting
-        self._has_looked_last = True
-        Folder(self._locations.telemetry).stamp.unlink(missing_ok=True)
-        return self._queue.waiting()
-
     def _deliver(self, now_please: bool) -> Report:
         if not self._consent.decide().enabled:
             return Report(self._left(), "telemetry is off")
@@ -134,7 +115,8 @@ class Delivery:
         return self._post_all(target, target.url)
 
     def _post_all(self, target: Destination, url: str) -> Report:
-        waiting = self._look()
+        wait_for_runs = self._queue.waiting if self._burst is None else self._burst.wait_for_runs
+        waiting = wait_for_runs()
         if not waiting:
             return Report(0, "nothing is queued")  # and no client is imported
         while waiting:
@@ -145,7 +127,7 @@ class Delivery:
                     return Report(self._left(), f"{stopped} ({target.where})")
             if self._doubtful:
                 return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
-            waiting = self._look()
+            waiting = wait_for_runs()
         return Report(0, "everything is delivered")
 
     def _connected(self, url: str) -> "Connection":
@@ -183,30 +165,21 @@ class Delivery:
 
     def _post(self, connection: "Connection", url: str, lines: Sequence[Line]) -> str | None:
         """Post `lines`, in halves where the collector can't read them all. Returns why to stop, or None."""
-        from sst_telemetry.post import Accounted, Failed, body
+        from sst_telemetry.post import Accounted, Failed
 
         if self._requests == MAX_REQUESTS:
             return "enough requests for one sender"
         if not self._consent.decide().enabled:
             return "telemetry was switched off"
         self._requests += 1
-        now = self._clock()
         # By the week of its id, and not of this moment: a retry has the id that its name says.
         lines = [replace(line, path=self._queue.pinned(line.path, line.week)) for line in lines]
         contents = [line.content for line in lines]
-        write_last_batch(self._locations.telemetry, body(contents))
-        before = self._state()
-        # Before the request, so that one which never returns is seen by the user too, and puts off the next.
-        last = LastDelivery(_written(now), url, "none yet", len(lines), 0)
-        before = replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, url))))
-        self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
+        before, last = self._note_attempt(url, contents)
         answer = connection.post(contents)
-        accepted = answer.accepted if isinstance(answer, Accounted) else 0
-        after = replace(before, last=replace(last, outcome=answer.outcome, accepted=accepted))
+        self._note_answer(before, last, answer)
         if isinstance(answer, Failed):
-            self._remember(_put_off(after, self._clock().timestamp(), answer.retry_after))
             return answer.outcome
-        self._remember(after)
         if isinstance(answer, Accounted):
             self._account(lines, rejected=answer.rejected)
             return None
@@ -215,6 +188,29 @@ class Delivery:
         middle = len(lines) // 2
         # The newest first: it is what an old version recorded that a collector is likeliest not to read.
         return self._post(connection, url, lines[middle:]) or self._post(connection, url, lines[:middle])
+
+    def _note_attempt(self, url: str, contents: Sequence[bytes]) -> tuple[DeliveryState, LastDelivery]:
+        """Keep what is about to be posted, and put off the next sender as after a failure: a request that never returns
+        is seen by the user too. Returns what was remembered before, with this collector, and what the attempt is."""
+        from sst_telemetry.post import body
+
+        now = self._clock()
+        write_last_batch(self._locations.telemetry, body(contents))
+        state = self._state()
+        before = replace(state, sent_to=tuple(dict.fromkeys((*state.sent_to, url))))
+        last = LastDelivery(_written(now), url, "none yet", len(contents), 0)
+        self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
+        return before, last
+
+    def _note_answer(self, before: DeliveryState, last: LastDelivery, answer: "Answer") -> None:
+        """Keep what came of it. The next sender stays put off after a failure alone."""
+        from sst_telemetry.post import Accounted, Failed
+
+        accepted = answer.accepted if isinstance(answer, Accounted) else 0
+        after = replace(before, last=replace(last, outcome=answer.outcome, accepted=accepted))
+        if isinstance(answer, Failed):
+            after = _put_off(after, self._clock().timestamp(), answer.retry_after)
+        self._remember(after)
 
     def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
         """Remove what the collector has accounted for, and with it what was in doubt until it did."""

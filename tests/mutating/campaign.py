@@ -47,6 +47,7 @@ TESTS = {
         "sst_telemetry/test_queue.py",
         "sst_telemetry/test_sender.py",
     ),
+    "plugins/sst_telemetry/burst.py": ("sst_telemetry/test_delivery.py", "sst_telemetry/test_where_it_runs.py"),
     "plugins/sst_telemetry/sender.py": ("sst_telemetry/test_sender.py", "sst_telemetry/test_spawn.py"),
     "plugins/sst_telemetry/spawn.py": ("sst_telemetry/test_spawn.py", "sst_telemetry/test_where_it_runs.py"),
     "plugins/sst_collector/publishing/suppression.py": (

@@ -21,7 +21,8 @@ from loopback import Answer, Loopback, Request, accounting, answer, raw, refusin
 from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
-from sst_telemetry.delivery import MAX_WAIT, PAUSE_IN_CI, UNUSABLE_SETTINGS, Delivery
+from sst_telemetry.burst import PAUSE
+from sst_telemetry.delivery import MAX_WAIT, UNUSABLE_SETTINGS, Delivery
 from sst_telemetry.folder import Folder
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
@@ -729,7 +730,7 @@ def test_in_ci_what_comes_after_the_last_look_is_left_to_the_sender_that_its_com
     in_ci: Delivery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sst_telemetry.delivery.LAST_LOOK_IN_CI", 0.0)
+    monkeypatch.setattr("sst_telemetry.delivery.LAST_LOOK", 0.0)
     consenting.record("build")
     consenting.hold_back_senders()
     seen: list[bool] = []
@@ -914,7 +915,7 @@ def test_in_ci_it_pauses_for_more_only_once_it_has_sent_and_needs_no_stamp(
     sleep = time.sleep
 
     def noting(seconds: float) -> None:
-        if seconds == PAUSE_IN_CI:
+        if seconds == PAUSE:
             paused_after.append(len(loopback.requests))
         else:
             sleep(seconds)
