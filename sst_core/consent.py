@@ -123,11 +123,12 @@ class Consent(Record):
         Raises OSError, and :class:`ConfigurationError` where there is no home folder.
         """
         if self.ci is not None:
-            return self._can_keep_in_ci() and show()
+            return self._make_queue_in_ci() and show()
         with self._held(NOTICE_SECONDS):  # while it is shown, too: of two terminals, one shows it
             return self.decide().only_notice_missing and self._grant(seen, show)
 
-    def _can_keep_in_ci(self) -> bool:
+    def _make_queue_in_ci(self) -> bool:
+        """Make the folder that recorded runs may be kept in, if consent stands, and return whether it is there."""
         if self.locations.queue.is_dir():
             return True
         with self._held(NOTICE_SECONDS):
