@@ -142,8 +142,8 @@ class Machine:
         assert "This run is not recorded" in shown
 
     def project(self, *tasks: str, folder: Path | None = None, extra: str = "") -> Path:
-        """Write a `sst.toml` with these tasks."""
-        file = (folder or self.folder) / "sst.toml"
+        """Write a `sst.toml`, or what the program's is called, with these tasks."""
+        file = (folder or self.folder) / f"{self.program.name}.toml"
         file.write_text("\n".join(["[tasks]", *tasks, extra, ""]))
         file.chmod(0o644)
         return file

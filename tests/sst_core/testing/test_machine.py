@@ -41,6 +41,12 @@ def project(machine: Machine) -> Machine:
     return machine
 
 
+def test_where_another_program_runs_the_project_is_its(machine: Machine) -> None:
+    machine.program = Path("acme")
+
+    assert machine.project() == machine.folder / "acme.toml"
+
+
 def test_a_file_is_a_plugin_in_both_ways(project: Machine, tmp_path: Path) -> None:
     file = tmp_path / "elsewhere" / "hello_there.py"
     file.parent.mkdir()
