@@ -40,8 +40,10 @@ def entry_points(groups: frozenset[str]) -> list[Point]:
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of a distribution by the name of its metadata folder, of which nothing is read unless its name has
-    none, as setuptools leaves it where a project is developed; None if it isn't there."""
+    """The version of a distribution, from the name of its metadata folder; None if it isn't installed.
+
+    The folder is read only where its name has no version, as setuptools leaves it where a project is developed.
+    """
     wanted = normalized(distribution)
     if not _is_ordinary(sys.path):
         return _asked_version(distribution)

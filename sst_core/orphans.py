@@ -23,7 +23,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 def adopt_orphans() -> Callable[[bool], None]:
     """Have the tool's processes that outlive it become children of this one.
 
-    Returns what lets go of that again, and first, if it is handed true, ends them and waits.
+    Returns what undoes that; called with True, it first ends the orphans and waits for them.
     """
     if sys.platform != "linux":
         return lambda _: None

@@ -73,10 +73,10 @@ def open_stderr() -> None:
 
 
 def unwritten(stream: IO[str] | None) -> OSError | None:
-    """Write what `stream` still holds, and return why that can't be done; then it is let go of.
+    """Flush `stream`, and return why that failed; None if it didn't.
 
-    Python would try again at its end, and fail with words and an exit code of its own. What is done here is what its
-    documentation has for a broken pipe.
+    One that failed is pointed at the null device, as Python's documentation does for a broken pipe: Python flushes
+    again when it exits, and would fail with words and an exit code of its own.
     """
     if stream is None:
         return None

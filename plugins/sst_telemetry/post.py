@@ -23,10 +23,10 @@ import httpx
 from sst_core import ConfigurationError
 
 MAX_ANSWER = 64 * 1024
-"""An answer is never read further, in bytes: off the connection, its head included."""
+"""Bytes of an answer, its head included, that are read off the connection at most."""
 REQUEST_SECONDS = 6.0
-"""What one request takes at most, however much of its answer drips in: less than a sender lives, by what a busy machine
-takes to start one."""
+"""Seconds that one request takes at most, however slowly its answer comes in: a sender's lifetime, less what a busy
+machine takes to start one."""
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0)
 
 
