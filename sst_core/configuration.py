@@ -80,8 +80,8 @@ def _telemetry_in(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return table
 
 
-def write_telemetry_enabled(path: Path, enabled: bool) -> bool:
-    """Write `[telemetry] enabled` into the file, and return whether that changed it.
+def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:
+    """Write `[telemetry] enabled` into the file, and return whether that changed it. A new file gets `new_mode`.
 
     `enabled = true` is never written, since nothing overrides an *off*: the line is taken out instead. Raises
     :class:`ConfigurationError` for a file that can't be read, and OSError for one that can't be written.
@@ -93,7 +93,7 @@ def write_telemetry_enabled(path: Path, enabled: bool) -> bool:
     if enabled and not text.strip():
         path.unlink(missing_ok=True)  # nothing else was in it, and a file that isn't there costs no parsing
     else:
-        write_private(path, text.encode(), mode=_mode(path))
+        write_private(path, text.encode(), mode=_mode(path, new_mode))
     return True
 
 
@@ -118,8 +118,8 @@ def _with_enabled(path: Path, text: str, enabled: bool) -> str:
     return edited if _BLANK_END.search(text) else _BLANK_END.sub("", edited)
 
 
-def _mode(path: Path) -> int:
+def _mode(path: Path, new_mode: int) -> int:
     try:
         return path.stat().st_mode & 0o777
     except FileNotFoundError:  # or another process has just removed it
-        return 0o600
+        return new_mode

@@ -171,11 +171,8 @@ class Consent(Record):
         """
         folder = require_folder(self.folder)
         path = next(settings_files(self.product, folder), folder / self.product.settings_name)
-        is_new = not path.exists()
-        changed = write_telemetry_enabled(path, enabled)
-        if changed and is_new:
-            path.chmod(0o644)  # it is for the whole team, unlike what is the user's own
-        return path, changed
+        # A new one is for the whole team, unlike what is the user's own.
+        return path, write_telemetry_enabled(path, enabled, new_mode=0o644)
 
     @contextmanager
     def changing(self) -> Iterator[int]:

@@ -139,8 +139,8 @@ def private_draft(path: Path, content: bytes, mode: int = 0o600) -> Iterator[Pat
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            if mode != 0o600:
-                draft.chmod(mode)
+            if mode != 0o600 and sys.platform != "win32":
+                os.fchmod(descriptor, mode)  # by its name, it could be another's file by now
             os.fsync(descriptor)
         yield draft
     finally:

@@ -532,6 +532,25 @@ def test_a_teams_choice_is_made_for_everybody_to_read(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
+def test_a_teams_choice_makes_nothing_readable_that_a_link_has_put_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent, victim = consent_at(tmp_path), tmp_path / "victim"
+    victim.touch(0o600)
+    file = tmp_path / "project" / "below" / "sst.toml"
+
+    def sync_and_swap(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            file.unlink()
+            file.symlink_to(victim)
+
+    monkeypatch.setattr(os, "fsync", sync_and_swap)
+    consent.write_project_choice(False)
+
+    assert file.is_symlink()
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+
+
 def test_a_teams_choice_goes_into_the_nearest_file_whose_mode_stays(tmp_path: Path) -> None:
     above = tmp_path / "project" / "sst.toml"
     put(above, "# ours\n")

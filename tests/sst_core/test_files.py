@@ -200,6 +200,25 @@ def test_a_file_that_is_shared_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
 
 
+def test_a_mode_is_given_to_the_file_itself_and_not_to_a_link_that_has_taken_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, real = tmp_path / "victim", os.open
+    victim.touch(0o600)
+
+    def open_and_swap(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = real(path, flags, mode)
+        if flags & os.O_EXCL:
+            path.unlink()
+            path.symlink_to(victim)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_swap)
+    write_private(tmp_path / "file", b"", mode=0o644)
+
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+
+
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.mkdir()
