@@ -88,13 +88,14 @@ def _entry(path: Path) -> os.stat_result | None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raises :class:`ForeignFileError` where `path` belongs to neither the user nor root, and
+    """Raises :class:`ForeignFileError` where `path`, or what it is a link to, belongs to neither the user nor root, and
     :class:`ConfigurationError` where others can write to it. What isn't there is nobody's."""
-    try:
-        status = path.stat()
-    except OSError:
-        return
-    _refuse_foreign(path, status.st_uid)
+    for look in (path.lstat, path.stat):  # whoever has the link can have it lead elsewhere at any time
+        try:
+            status = look()
+        except OSError:
+            return
+        _refuse_foreign(path, status.st_uid)
     if os.name == "posix" and _others_can_write(status):
         raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
 

@@ -17,8 +17,8 @@ def find_tool(name: str, project: Project, how_to_get_it: str) -> str:
 
     In this order: `tool = "…"` in the provider's table of `sst.toml`; `node_modules/.bin` in the project's folder and
     above; beside the Python that runs; the PATH. Raises :class:`ToolNotFoundError`, which says `how_to_get_it`, and
-    :class:`ConfigurationError` for such a table or line that is none, and for a `node_modules/.bin` that somebody else
-    has, or can write to.
+    :class:`ConfigurationError` for such a table or line that is none, and for a `node_modules` or its `.bin` that
+    somebody else has, or can write to.
     """
     configured = _configured(project)
     if configured is not None:
@@ -61,6 +61,8 @@ def _beside(name: str, project: Project) -> Iterator[Path]:
     for folder in (project.root, *project.root.parents):
         binaries = folder / "node_modules" / ".bin"
         if binaries.is_dir():
-            refuse_foreign(binaries)
-            yield binaries / name
+            found = binaries.resolve()  # a link on the way may be somebody else's: it is followed once
+            for checked in (binaries.parent, binaries, found):
+                refuse_foreign(checked)
+            yield found / name
     yield Path(sys.executable).with_name(name)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from permissions import give_away
 from sst_core import ConfigurationError, Project, ToolNotFoundError, find_tool
+from sst_core.files import ForeignFileError
 
 
 def project(root: Path, **settings: object) -> Project:
@@ -84,3 +86,60 @@ def test_a_strangers_folder_above_is_refused(tmp_path: Path) -> None:
     planted.parent.chmod(0o777)
     with pytest.raises(ConfigurationError, match="can be written by others"):
         find_tool("sam", project(root), "")
+
+
+def test_a_strangers_node_modules_is_refused_whosever_its_bin_is(tmp_path: Path) -> None:
+    own = program(tmp_path / "own" / "sam").parent
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    (modules / ".bin").symlink_to(own)
+    give_away(modules)
+
+    with pytest.raises(ForeignFileError, match="node_modules belongs to somebody else"):
+        find_tool("sam", project(tmp_path / "app"), "")
+
+
+@pytest.mark.parametrize("link", ["node_modules", "node_modules/.bin"])
+def test_a_strangers_link_to_a_folder_of_ones_own_is_refused(tmp_path: Path, link: str) -> None:
+    """They can have it lead elsewhere once it was looked at."""
+    program(tmp_path / "own" / "sam")
+    program(tmp_path / "own" / ".bin" / "sam")
+    planted = tmp_path / link
+    planted.parent.mkdir(exist_ok=True)
+    planted.symlink_to(tmp_path / "own")
+    give_away(planted)
+
+    with pytest.raises(ForeignFileError, match=f"{link} belongs to somebody else"):
+        find_tool("sam", project(tmp_path / "app"), "")
+
+
+def test_a_node_modules_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
+    """They can put another `.bin` there, and what its links lead to."""
+    program(tmp_path / "node_modules" / ".bin" / "sam")
+    (tmp_path / "node_modules").chmod(0o777)
+
+    with pytest.raises(ConfigurationError, match="node_modules can be written by others"):
+        find_tool("sam", project(tmp_path / "app"), "")
+
+
+def test_what_is_found_does_not_lead_through_a_strangers_link_any_more(tmp_path: Path) -> None:
+    own = program(tmp_path / "own" / ".bin" / "sam")
+    theirs = tmp_path / "theirs"
+    theirs.symlink_to(tmp_path / "own")
+    give_away(theirs)
+    (tmp_path / "node_modules").symlink_to(theirs)
+
+    assert find_tool("sam", project(tmp_path / "app"), "") == str(own)
+
+
+@pytest.mark.parametrize("link", ["node_modules", "node_modules/.bin", "node_modules/.bin/sam"])
+def test_ones_own_links_are_followed_as_npm_and_a_monorepo_make_them(tmp_path: Path, link: str) -> None:
+    real = tmp_path / "store" / link
+    program(tmp_path / "store" / "node_modules" / ".bin" / "sam")
+    own = tmp_path / "app" / link
+    own.parent.mkdir(parents=True)
+    own.symlink_to(os.path.relpath(real, own.parent))
+
+    found = find_tool("sam", project(tmp_path / "app"), "")
+
+    assert Path(found).samefile(tmp_path / "store" / "node_modules" / ".bin" / "sam")
