@@ -18,6 +18,7 @@ from sst_core import (
     Stack,
     can_ask,
     find_tool,
+    read_own,
     run_tool,
     stage_of,
     timed,
@@ -62,6 +63,7 @@ class App:
     @classmethod
     def of(cls, context: Context, project: Project, options: Options) -> "App":
         """Raises :class:`ConfigurationError`, and :class:`ToolNotFoundError` where there is no CDK CLI."""
+        read_own(project.root / "cdk.json")  # it says what is run, also where [cdk] has claimed the project
         stage = stage_of(context, project, options)
         program = find_tool("cdk", project, HOW_TO_GET_IT)
         _refuse_what_can_not_read(program)

@@ -17,6 +17,7 @@ from sst_core import (
     can_ask,
     find_tool,
     name_of,
+    read_own,
     run_tool,
     stage_of,
     timed,
@@ -46,7 +47,9 @@ class App:
     def of(cls, context: Context, project: Project, options: Options) -> "App":
         """Raises :class:`ConfigurationError`."""
         stage = stage_of(context, project, options)
-        return cls(project, options, stage, _template(project))
+        template = _template(project)
+        read_own(template)  # it says what is built, also where [sam] has claimed the project
+        return cls(project, options, stage, template)
 
     def sam(self, command: str, *arguments: str) -> int:
         """Run a command of the SAM CLI for this app, on a time-line. Returns its exit code.

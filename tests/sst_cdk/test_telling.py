@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from permissions import give_away
 from sst_core.testing import Machine
 
 # What stands in for the CDK CLI: it shows what it was handed.
@@ -114,6 +115,18 @@ def test_a_table_of_its_own_claims_a_project_too(machine: Machine, cdk: Path) ->
     (machine.folder / "sst.toml").chmod(0o644)
 
     assert machine.sst("build").stdout.startswith("synth ")
+
+
+@pytest.mark.parametrize("told", ["[cdk]\n", 'provider = "cdk"\n[cdk]\n'])
+def test_a_strangers_app_is_not_run_where_a_table_claims_the_project(machine: Machine, cdk: Path, told: str) -> None:
+    (machine.folder / "sst.toml").write_text(told)
+    (machine.folder / "sst.toml").chmod(0o644)
+    give_away(machine.folder / "cdk.json")
+
+    ended = machine.sst("build")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{machine.folder / 'cdk.json'} belongs to somebody else" in ended.stderr
 
 
 def test_what_cannot_be_synthesized_is_not_served(machine: Machine, cdk: Path) -> None:

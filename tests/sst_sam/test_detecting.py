@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from permissions import give_away
 from sst_core import SST, Choice
 from sst_core.testing import Machine
 from sst_sam_apps import TEMPLATE, write
@@ -131,6 +132,21 @@ def test_a_strangers_file_decides_nothing(machine: Machine, file: str) -> None:
 
     assert ended.returncode == 2
     assert f"{machine.folder / file} can be written by others" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "file"), [("[sam]\n", "template.yaml"), ('[sam]\ntemplate = "stack.yaml"\n', "stack.yaml")]
+)
+def test_a_strangers_template_is_not_built_where_a_table_claims_the_project(
+    machine: Machine, sam: Path, told: str, file: str
+) -> None:
+    write(machine.folder / "sst.toml", told)
+    give_away(write(machine.folder / file, TEMPLATE))
+
+    ended = machine.sst("build", "--stage", "dev")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{machine.folder / file} belongs to somebody else" in ended.stderr
 
 
 @pytest.mark.parametrize("file", ["template.yaml", "cdk.json"])
