@@ -87,3 +87,17 @@ def test_every_block_of_the_page_does_what_the_page_says(
     for command, text in shown:
         assert said[id(command)] == text.text, command.text
     assert {block.language for block in found} == {"python", "toml", "sh", "text"}
+
+
+def test_what_only_the_working_directory_has_is_not_found_as_the_sender_does_not(
+    reader: Machine, tmp_path: Path
+) -> None:
+    found = blocks_of("docs/adopting.md")
+    write_files(found, tmp_path)
+    (check,) = [block.text for block in found if "Product.at" in block.text]
+
+    ended = reader.sst("-c", check, program=("bash",), folder=tmp_path)
+
+    assert (tmp_path / "shop" / "cli.py").is_file()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.endswith("ModuleNotFoundError: No module named 'shop'\n")
