@@ -12,7 +12,7 @@ from sst_core.configuration import telemetry_table, write_telemetry_enabled
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
-from sst_core.locations import Locations, policy_file, require_folder, settings_files
+from sst_core.locations import Locations, policy_file, require_folder, settings_files, working_folder
 from sst_core.product import Product
 from sst_core.records import Record
 
@@ -68,7 +68,8 @@ class Consent(Record):
     product: Product
     environ: Mapping[str, str]
     folder: Path | None
-    """The working directory, from which `sst.toml` is looked for upward; None where there is no project to ask."""
+    """The working directory at the start, from which `sst.toml` is looked for upward, as it is from that of the moment:
+    a program's callback may have changed it. None where there is no project to ask."""
     ci: str | None
     blocked: bool = False
     """Whether the collecting plugin is switched off by name."""
@@ -216,9 +217,12 @@ class Consent(Record):
     def _projects(self) -> Iterator[Source]:
         if self.folder is None:
             return
-        found = False
-        for path in settings_files(self.product, self.folder):
-            found = True
+        folders = (self.folder, working_folder() or self.folder)
+        # Of two folders below one, what lies above both is asked once.
+        found = dict.fromkeys(
+            path for folder in dict.fromkeys(folders) for path in settings_files(self.product, folder)
+        )
+        for path in found:
             yield _file_source("project", path, foreign_counts=False)
         if not found:
             yield Source("project", False, f"no {self.product.settings_name} here or above", str(self.folder))

@@ -243,6 +243,43 @@ def test_a_shell_of_the_programs_own_is_one_run_whatever_is_done_in_it(machine: 
     assert [json.loads(run.read_text())["command"] for run in machine.queued()] == ["shell"]
 
 
+CHANGING_FOLDERS = GUARDED.replace(
+    "main = adopt",
+    """
+import os
+
+@app.callback()
+def root(directory: str = typer.Option(".", "-C")):
+    os.chdir(directory)
+
+main = adopt""",
+    1,
+)
+
+
+@pytest.mark.parametrize("off", [None, "here", "there", "there/below"])
+def test_a_teams_off_counts_where_a_program_starts_and_where_its_callback_takes_it(
+    machine: Machine, program: Write, off: str | None
+) -> None:
+    program(CHANGING_FOLDERS)
+    shop = (sys.executable, "-m", "shop")
+    machine.program = Path("shop")
+    assert machine.sst("telemetry", "enable", program=shop).returncode == 0
+    (machine.folder / "here").mkdir()
+    (machine.folder / "there" / "below").mkdir(parents=True)
+    if off is not None:
+        file = machine.folder / off / "shop.toml"
+        file.write_text("[telemetry]\nenabled = false\n")
+        file.chmod(0o644)
+
+    ended = machine.sst("-C", "../there/below", "buy", program=shop, folder=machine.folder / "here")
+    shown = machine.sst("-C", "../there/below", "telemetry", "--json", program=shop, folder=machine.folder / "here")
+
+    assert (ended.returncode, ended.stdout) == (0, "bought\n")
+    assert len(machine.queued()) == (off is None)
+    assert json.loads(shown.stdout)["enabled"] is (off is None)
+
+
 def test_a_pipe_that_nobody_reads_ends_our_command_as_it_ends_the_programs_own(
     machine: Machine, program: Write
 ) -> None:
