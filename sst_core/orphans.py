@@ -23,16 +23,30 @@ _PR_SET_CHILD_SUBREAPER = 36
 def adopt_orphans() -> Callable[[bool], None]:
     """Have the tool's processes that outlive it become children of this one.
 
-    Returns what undoes that; called with True, it first ends the orphans and waits for them.
+    Each is waited for as it ends: a tool may leave thousands in a day, and none that ended is to stay in the list of
+    processes. Returns what undoes that; called with True, it first ends the orphans and waits for them.
     """
     if sys.platform != "linux":
         return lambda _: None
     system = ctypes.CDLL(None)
     session = os.getsid(0)
     ours = _children(session)  # the tool, and what plugins have started so far: none of these is an orphan
+    begun = _begun_here()
+
+    def reap(*_: object) -> None:
+        for orphan in _begun_here() - begun:
+            with suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
+
+    # Where the system doesn't say, not even the tool is known. Whoever else handles the signal goes on doing so.
+    reaps = bool(begun) and signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+    if reaps:
+        signal.signal(signal.SIGCHLD, reap)
     system.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def let_go(interrupted: bool) -> None:
+        if reaps:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if interrupted:
             _end(ours, session)
         system.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -55,6 +69,17 @@ def _end(ours: frozenset[int], session: int) -> None:
             with suppress(ChildProcessError):
                 os.waitpid(orphan, os.WNOHANG)
         time.sleep(0.01)
+
+
+def _begun_here() -> frozenset[int]:
+    """The children of the first thread, of whatever session: it runs the tools, and orphans become its own.
+
+    What another thread has started is that thread's for as long as it lives, and for somebody else to wait for.
+    """
+    try:
+        return frozenset(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    except OSError:  # a kernel without it
+        return frozenset()
 
 
 def _send(number: int, process: int) -> None:

@@ -6,6 +6,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +294,90 @@ def test_what_a_tool_leaves_in_the_background_of_its_own_accord_is_left_alone(ma
     left = int(machine.sst("start").stdout)
 
     os.kill(left, signal.SIGKILL)
+
+
+# Has orphans for as long as it runs, and says how many of them are still in the list of processes when all have ended.
+_LEAVING_MANY = """
+import os, subprocess, sys, time
+time.sleep(0.5)
+code = "import subprocess; print(subprocess.Popen(['sleep', '0.1'], stdout=-3, start_new_session={}).pid)"
+pids = [int(subprocess.check_output([sys.executable, "-c", code.format(own)])) for own in (False, True) * 5]
+def listed():
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+for _ in range(100):
+    if listed():
+        time.sleep(0.1)
+print(len(pids), "left", len(listed()))
+sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
+def test_an_orphan_that_ends_is_gone_while_the_tool_still_runs(machine: Machine) -> None:
+    project(machine, _LEAVING_MANY)
+
+    ended = machine.sst("start")
+
+    assert (ended.returncode, ended.stdout) == (7, "10 left 0\n")
+
+
+def test_a_child_that_somebody_else_waits_for_is_left_to_them(tmp_path: Path) -> None:
+    before = subprocess.Popen(python("import time; time.sleep(0.5); raise SystemExit(3)"))
+    codes: list[int] = []
+    has_run = threading.Event()
+
+    def meanwhile() -> None:
+        has_begun.wait()
+        process = subprocess.Popen(python("raise SystemExit(5)"))
+        with suppress(ChildProcessError):  # it was not left
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        has_ended.touch()
+        has_run.wait()
+        codes.append(process.wait())
+
+    has_begun, has_ended = threading.Event(), tmp_path / "ended"
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    code = f"import pathlib, time; ended = pathlib.Path({str(has_ended)!r})\nwhile not ended.exists(): time.sleep(0.01)"
+    threading.Timer(0.7, has_begun.set).start()  # by then it is at work for long enough to be watched
+    assert run_tool(python(f"{code}\ntime.sleep(0.5)\nraise SystemExit(7)"), folder=tmp_path) == 7
+    has_run.set()
+    thread.join()
+
+    assert codes == [5]
+    assert before.wait() == 3
+    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+
+
+def test_whoever_is_told_of_children_that_end_goes_on_being_told(tmp_path: Path) -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGCHLD, lambda number, _: told.append(number))
+    try:
+        assert run_tool(python("import time; time.sleep(0.5); raise SystemExit(7)"), folder=tmp_path) == 7
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert told
+
+
+# Ends before what it has started, which keeps the stdout that it was given.
+_ENDING_FIRST = """
+import pathlib, subprocess, time
+time.sleep(0.5)
+pathlib.Path("names them").touch()
+subprocess.Popen(["sleep", "0.5"])
+raise SystemExit(7)
+"""
+
+
+@pytest.mark.parametrize("names_them", [True, False], ids=["always", "not at first"])
+def test_a_tool_that_ends_while_it_is_read_is_not_taken_for_an_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names_them: bool
+) -> None:
+    """Also where the system didn't name our children when it began."""
+    real = os.getpid
+    monkeypatch.setattr(os, "getpid", lambda: real() if names_them or (tmp_path / "names them").exists() else 0)
+
+    assert read_tool(python(_ENDING_FIRST), tmp_path) == (7, "")
 
 
 def test_what_is_read_is_stdout_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
