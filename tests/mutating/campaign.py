@@ -56,8 +56,8 @@ TESTS = {
         "sst_collector/publishing/test_attack.py",
     ),
     "plugins/sst_collector/warehouse/unsaid.py": (
-        "sst_collector/publishing/test_suppression.py",
-        "sst_collector/publishing/test_attack.py",
+        "sst_collector/publishing/test_publication.py",
+        "sst_collector/test_upkeep.py",
     ),
     "plugins/sst_collector/publishing/ranking.py": (
         "sst_collector/publishing/test_publication.py",
