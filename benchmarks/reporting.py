@@ -47,10 +47,10 @@ def summary(measured: Measured) -> str:
     """One line for each program: what it adds to a command, and what it loses."""
     bare, off = (_ms(median(measured[key].values(_wall))) for key in ("cost bare", "cost off"))
     said = (
-        f"What recording one event adds to a command, in ms: medians of {measured.rounds} rounds, fewer for a slow "
-        f"one, on {measured.surroundings}. The command takes {bare} ms in bare Typer, and {off} ms in `sst` with "
-        f"telemetry off. The events lost are those of {RUNS} commands that were run while the collector was down and "
-        "did not arrive when it was back."
+        f"Milliseconds that recording one event adds to a command: medians of up to {measured.rounds} rounds, on "
+        f"{measured.surroundings}. The command takes {bare} ms in bare Typer, and {off} ms in `sst` with telemetry "
+        f"off. *Events lost*: of {RUNS} commands that were run while the collector was down, how many events had not "
+        "arrived once it was back."
     )
     programs: dict[str, dict[str, Row]] = {}
     for row in measured.with_prefix("cost "):

@@ -22,6 +22,8 @@ from sst_core.testing import Machine
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 TESTS = Path(__file__).parents[1] / "tests"
 COLUMNS = 100
+MARGIN = 24
+"""Below the last card that a picture of the page has, in pixels."""
 HOME = "/home/you"
 """What stands in a picture for the folder of a machine that was made for it."""
 # Rich has the font fetched from a network. Nothing of ours asks another host for anything.
@@ -84,7 +86,7 @@ def _drawn(command: str, text: str) -> str:
 def pages() -> Iterator[tuple[str, bytes]]:
     """By name, a collector's page that is full of an invented community's runs, as PNG."""
     sys.path.insert(0, str(TESTS))
-    from playwright.sync_api import ViewportSize
+    from playwright.sync_api import FloatRect, ViewportSize
 
     import community
     from browsing import chromium
@@ -99,7 +101,14 @@ def pages() -> Iterator[tuple[str, bytes]]:
                 with browser.new_context(color_scheme=scheme, viewport=ViewportSize(width=1100, height=900)) as context:
                     page = context.new_page()
                     page.goto(str(collector.client.base_url))
-                    yield f"dashboard-{scheme}.png", page.screenshot()
+                    # Down to a card's end, so that no card is cut.
+                    weeks = page.locator("section[aria-labelledby=weeks]").bounding_box()
+                    assert weeks
+                    top = FloatRect(x=0, y=0, width=1100, height=weeks["y"] + weeks["height"] + MARGIN)
+                    yield f"dashboard-{scheme}.png", page.screenshot(clip=top)
+                    if scheme == "light":
+                        command = page.locator("section[aria-labelledby=command]")
+                        yield "dashboard-command.png", command.screenshot()
 
 
 if __name__ == "__main__":

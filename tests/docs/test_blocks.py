@@ -149,7 +149,7 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
             assert f"python3 -m nox -s {session}" in (ROOT / ".ci" / "run").read_text().splitlines()
         case ["python3", "-m", "pip", "install", "nox"]:
             assert "\npython3 -m pip install --constraint constraints.txt nox\n" in (ROOT / ".ci" / "run").read_text()
-        case ["python3", "-m", "pip", "install", what] | ["/opt/sst/bin/pip", "install", what]:
+        case ["/opt/sst/bin/pip", "install", what]:
             assert what.partition("[")[0] == "."  # not by name: on the index that is another project's
             assert extras_of(what) <= set(project["optional-dependencies"])
         case ["npm", "install", "--save-dev", package]:
@@ -157,6 +157,8 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
             tested = json.loads((ROOT / "tests/sst_cdk/package.json").read_text())
             needs = {**tested.get("dependencies", {}), **tested.get("devDependencies", {})}[name]
             assert re.findall(r"\d+", needs)[0] == version.lstrip("^")
+        case ["python3", "-m", "venv", ".venv"] | [".", ".venv/bin/activate"]:
+            assert ".venv/" in (ROOT / ".gitignore").read_text().splitlines()
         case ["python3", "-m", "venv", folder]:
             unit = next(block for block in BLOCKS if block.language == "ini")
             assert f"ExecStart={folder}/bin/sst " in unit.text
