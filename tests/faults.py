@@ -61,7 +61,7 @@ class Fault:
     stage: Callable[[Machine, ExitStack], Staged]
     said: str | None
     """What `sst telemetry` says of the last delivery; None if no request is made."""
-    fate: str = "kept, and arrive when it is mended"
+    fate: str = "kept, and arrive once it works again"
     """What becomes of the runs, in words."""
     backs_off: bool = True
     waits: int = 29
@@ -288,59 +288,64 @@ def apart(namespace: str, script: str) -> tuple[str, ...]:
 HALF = raw(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"accepted": 10, "rejected": []}')
 PAGE = answer(200, b"<html>You are online!</html>", {"Content-Type": "text/html"})
 ARRIVE = "arrive"
-DROPPED = "those of before are over the bounds, dropped and counted; this one arrives"
+DROPPED = "earlier ones are out of bounds, dropped and counted; this one arrives"
+
+UP = "the collector is up"
+HANGS = "it accepts a request and hangs"
 
 FAULTS: dict[str, Fault] = {
-    "up": Fault(_up, "200", ARRIVE, backs_off=False),
-    "refused": Fault(_refused, "connection refused"),
-    "accepts and hangs": Fault(_answering(hanging), "timed out"),
-    "1 byte a second": Fault(_answering(dripping_bytes), "it took too long"),
-    "200 after 30 s": Fault(_answering(late(30)), "timed out"),
-    "closes mid-response": Fault(_answering(HALF), "no whole HTTP answer"),
-    "500": Fault(_answering(answer(500)), "500"),
-    "503 with Retry-After": Fault(_answering(answer(503, headers={"Retry-After": "3600"})), "503", waits=3599),
-    "429": Fault(_answering(answer(429)), "429"),
-    "413": Fault(_answering(answer(413)), "413"),
-    "400": Fault(_answering(answer(400)), "400"),
-    "404": Fault(_answering(answer(404)), "404"),
-    "redirect": Fault(_redirecting, "307"),
-    "a page and 200": Fault(_answering(PAGE), "200, but not a collector's answer"),
-    "TLS with an unknown CA": Fault(_unknown_authority, "certificate not trusted"),
-    "a proxy that can't be used": Fault(_unusable_proxy, UNUSABLE_SETTINGS),
-    "not HTTP": Fault(_answering(raw(b"220 mail.example ESMTP\r\n")), "no whole HTTP answer"),
-    "1 GB body": Fault(_answering(Flood()), "200, but not a collector's answer"),
-    "no such name": Fault(_elsewhere("https://collector.invalid/events"), "name not found"),
-    "a name server that is silent": Fault(_silent_name_server, "none yet"),
-    "no network": Fault(_no_network, "unreachable", is_here=True),
-    "not an address": Fault(_elsewhere("nonsense"), None, backs_off=False, is_here=True),
-    "full disk": Fault(
+    UP: Fault(_up, "200", ARRIVE, backs_off=False),
+    "it refuses connections": Fault(_refused, "connection refused"),
+    HANGS: Fault(_answering(hanging), "timed out"),
+    "its answer comes at 1 byte per second": Fault(_answering(dripping_bytes), "it took too long"),
+    "its answer comes after 30 seconds": Fault(_answering(late(30)), "timed out"),
+    "it closes the connection within its answer": Fault(_answering(HALF), "no whole HTTP answer"),
+    "it answers 500": Fault(_answering(answer(500)), "500"),
+    "it answers 503 with Retry-After": Fault(
+        _answering(answer(503, headers={"Retry-After": "3600"})), "503", waits=3599
+    ),
+    "it answers 429": Fault(_answering(answer(429)), "429"),
+    "it answers 413": Fault(_answering(answer(413)), "413"),
+    "it answers 400": Fault(_answering(answer(400)), "400"),
+    "it answers 404": Fault(_answering(answer(404)), "404"),
+    "it redirects": Fault(_redirecting, "307"),
+    "a captive portal answers with a page and 200": Fault(_answering(PAGE), "200, but not a collector's answer"),
+    "its certificate is of an unknown CA": Fault(_unknown_authority, "certificate not trusted"),
+    "the proxy setting can't be used": Fault(_unusable_proxy, UNUSABLE_SETTINGS),
+    "the answer is not HTTP": Fault(_answering(raw(b"220 mail.example ESMTP\r\n")), "no whole HTTP answer"),
+    "the answer has 1 GB": Fault(_answering(Flood()), "200, but not a collector's answer"),
+    "its host name does not exist": Fault(_elsewhere("https://collector.invalid/events"), "name not found"),
+    "the name server is silent": Fault(_silent_name_server, "none yet"),
+    "there is no network": Fault(_no_network, "unreachable", is_here=True),
+    "the configured address is no URL": Fault(_elsewhere("nonsense"), None, backs_off=False, is_here=True),
+    "the disk is full": Fault(
         _full_disk,
         None,
-        "this one is not recorded; those of before arrive when there is room",
+        "this one is not recorded; earlier ones arrive when there is room",
         backs_off=False,
         records=False,
         shows=False,
         is_here=True,
     ),
-    "read-only HOME": Fault(
+    "HOME is read-only": Fault(
         _read_only_home,
         None,
-        "this one is not recorded; those of before arrive when it can be written",
+        "this one is not recorded; earlier ones arrive when it can be written",
         backs_off=False,
         records=False,
         shows=False,
         shows_in_ci=False,
         is_here=True,
     ),
-    "queue deleted by the command itself": Fault(
+    "the command itself deletes the queue": Fault(
         _queue_deleted_by_the_task,
         None,
-        "deleted by whoever did; the next one arrives",
+        "deleted with the queue; the next one arrives",
         backs_off=False,
         deletes=True,
         is_here=True,
     ),
-    "queue deleted while it is sent": Fault(_queue_deleted_by_the_answer, "200", ARRIVE, backs_off=False),
-    "clock a year ahead": Fault(_clock_set(YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
-    "clock a year back": Fault(_clock_set(-YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
+    "the queue is deleted while it is sent": Fault(_queue_deleted_by_the_answer, "200", ARRIVE, backs_off=False),
+    "the clock is a year ahead": Fault(_clock_set(YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
+    "the clock is a year behind": Fault(_clock_set(-YEAR), "200", DROPPED, backs_off=False, drops=True, is_here=True),
 }

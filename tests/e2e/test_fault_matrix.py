@@ -1,7 +1,7 @@
 """Whatever is wrong, a command is what it is with telemetry off, and what it queued arrives when that is mended.
 
 Every fault of `faults.py` with the tenth run on a machine and one in CI: real processes and real sockets. With the
-first run, which makes no request, those that are on the machine and "up". The campaign, `nox -s faults`, sets
+first run, which makes no request, those that are on the machine and a collector that is up. The campaign, `nox -s faults`, sets
 SST_EVERY_FAULT: each fault with each run, and each command's own calls watched.
 
 No time is asserted, since on a busy machine it would be the machine's. Asserted is what makes it the same: the command
@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from consenting import Consenting
-from faults import FAULTS, TASK, Fault, Staged
+from faults import FAULTS, HANGS, TASK, UP, Fault, Staged
 from locking import is_held
 from loopback import refusing
 from sst_core import notice_text
@@ -38,7 +38,7 @@ RUNS = ("first", "tenth", "in CI")
 EVERY = bool(os.environ.get("SST_EVERY_FAULT"))
 ON_THE_MACHINE = {name for name, fault in FAULTS.items() if fault.is_here}
 # A command that asked anything of the network would be seen to with any of the others, and to wait with this one.
-TRACED = FAULTS.keys() if EVERY else {*ON_THE_MACHINE, "up", "accepts and hangs"}
+TRACED = FAULTS.keys() if EVERY else {*ON_THE_MACHINE, UP, HANGS}
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 WHY_NOT = why_not()
 
@@ -68,7 +68,7 @@ def run(request: pytest.FixtureRequest, machine: Machine) -> str:
 
 @pytest.mark.parametrize(
     ("run", "name"),
-    [(run, name) for run in RUNS for name in FAULTS if EVERY or run != "first" or name in {*ON_THE_MACHINE, "up"}],
+    [(run, name) for run in RUNS for name in FAULTS if EVERY or run != "first" or name in {*ON_THE_MACHINE, UP}],
     indirect=["run"],
 )
 def test_a_command_does_not_notice_and_nothing_is_lost(machine: Machine, run: str, name: str) -> None:
@@ -107,7 +107,7 @@ def test_a_command_does_not_notice_and_nothing_is_lost(machine: Machine, run: st
 
 
 @pytest.mark.parametrize("run", ["tenth", "in CI"], indirect=True)
-@pytest.mark.parametrize("name", ["500", "accepts and hangs"])
+@pytest.mark.parametrize("name", ["it answers 500", HANGS])
 def test_the_next_command_has_all_of_it_sent_when_the_time_has_come(machine: Machine, run: str, name: str) -> None:
     fault, consenting = FAULTS[name], Consenting(machine)
     with ExitStack() as stack:
@@ -243,4 +243,4 @@ def table() -> str:
     rows = [
         f"| {name} | {fault.said or 'nothing: no request is made'} | {fault.fate} |" for name, fault in FAULTS.items()
     ]
-    return "\n".join(["| what is wrong | what `sst telemetry` says of it | the runs |", "|---|---|---|", *rows, ""])
+    return "\n".join(["| condition | what `sst telemetry` says | the runs |", "|---|---|---|", *rows, ""])
