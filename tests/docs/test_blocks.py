@@ -110,9 +110,11 @@ def test_what_is_put_to_use_is_put_to_use(language: str) -> None:
 def commands_of(block: Block) -> Iterator[str]:
     """Each by itself."""
     for line in block.lines:
-        yield from re.split(r" && ", re.sub(r" +# .*", "", line.strip()))
+        if not line.startswith("#"):
+            yield from re.split(r" && ", re.sub(r" +# .*", "", line.strip()))
 
 
+IN_A_TABLE = re.findall(r"^\| `(sst [^`]+)` \|", (ROOT / "docs/using.md").read_text(), re.MULTILINE)
 COMMANDS = [(block, command) for block in of_kind("commands", "bash", "sh") for command in commands_of(block)]
 
 
@@ -169,6 +171,11 @@ def test_a_command_is_one_that_there_is(block: Block, command: str) -> None:
             assert f'"{variable}"' in (ROOT / "plugins/sst_collector/warehouse/clickhouse/address.py").read_text()
         case _:
             assert command.startswith((*NEEDS_ROOT, *NEEDS_DOCKER)), "nobody runs this"
+
+
+@pytest.mark.parametrize("command", IN_A_TABLE)
+def test_a_command_of_the_table_is_one_that_there_is(command: str) -> None:
+    understood(shlex.split(command))
 
 
 def test_a_command_that_there_is_not_is_noticed() -> None:
