@@ -84,37 +84,29 @@ def _heading(measured: Measured) -> str:
 
 
 def _cost(measured: Measured) -> str:
-    bare = measured["cost bare"]
-    return _table(
-        (
-            "`build` that does nothing",
-            "collector",
-            "wall, ms",
-            "added, ms",
-            "÷ bare",
-            "CPU, ms",
-            "added, ms",
-            "÷ bare",
-            "CPU left behind, ms",
-            "`$(…)` waits, ms",
-            "events lost",
-            "n",
-        ),
-        [_cost_line(measured, row, bare) for row in measured.with_prefix("cost ")],
-    )
+    """In two tables: one of all columns is wider than a page."""
+    bare, rows = measured["cost bare"], measured.with_prefix("cost ")
+    named = ("`build` that does nothing", "collector")
+    waiting = (*named, "wall, ms", "added, ms", "÷ bare", "events lost", "n")
+    working = (*named, "CPU, ms", "added, ms", "÷ bare", "CPU left behind, ms", "`$(…)` waits, ms")
+    first = _table(waiting, [_waiting_line(measured, row, bare) for row in rows])
+    return f"{first}\n\n{_table(working, [_working_line(measured, row, bare) for row in rows])}"
 
 
-def _cost_line(measured: Measured, row: Row, bare: Row) -> Sequence[str]:
-    cells = [row.name, row.collector]
-    for value in (_wall, _cpu):
-        ratio = f"{median(row.paired(bare, value, operator.truediv)):.2f}"
-        if value is _wall and median(row.values(_wall)) >= CAP:
-            ratio = f"> {ratio}"
-        cells += [_spread(row.values(value), _ms), _added(measured, row, value), ratio]
+def _waiting_line(measured: Measured, row: Row, bare: Row) -> Sequence[str]:
+    ratio = f"{median(row.paired(bare, _wall, operator.truediv)):.2f}"
+    if median(row.values(_wall)) >= CAP:
+        ratio = f"> {ratio}"
+    lost = f"{row.lost[0]} of {row.lost[1]}" if row.lost else ""
+    wall = _spread(row.values(_wall), _ms)
+    return row.name, row.collector, wall, _added(measured, row, _wall), ratio, lost, str(len(row.runs))
+
+
+def _working_line(measured: Measured, row: Row, bare: Row) -> Sequence[str]:
+    ratio = f"{median(row.paired(bare, _cpu, operator.truediv)):.2f}"
     left, waits = median(row.values(_left)), median(row.values(_waits))
-    cells += [_ms(left) if left else "", _ms(waits) if waits > NOTICEABLE else ""]
-    cells += [f"{row.lost[0]} of {row.lost[1]}" if row.lost else "", str(len(row.runs))]
-    return cells
+    behind = (_ms(left) if left else "", _ms(waits) if waits > NOTICEABLE else "")
+    return row.name, row.collector, _spread(row.values(_cpu), _ms), _added(measured, row, _cpu), ratio, *behind
 
 
 def _reading(measured: Measured) -> str:

@@ -3,6 +3,8 @@
 project = "sst"
 extensions = ["myst_parser"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["whole.css"]
 html_title = "sst"
 html_copy_source = False
 html_show_copyright = False

@@ -53,15 +53,13 @@ def tables(measured: Measured, folder: Path, *options: str) -> str:
 def test_each_line_has_its_medians_and_what_it_is_compared_with(measured: Measured, tmp_path: Path) -> None:
     lines = tables(measured, tmp_path).splitlines()
 
-    assert (
-        "| `sst` on | refused | 210.0 (210.0–220.0) | 10.0 | 2.10 "  # noqa: RUF001
-        "| 210.0 (210.0–220.0) | 10.0 | 2.10 | 300.0 |  | 1 of 20 | 3 |"  # noqa: RUF001
-    ) in lines
+    assert "| `sst` on | refused | 210.0 (210.0–220.0) | 10.0 | 2.10 | 1 of 20 | 3 |" in lines  # noqa: RUF001
+    assert "| `sst` on | refused | 210.0 (210.0–220.0) | 10.0 | 2.10 | 300.0 |  |" in lines  # noqa: RUF001
     assert "| `sst` on | refused | 1.050 (1.050–1.100) | 1.050 (1.050–1.100) | 3 |" in lines  # noqa: RUF001
 
 
 def test_what_was_ended_is_shown_as_longer(measured: Measured, tmp_path: Path) -> None:
-    (line,) = [line for line in tables(measured, tmp_path).splitlines() if "a peer" in line and "hanging" in line]
+    line, _ = [line for line in tables(measured, tmp_path).splitlines() if "a peer" in line and "hanging" in line]
 
     assert line.startswith("| a peer 1.0 | hanging | > 30 s | > 30,000 | > 226.25 |")
     assert line.endswith(" | 2 |")
