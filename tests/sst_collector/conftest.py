@@ -25,7 +25,7 @@ def start_collector(tmp_path: Path) -> Iterator[StartCollector]:
 def shared_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """For tests that count nothing."""
     with collectors(tmp_path_factory.mktemp("shared")) as start:
-        yield start()
+        yield start("--snapshot-every", "3600")  # it is there to the end, and a round a second is work
 
 
 @pytest.fixture(scope="session")
