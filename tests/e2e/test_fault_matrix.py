@@ -1,8 +1,8 @@
 """Whatever is wrong, a command is what it is with telemetry off, and what it queued arrives when that is mended.
 
 Every fault of `faults.py` with the tenth run on a machine and one in CI: real processes and real sockets. With the
-first run, which makes no request, those that are on the machine and a collector that is up. The campaign, `nox -s faults`, sets
-SST_EVERY_FAULT: each fault with each run, and each command's own calls watched.
+first run, which makes no request, those that are on the machine and a collector that is up. The campaign,
+`nox -s faults`, sets SST_EVERY_FAULT: each fault with each run, and each command's own calls watched.
 
 No time is asserted, since on a busy machine it would be the machine's. Asserted is what makes it the same: the command
 itself opens no socket, and waits for no process but the project's own. Its figures are the benchmark's.

@@ -40,14 +40,14 @@ def counted(collector: Collector, *commands: str) -> Values:
     return {command: runs for command, runs in collector.runs().items() if command in commands}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def counting_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """Where each test counts commands that no other sends."""
     with collectors(tmp_path_factory.mktemp("taking-in")) as start:
         yield start()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
     """What is answered where one secret is in each place of a request, and another in its connection; and what is
     kept of both."""
