@@ -37,7 +37,7 @@ _seen_while_off: dict[tuple[str, ...], "Seen"] = {}
 RUNS = ("first", "tenth", "in CI")
 EVERY = bool(os.environ.get("SST_EVERY_FAULT"))
 ON_THE_MACHINE = {name for name, fault in FAULTS.items() if fault.is_here}
-# A command that asked anything of the network would be seen to with any of the others, and to wait with this one.
+# A command that asks the network would be seen to with any collector, and one that waits for it with one that hangs.
 TRACED = FAULTS.keys() if EVERY else {*ON_THE_MACHINE, UP, HANGS}
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 WHY_NOT = why_not()
