@@ -8,11 +8,15 @@ from typing import Any
 from sst_core.errors import ConfigurationError
 from sst_core.files import read_own, write_private
 
+TELEMETRY_KEYS = ("enabled", "collector")
+"""All that is read in a file's `[telemetry]`."""
 MAX_KEY_PARTS = 16
 """A key of that many parts, and no more: the parser keeps each of its beginnings, so that 8 KB of dots take 64 MiB."""
 MAX_BARE = 1 << 16
 """Characters beside strings and comments: the parser takes half a kilobyte for each."""
 
+_NEAR = 0.85
+"""How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
 _MARK = b"\xef\xbb\xbf"
 """What editors on Windows begin a file of UTF-8 with."""
 
@@ -70,14 +74,30 @@ def telemetry_table(path: Path) -> Mapping[str, Any]:
 
     Raises :class:`ConfigurationError`, also for a `telemetry` that is no table.
     """
-    return _telemetry_in(path, read_toml(path) or {})
+    return telemetry_in(path, read_toml(path) or {})
 
 
-def _telemetry_in(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def telemetry_in(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The `[telemetry]` table of what was read from `path`. Raises :class:`ConfigurationError`, as above."""
     table = settings.get("telemetry", {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: telemetry has to be a table. Write [telemetry] on a line of its own.")
     return table
+
+
+def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
+    """What in a file may be meant to be about telemetry and is not read, in words."""
+    for key in settings.get("telemetry", ()):
+        if key not in TELEMETRY_KEYS:
+            return f"[telemetry] has {key!r}, and what is known there is {' and '.join(TELEMETRY_KEYS)}"
+    folded = {key.casefold(): key for key in settings if key != "telemetry"}
+    if not folded:
+        return None
+    from difflib import get_close_matches  # commands have it from Typer, but a sender has not
+
+    for near in get_close_matches("telemetry", folded, cutoff=_NEAR):
+        return f"{folded[near]!r} is not known, and [telemetry] may be meant"
+    return None
 
 
 def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:
@@ -87,7 +107,7 @@ def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) ->
     :class:`ConfigurationError` for a file that can't be read, and OSError for one that can't be written.
     """
     content = (read_own(path) or b"").removeprefix(_MARK)
-    if _telemetry_in(path, _parsed(path, content)).get("enabled", True) is enabled:
+    if telemetry_in(path, _parsed(path, content)).get("enabled", True) is enabled:
         return False
     text = _with_enabled(path, content.decode(), enabled)
     if enabled and not text.strip():

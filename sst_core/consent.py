@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core.configuration import telemetry_table, write_telemetry_enabled
+from sst_core.configuration import misspelt_telemetry, read_toml, telemetry_in, write_telemetry_enabled
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
@@ -278,13 +278,18 @@ def _newest(lines: list[str]) -> list[str]:
 
 
 def _file_source(name: str, path: Path, *, foreign_counts: bool = True) -> Source:
-    """What the file's `[telemetry] enabled` says. What can't be read is an *off*; a stranger's project file is not."""
+    """What the file's `[telemetry] enabled` says. What can't be read is an *off*, and what nobody reads since it is
+    misspelt; a stranger's project file is not."""
     try:
-        enabled = telemetry_table(path).get("enabled", True)
+        settings = read_toml(path) or {}
+        enabled = telemetry_in(path, settings).get("enabled", True)
     except ForeignFileError as error:
         return Source(name, foreign_counts, str(error), str(path))
     except ConfigurationError as error:
         return Source(name, True, str(error), str(path))
     if not isinstance(enabled, bool):
         return Source(name, True, "[telemetry] enabled is neither true nor false", str(path))
-    return Source(name, not enabled, "no objection" if enabled else "enabled = false", str(path))
+    if not enabled:
+        return Source(name, True, "enabled = false", str(path))
+    misspelt = misspelt_telemetry(settings)
+    return Source(name, misspelt is not None, misspelt or "no objection", str(path))

@@ -34,11 +34,17 @@ NOT_OFF_FILES: dict[str, str | bytes | None] = {
     "other": "[tasks]\nbuild = ['a']\n",
     "table": "[telemetry]\ncollector = 'x'\n",
     "true": "[telemetry]\nenabled = true\n",
+    "another name": "[templates]\nenabled = false\n[terraform]\n[Tasks]\n[elementary]\n[telephony]\n[telemetry-otlp]\n",
 }
 OFF_FILES: dict[str, str | bytes | None] = {
     "false": "[telemetry]\nenabled = false\n",
     "word": "[telemetry]\nenabled = 'true'\n",
     "number": "[telemetry]\nenabled = 1\n",
+    "misspelt key": "[telemetry]\nenable = false\n",
+    "key in capitals": "[telemetry]\nenabled = true\nEnabled = false\n",
+    "misspelt table": "[telmetry]\nenabled = false\n",
+    "table in capitals": "[Telemetry]\nenabled = false\n",
+    "key for a table": "telemetri = false\n",
     "no table": "telemetry = true\n",
     "torn": "[telemetry\n",
     "binary": b"\xff\xfe[telemetry]\n",
@@ -160,6 +166,51 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
     assert found[str(folder / "sst.toml")] == ("project", "no objection")
     assert found[config] == ("user", "enabled = false")
     assert found[notice] == ("notice", "seen")
+
+
+MISSPELT = {
+    "[telemetry]\nenable = false": "[telemetry] has 'enable', and what is known there is enabled and collector",
+    "[telmetry]\nenabled = false": "'telmetry' is not known, and [telemetry] may be meant",
+}
+
+
+@pytest.mark.parametrize("source", ["user", "project", "machine"])
+@pytest.mark.parametrize("text", MISSPELT)
+def test_a_misspelt_off_says_what_may_be_meant(tmp_path: Path, source: str, text: str) -> None:
+    decision = shaped(tmp_path, source, lambda path: put(path, text))
+
+    (told,) = [each for each in decision.sources if each.off]
+    assert (told.name, told.value) == (source, MISSPELT[text])
+
+
+def slips(word: str) -> st.SearchStrategy[str]:
+    """`word` with a letter that is missing, doubled, another, or in its neighbour's place."""
+    places = range(len(word) - 1)
+    return st.sampled_from(
+        sorted(
+            {word[:at] + word[at + 1 :] for at in places}
+            | {word[:at] + word[at] + word[at:] for at in places}
+            | {word[:at] + "x" + word[at + 1 :] for at in places}
+            | {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in places}
+        )
+    )
+
+
+@given(key=slips("enabled"), value=st.sampled_from(["false", "true", "0", "'no'"]), known=st.booleans())
+def test_whatever_key_is_misspelt_it_is_an_off(key: str, value: str, known: bool) -> None:
+    assert is_off(f"[telemetry]\n{'enabled = true' if known else ''}\n{key} = {value}\n")
+
+
+@given(table=slips("telemetry"), upper=st.booleans(), value=st.sampled_from(["false", "{enabled = false}", "{}"]))
+def test_whatever_is_slipped_in_the_tables_name_is_an_off(table: str, upper: bool, value: str) -> None:
+    assert is_off(f"tasks = {{}}\n{table.title() if upper else table} = {value}\n")
+
+
+def is_off(text: str) -> bool:
+    with tempfile.TemporaryDirectory() as temporary:
+        consent = consent_at(Path(temporary))
+        put(place_of("project", Path(temporary)), text)
+        return any(source.off for source in consent.decide().sources if source.name == "project")
 
 
 def test_without_a_home_both_that_are_kept_there_are_an_off() -> None:
