@@ -44,16 +44,21 @@ def why_not_imported(entry: Entry, error: BaseException) -> str:
 
 def why_misfit(manager: "pluggy.PluginManager", plugin: object) -> str:
     """Which hook implementation of `plugin` fits none of `manager`'s specifications, and which it may have meant."""
+    return misfit(manager, plugin)[0]
+
+
+def misfit(manager: "pluggy.PluginManager", plugin: object) -> "tuple[str, Callable[..., object] | None]":
+    """The same, and the implementation itself where it is known."""
     for hook, optional, function in _implementations(manager, plugin):
         caller = getattr(manager.hook, hook, None)
         spec = caller.spec if caller else None
         if spec is not None:
             for argument in _arguments(function):
                 if argument not in spec.argnames:
-                    return printable(f"{hook} has no argument {argument}{_instead(argument, spec.argnames)}")
+                    return printable(f"{hook} has no argument {argument}{_instead(argument, spec.argnames)}"), function
         elif not optional:
-            return printable(f"there is no hook {hook}{_instead(hook, _hooks(manager))}")
-    return "it does not fit the hooks"
+            return printable(f"there is no hook {hook}{_instead(hook, _hooks(manager))}"), function
+    return "it does not fit the hooks", None
 
 
 def what_is_too_old(entry: Entry, product: Product) -> str:

@@ -70,7 +70,7 @@ def doctor(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAMES...]", help="Of plugins or distributions. Default: all.", autocompletion=_complete_plugin
+            metavar="[NAMES...]", help="Plugins or distributions. Default: all.", autocompletion=_complete_plugin
         ),
     ] = None,
     as_json: Json = False,
@@ -80,11 +80,14 @@ def doctor(
     One that is switched off, or that collects while telemetry is off, is not imported, whoever asks. Exits with 1 if
     anything is wrong.
 
-    Example: {command}
+    \b
+    Examples:
+      {command}
+      {command} tasks
     """
     session: Session = ctx.obj
     product = session.context.product
-    surveyed = _named(survey(session), names or [])
+    surveyed = _named(survey(session), names or [], f"{product.name} {product.plugins_command} list")
     told = []
     for each in surveyed:  # one after the other: what runs beside it would be in its time
         with _telling(printable(each.entry.name)):
@@ -99,7 +102,7 @@ def doctor(
 @app.command(short_help="Write a complete package into ./NAME.")
 def new(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the package and its folder, such as sst-hello.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the package and its folder, such as sst-hello.")],
     as_json: Json = False,
 ) -> None:
     """Write a complete package into ./NAME: a hook, a command, their tests, a README. Overwrites nothing.
@@ -135,11 +138,18 @@ def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | 
         return list(pool.map(load, surveyed))
 
 
-def _named(surveyed: tuple[Surveyed, ...], names: list[str]) -> tuple[Surveyed, ...]:
+def _named(surveyed: tuple[Surveyed, ...], names: list[str], list_: str) -> tuple[Surveyed, ...]:
     known = {word for each in surveyed for word in (each.entry.name, each.entry.distribution)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise typer.BadParameter(f"there is no plugin {', '.join(map(repr, unknown))}", param_hint="NAMES")
+        from difflib import get_close_matches
+
+        near = [f"'{close}'" for name in unknown for close in get_close_matches(name, known, n=1)]
+        meant = f"; did you mean {', '.join(near)}?" if near else "."
+        raise typer.BadParameter(
+            f"there is no plugin {', '.join(map(repr, unknown))}{meant} `{list_}` names those there are.",
+            param_hint="NAMES",
+        )
     return tuple(each for each in surveyed if not names or {each.entry.name, each.entry.distribution} & {*names})
 
 

@@ -101,7 +101,7 @@ def _advice_for(product: Product, surveyed: Surveyed, refusal: Refusal) -> str:
         return "Mend that line."
     if not refusal.kind and FILE in refusal.why:
         return DECLARING
-    if refusal.kind in ("", "PluginValidationError"):
+    if not refusal.kind:
         return "`python -m pydoc sst_core.hookspecs` shows the hooks, each with its arguments."
     return "Do nothing when imported but define."
 

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 import warnings
+from inspect import unwrap
 from pathlib import Path
 
 from pluggy import PluginValidationError
@@ -22,6 +23,7 @@ from sst_core.entry_points import Entry, Installed, installed
 from sst_core.errors import PluginError
 from sst_core.plugins import Plugins
 from sst_core.product import Product
+from sst_core.refusals import misfit
 
 
 def main(target: str, kind: str, name: str, value: str, report: str) -> None:
@@ -47,7 +49,7 @@ def main(target: str, kind: str, name: str, value: str, report: str) -> None:
             deprecated=[str(warning.message) for warning in warned],
         )
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
-        described = _described(error, f"plugin {entry} failed in loading: ")
+        described = _described(error, f"plugin {entry} failed in loading: ", plugins)
         _write(report, step="refused", imported=imported, **described)
 
 
@@ -85,22 +87,24 @@ def _import(entry: Entry, report: str) -> None:
         )
 
 
-def _described(error: BaseException, prefix: str) -> dict[str, object]:
+def _described(error: BaseException, prefix: str, plugins: Plugins) -> dict[str, object]:
     cause = error.__cause__ or error
     frames = traceback.extract_tb(cause.__traceback__)
     ours = f"{Path(__file__).parents[1]}{os.sep}"
     theirs = [frame for frame in frames if not frame.filename.startswith((ours, "<frozen"))]
     if isinstance(cause, SyntaxError):
         where = f"{cause.filename}, line {cause.lineno}"
+    elif isinstance(cause, PluginValidationError):  # whose frames are pluggy's, and nothing to mend
+        where = _misfit(plugins, cause.plugin)
     else:
         where = f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else ""
-    kind = "" if isinstance(cause, PluginError) else type(cause).__name__
+    own = isinstance(cause, PluginError | PluginValidationError)
+    kind = "" if own else type(cause).__name__
     words = str(error).removeprefix(prefix)
     # The core's own words say more of an import, and of a hook: the nearest there is. Of the rest, the exception does.
     if isinstance(cause, ImportError | AttributeError) and not words.startswith(kind):
         why = words
     else:
-        own = isinstance(cause, PluginError | PluginValidationError)
         why = ": ".join(filter(None, (kind, words if own else str(cause))))
     return {
         "kind": kind,
@@ -108,6 +112,13 @@ def _described(error: BaseException, prefix: str) -> dict[str, object]:
         "where": where,
         "missing": getattr(cause, "name", None) if isinstance(cause, ImportError) else None,
     }
+
+
+def _misfit(plugins: Plugins, plugin: object) -> str:
+    """Where the hook implementation is that fits no hook."""
+    _, implementation = misfit(plugins._manager, plugin)
+    code = getattr(unwrap(implementation), "__code__", None) if implementation else None
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else ""
 
 
 def _write(report: str, **told: object) -> None:

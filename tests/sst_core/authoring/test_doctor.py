@@ -25,8 +25,8 @@ WRONG = {
     "missing": ("import no_such_module", "no_such_module", "dependencies"),
     "newer": ("from sst_core import no_such_thing", "no_such_thing", "another version of sst_core"),
     "syntax": ("def (", "wrong.py", "Mend that line."),
-    "hook": (HOOK.format("on_command_begun()"), "on_command_begun", "pydoc sst_core.hookspecs"),
-    "argument": (HOOK.format("on_command_invoked(argv)"), "argv", "pydoc sst_core.hookspecs"),
+    "hook": (HOOK.format("on_command_begun()"), "there is no hook on_command_begun; did you", "wrong.py, line 2)"),
+    "argument": (HOOK.format("on_command_invoked(argv)"), "has no argument argv; there is", "wrong.py, line 2)"),
     "wrapper": (
         "from sst_core import hookimpl\n@hookimpl(wrapper=True)\ndef on_command_invoked(): return (yield)",
         "wrapped",
@@ -65,6 +65,7 @@ def test_what_is_wrong_is_named_with_what_to_do(machine: Machine, code: str, wha
     assert exit_code == 1
     (found,) = told["findings"]
     assert what in found["what"]
+    assert "pluggy" not in str(found), "it is not what has to be mended"
     assert advice in found["advice"]
 
 
@@ -307,7 +308,13 @@ def test_nobody_is_called_so(machine: Machine) -> None:
     run = machine.sst("plugins", "doctor", "nobody", "")
 
     assert run.returncode == 2
-    assert "there is no plugin 'nobody', ''" in run.stderr
+    assert "there is no plugin 'nobody', ''. `sst plugins list` names those there are." in " ".join(run.stderr.split())
+
+
+def test_a_name_that_is_nearly_one_is_guessed(machine: Machine) -> None:
+    told = " ".join(machine.sst("plugins", "doctor", "task").stderr.split())
+
+    assert "there is no plugin 'task'; did you mean 'tasks'? `sst plugins list` names those there are." in told
 
 
 def test_it_works_where_a_plugin_breaks_every_other_command(machine: Machine) -> None:
