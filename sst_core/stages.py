@@ -35,9 +35,10 @@ def stage_of(context: Context, project: Project, options: Options) -> str:
     name = context.product.name
     if context.ci is not None or not can_ask():
         raise ConfigurationError(
-            f'Which stage is meant is not said. Add --stage NAME, or to {project.settings_file}: stage = "dev"'
+            f"No stage given. Pass --stage NAME, set {context.product.variable('STAGE')}, "
+            f'or put stage = "dev" into {project.settings_file}.'
         )
-    say(f"{name}: a stage is a deployment of the app of its own. Which is yours?")
+    say(f"{name}: each stage is a separate deployment of the app. Which one is yours?")
     answer = ""
     while not _STAGE.fullmatch(answer):
         answer = _asked("Stage (a letter, then letters, digits and hyphens)", _suggested())

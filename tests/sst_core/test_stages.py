@@ -71,8 +71,8 @@ def test_without_a_terminal_a_stage_that_nobody_says_is_an_error(asking: Machine
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        "sst: error: Which stage is meant is not said. "
-        f'Add --stage NAME, or to {asking.folder / "sst.toml"}: stage = "dev"\n'
+        "sst: error: No stage given. Pass --stage NAME, set SST_STAGE, "
+        f'or put stage = "dev" into {asking.folder / "sst.toml"}.\n'
     )
 
 
@@ -80,7 +80,7 @@ def test_in_ci_nobody_is_asked_even_on_a_terminal(asking: Machine) -> None:
     screen = asking.on_terminal("build", env={"CI": "true", "SST_TELEMETRY_DISABLED": "1"})
 
     assert screen.exit_code == 2
-    assert "Add --stage NAME" in screen.text
+    assert "Pass --stage NAME" in screen.text
 
 
 def test_at_a_terminal_the_person_is_asked_once(asking: Machine) -> None:
@@ -95,6 +95,7 @@ def test_at_a_terminal_the_person_is_asked_once(asking: Machine) -> None:
     first = terminal.end()
 
     assert first.exit_code == 0
+    assert "sst: each stage is a separate deployment of the app. Which one is yours?\n" in first.text
     assert "work anna None" in first.text
     assert (asking.folder / ".sst" / "stage").read_text() == "anna\n"
     assert asking.sst("build").stdout == "work anna None None False\n"
