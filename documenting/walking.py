@@ -8,5 +8,5 @@ def helps(ask: Callable[[Sequence[str]], str], path: tuple[str, ...] = ()) -> It
     """Each command from `path` down, and its help, for which `ask` is given what stands behind the program's name."""
     text = ask((*path, "--help"))
     yield path, text
-    for name in re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2], re.MULTILINE):
+    for name in re.findall(r"^  ([\w-]+)", text.partition("\nCommands:\n")[2].partition("\n\n")[0], re.MULTILINE):
         yield from helps(ask, (*path, name))

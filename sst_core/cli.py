@@ -25,6 +25,9 @@ from sst_core.product import Product
 from sst_core.startup import uncollected
 from sst_core.terminal import open_stderr, output, printable, printable_lines, say, unwritten
 
+EXIT_CODES = "Exit codes: 0 done, 1 it failed, 2 the command line or a file is wrong, 127 no such tool, 130 Ctrl-C."
+"""In short, for `--help`; :class:`ExitCode` says it in full."""
+
 
 def run(product: Product, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `arguments`, by default the process's own, and exit."""
@@ -91,7 +94,8 @@ def command_table(product: Product) -> CommandTable:
     app = typer.Typer(
         name=product.name,
         cls=CommandTable,
-        help=f"{product.summary}\n\nExample: {product.name} {first}",
+        help=f"{product.summary}\n\n\b\nExamples:\n  {product.name} {first}\n  {product.telemetry}",
+        epilog=f"`{product.name} COMMAND --help` says more of each. {EXIT_CODES}",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
@@ -100,6 +104,9 @@ def command_table(product: Product) -> CommandTable:
     app.callback()(_root_options(product))
     table = get_command(app)
     assert isinstance(table, CommandTable)
+    for option in table.params:
+        if option.name == "install_completion":
+            setattr(option, "help", "Install completion for the current shell: bash, zsh or fish.")  # noqa: B010
     table.fill(open_session(product))
     return table
 

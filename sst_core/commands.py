@@ -17,6 +17,7 @@ from sst_core.entry_points import Entry
 from sst_core.errors import PluginError, RefusedError, is_interrupt
 from sst_core.invocation import Command, Origin, Session
 from sst_core.observation import observed
+from sst_core.product import Product
 from sst_core.terminal import printable, say
 
 if TYPE_CHECKING:
@@ -153,20 +154,25 @@ def _as_command(entry: Entry, session: Session) -> "AnyCommand":
         refusal = session.plugins.refusal(entry, str(error))
         raise PluginError(f"the command of plugin {entry} can't be run: {refusal}") from error.__cause__
     if entry.first_party:
-        program = session.context.product.name
-        _fill_in(command, program, f"{program} {entry.name}")
+        product = session.context.product
+        _fill_in(command, product, f"{product.name} {entry.name}")
     return command
 
 
-def _fill_in(command: "AnyCommand", program: str, path: str) -> None:
+def _fill_in(command: "AnyCommand", product: Product, path: str) -> None:
     """Put the names that the product goes by into help texts: its own commands may be the core's."""
+    names = {"{program}": product.name, "{prefix}": product.env_prefix, "{command}": path}
     for described in (command, *command.params):
         text = getattr(described, "help", None)
         if text and "{" in text:
-            filled = text.replace("{program}", program).replace("{command}", path)
-            setattr(described, "help", filled)  # noqa: B010 - of parameters, options alone have one
+            for name, own in names.items():
+                text = text.replace(name, own)
+            setattr(described, "help", text)  # noqa: B010 - of parameters, options alone have one
+        kind = getattr(described, "type", None)
+        if getattr(kind, "name", None) == "int range":  # Typer's word, which it says of a value that is none
+            setattr(kind, "name", "whole number")  # noqa: B010 - Typer vendors its class
     for name, child in getattr(command, "commands", {}).items():
-        _fill_in(child, program, f"{path} {name}")
+        _fill_in(child, product, f"{path} {name}")
 
 
 def imported_command(entry: Entry) -> "AnyCommand":

@@ -24,16 +24,28 @@ Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="Handed to the tool as they are.", show_default=False)
 ]
 Stage = Annotated[
-    str | None, typer.Option("--stage", metavar="NAME", help="The deployment that is meant.", show_default=False)
+    str | None,
+    typer.Option(
+        "--stage",
+        metavar="NAME",
+        help="Stage to act on, such as dev.  [env var: {prefix}_STAGE]",
+        show_default=False,
+    ),
 ]
-Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="The AWS region.", show_default=False)]
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="The AWS profile.", show_default=False)]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Have the tool say all that it does.")]
-Json = Annotated[bool, typer.Option("--json", help="Print what came of it as JSON; the tool's words go to stderr.")]
+Region = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", help="AWS region, such as eu-west-1.", show_default=False)
+]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="AWS profile.", show_default=False)]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the tool's full output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; the tool's output goes to stderr.")]
 OutputsFile = Annotated[
     Path | None,
-    typer.Option("--outputs-file", metavar="FILE", help="Write what the stacks give out there.", show_default=False),
+    typer.Option(
+        "--outputs-file", metavar="FILE", help="Write the stacks' outputs to FILE, as JSON.", show_default=False
+    ),
 ]
+_DOES = {"diff": "show what a deployment would change"}
+"""In words, where the command's name is no word for it."""
 _SETTINGS = {"stage", "region", "profile"}
 
 
@@ -70,7 +82,10 @@ def build(
 ) -> None:
     """Build the app in this folder.
 
-    Example: {command}
+    \b
+    Examples:
+      {command}
+      {command} -- --debug
     """
     _provide("build", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
@@ -87,7 +102,10 @@ def start(
 ) -> None:
     """Run the app in this folder locally, until Ctrl-C.
 
-    Example: {command}
+    \b
+    Examples:
+      {command}
+      {command} -- --port 8000
     """
     _provide("start", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose))
 
@@ -106,7 +124,10 @@ def deploy(
 ) -> None:
     """Deploy the app in this folder.
 
-    Example: {command} --stage dev
+    \b
+    Examples:
+      {command} --stage dev
+      {command} --stage prod --region eu-west-1 -- --debug
     """
     _provide(
         "deploy",
@@ -130,7 +151,10 @@ def remove(
 ) -> None:
     """Remove what deploy made.
 
-    Example: {command} --stage dev
+    \b
+    Examples:
+      {command} --stage dev
+      {command} --stage dev -- --debug
     """
     _provide("remove", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=as_json))
 
@@ -148,7 +172,10 @@ def diff(
 ) -> None:
     """Show what deploy would change.
 
-    Example: {command} --stage dev
+    \b
+    Examples:
+      {command} --stage dev
+      {command} --stage dev -- --debug
     """
     _provide("diff", ctx, Options(tuple(arguments or ()), stage, region, profile, verbose, json=as_json))
 
@@ -160,7 +187,7 @@ def _provide(action: str, ctx: typer.Context, typed: Options) -> None:
     result = session.plugins.provide(provider, action, session.context, project, options)
     if result is None:
         name = printable(project.provider)
-        raise NoProviderError(f"The provider {name} does not know how to {action} {project.root}.")
+        raise NoProviderError(f"The provider {name} does not know how to {_does(action)} in {project.root}.")
     if options.json or options.outputs_file is not None:
         _hand_out(action, session, project, options, result)
     raise typer.Exit(result.exit_code)
@@ -209,7 +236,10 @@ def _project(session: Session, action: str) -> tuple[Entry, Project]:
     if not claims:
         _refuse_what_is_switched_off(session, file, settings)
         if wanted is not None:
-            raise NoProviderError(f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}.")
+            raise NoProviderError(
+                f"{file} says provider = {wanted!r}, but no plugin of that name knows {root}. "
+                f"Those that are asked: {_asked(session)}. Name one of them, or take that line out."
+            )
     entry, claim = _only(claims, session, action, root, file if found else None)
     return entry, Project(root=root, provider=claim.provider, settings=settings, settings_file=file)
 
@@ -244,12 +274,20 @@ def _only(
         line = printable(f'provider = "{claims[0][1].provider}"')
         raise NoProviderError(f"More than one provider claims {root}: {each}. Say which in {root / name}: {line}")
     looked = f"{file} names none" if file else f"there is no {name} in {root} or above it"
-    asked = [plugin for plugin in session.plugins.names if "detect_provider" in session.plugins.hooks_of(plugin)]
-    known = ", ".join(map(printable, asked))
     raise NoProviderError(
-        f"Nothing here says how to {action} the app: {looked}, "
-        f"and none of these plugins knows the folder: {known or 'none is installed'}.\n"
+        f"Nothing here says how to {_does(action)}: {looked}, "
+        f"and none of these plugins knows the folder: {_asked(session)}.\n"
         f"Put this into {root / name}, with your own command:\n\n"
         f"    [tasks]\n"
         f'    {action} = ["python", "{action}.py"]'
     )
+
+
+def _does(action: str) -> str:
+    return _DOES.get(action, f"{action} the app")
+
+
+def _asked(session: Session) -> str:
+    """The plugins that could be a provider."""
+    asked = [plugin for plugin in session.plugins.names if "detect_provider" in session.plugins.hooks_of(plugin)]
+    return ", ".join(map(printable, asked)) or "none is installed"

@@ -44,14 +44,25 @@ SiteKeyFolder = Annotated[
         "to share it, on a disk whose file locks work across machines. By default it is in the data folder.",
     ),
 ]
+_SHAPE = (
+    "clickhouse://USER@HOST:PORT/DATABASE, more hosts after commas, and ?cluster=NAME if it is one. "
+    "SST_COLLECTOR_WAREHOUSE_PASSWORD is the password."
+)
 WarehouseUrl = Annotated[
     str | None,
     typer.Option(
         envvar="SST_COLLECTOR_WAREHOUSE",
         metavar="URL",
         help="The ClickHouse that keeps runs and published weeks, for this collector and others: "
-        "clickhouse://USER@HOST:PORT/DATABASE, more hosts after commas, and ?cluster=NAME if it is one. "
-        "SST_COLLECTOR_WAREHOUSE_PASSWORD is the password. By default a file in the data folder keeps them.",
+        f"{_SHAPE} By default a file in the data folder keeps them.",
+    ),
+]
+MoveTo = Annotated[
+    str,
+    typer.Option(
+        envvar="SST_COLLECTOR_WAREHOUSE",
+        metavar="URL",
+        help=f"The ClickHouse to move to: {_SHAPE}",
     ),
 ]
 SnapshotEvery = Annotated[
@@ -60,6 +71,7 @@ SnapshotEvery = Annotated[
         envvar="SST_COLLECTOR_SNAPSHOT_EVERY",
         min=1,
         max=7 * 24 * 60 * 60,  # what comes out and what is deleted does so week by week
+        metavar="SECONDS",
         help="Seconds until what was taken in becomes part of what is published.",
     ),
 ]
@@ -69,11 +81,17 @@ SnapshotEvery = Annotated[
 def serve(  # noqa: PLR0917 - Typer passes by name
     ctx: typer.Context,
     data: Data,
-    host: Annotated[str, typer.Option(envvar="SST_COLLECTOR_HOST", help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(envvar="SST_COLLECTOR_HOST", metavar="ADDRESS", help="The address to listen on.")
+    ] = "127.0.0.1",
     port: Annotated[
         int,
         typer.Option(
-            envvar="SST_COLLECTOR_PORT", min=0, max=65535, help="The port to listen on; 0 takes any free one."
+            envvar="SST_COLLECTOR_PORT",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="The port to listen on; 0 takes any free one.",
         ),
     ] = 8777,
     min_machines: Annotated[
@@ -81,6 +99,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         typer.Option(
             envvar="SST_COLLECTOR_MIN_MACHINES",
             min=1,
+            metavar="N",
             help="Withhold numbers of fewer machines than this. 1 withholds nothing: for private use only.",
         ),
     ] = 10,
@@ -92,6 +111,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             envvar="SST_COLLECTOR_KEEP_DAYS",
             min=31,
             max=36500,
+            metavar="DAYS",
             help="Days after the end of a week at which its single runs are deleted. What was published of it stays. "
             "At least 31: so far back, a run that arrives twice is counted once.",
         ),
@@ -101,6 +121,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
         typer.Option(
             envvar="SST_COLLECTOR_RATE",
             min=0,
+            metavar="N",
             help="Requests a minute that one address may send before it is answered with 429; 0 for no limit. "
             "Loopback addresses have none.",
         ),
@@ -145,6 +166,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             envvar="SST_COLLECTOR_ADMIN_PORT",
             min=0,
             max=65535,
+            metavar="PORT",
             help="Answer Prometheus at /metrics on this port of the loopback address. By default nowhere.",
         ),
     ] = None,
@@ -239,7 +261,7 @@ def _print_checked(checked: "list[Checked]") -> None:
 
 @app.command(short_help="Take a data folder into ClickHouse.")
 def move(
-    ctx: typer.Context, data: Data, warehouse: WarehouseUrl = None, product: ProductTarget = None, as_json: Json = False
+    ctx: typer.Context, data: Data, warehouse: MoveTo, product: ProductTarget = None, as_json: Json = False
 ) -> None:
     """Take the runs and the published weeks of a data folder to the ClickHouse of --warehouse.
 
@@ -251,9 +273,9 @@ def move(
       {command} --data ./events \\
         --warehouse clickhouse://collector@10.0.0.5:8123/sst
     """
-    address = _address(warehouse)
-    if address is None:
-        raise typer.BadParameter("name where to", param_hint="--warehouse")
+    from sst_collector.clickhouse_address import parse_address
+
+    address = parse_address(warehouse, os.environ)
     session: Session = ctx.obj
     with explaining_what_is_missing(session):
         from sst_collector.warehouse import moving

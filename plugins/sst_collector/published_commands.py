@@ -60,7 +60,10 @@ def export(
 def stats(
     ctx: typer.Context,
     data: Data,
-    window: Annotated[Window, typer.Option(envvar="SST_COLLECTOR_WINDOW", help="Days to look back.")] = Window.MONTH,
+    window: Annotated[
+        Window,
+        typer.Option(envvar="SST_COLLECTOR_WINDOW", metavar="DAYS", help="How far to look back: 30, 90 or 365 days."),
+    ] = Window.MONTH,
     as_json: Annotated[
         bool, typer.Option("--json", envvar="SST_COLLECTOR_JSON", help="Everything, as in /stats.json.")
     ] = False,

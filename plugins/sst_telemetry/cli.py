@@ -68,7 +68,10 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 def enable(ctx: typer.Context, project: Project = False, as_json: Json = False) -> None:
     """Switch telemetry on for you. Nothing overrides another off: what still holds is named.
 
-    Example: {command}
+    \b
+    Examples:
+      {command}
+      {command} --project
     """
     consent = ctx.obj.consent
     _print_switched(control.choose_for_project(consent, True) if project else control.enable(consent), as_json)
@@ -80,7 +83,10 @@ def disable(ctx: typer.Context, project: Project = False, as_json: Json = False)
 
     No id stays either, but those that `forget` has still to ask for.
 
-    Example: {command}
+    \b
+    Examples:
+      {command}
+      {command} --project
     """
     consent = ctx.obj.consent
     _print_switched(control.choose_for_project(consent, False) if project else control.disable(consent), as_json)
@@ -90,7 +96,10 @@ def disable(ctx: typer.Context, project: Project = False, as_json: Json = False)
 def show(ctx: typer.Context, preview: Preview = None, as_json: Json = False) -> None:
     """Show what is queued and the last batch that was sent, byte for byte.
 
-    Example: {command} --json
+    \b
+    Examples:
+      {command}
+      {command} --preview build
     """
     if preview is not None:
         _print_preview(ctx.obj, preview, as_json)

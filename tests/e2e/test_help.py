@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from sst_core import ExitCode
 from sst_core.sst import COMMAND_HELP
 from sst_core.testing import PATIENCE, Machine
 from waiting import eventually
@@ -21,7 +22,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "FORCE_COLOR": {"FORCE_COLOR": "1"},
 }
 TASKS = [f'{name} = ["true"]' for name in ("build", "start", "deploy", "remove", "diff")]
-_EXAMPLE = re.compile(r"^  Example:(.*(?:\n    .*)*)", re.MULTILINE)
+_EXAMPLES = re.compile(r"^  Examples?:(.*(?:\n    .*)*)", re.MULTILINE)
 
 
 @pytest.fixture
@@ -31,10 +32,15 @@ def wide(machine: Machine) -> Machine:
     return machine
 
 
+def examples_of(text: str) -> list[list[str]]:
+    """The words of each example, as a shell reads them."""
+    (found,) = _EXAMPLES.findall(text)
+    return [shlex.split(line) for line in found.replace("\\\n", " ").splitlines() if line]
+
+
 def example_of(text: str) -> list[str]:
-    """The words of the one example, as a shell reads them."""
-    (found,) = _EXAMPLE.findall(text)
-    return shlex.split(found.replace("\\\n", " "))
+    """The first."""
+    return examples_of(text)[0]
 
 
 def test_every_command_is_walked_over(helps: Mapping[str, str]) -> None:
@@ -46,7 +52,29 @@ def test_every_command_is_walked_over(helps: Mapping[str, str]) -> None:
 
 def test_each_has_an_example_of_itself_that_can_be_copied(helps: Mapping[str, str]) -> None:
     for path, text in helps.items():
-        assert example_of(text)[: len(path.split())] == path.split()
+        for example in examples_of(text):
+            assert example[: len(path.split())] == path.split()
+
+
+def test_what_a_command_can_be_given_is_in_its_examples(helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        given = [" ".join(example[len(path.split()) :]) for example in examples_of(text)]
+        for placeholder in re.findall(r"[\[{](?!OPTIONS|ARGS)(.*?)[\]}]", text.partition("\n")[0]):
+            shape = r"(^|\s)-- \S" if placeholder.startswith("-- ") else r"^[^\s-]"
+            assert any(re.search(shape, words) for words in given), (path, placeholder)
+
+
+def test_the_first_help_has_every_exit_code_of_the_cores(helps: Mapping[str, str]) -> None:
+    words = " ".join(helps["sst"].split())
+
+    assert re.findall(r"(\d+) [a-zA-Z]", words.partition("Exit codes: ")[2]) == [str(int(code)) for code in ExitCode]
+
+
+def test_options_name_what_they_take_in_words_of_one_shape(helps: Mapping[str, str]) -> None:
+    for path, text in helps.items():
+        options = text.partition("\nOptions:\n")[2].partition("\n\n")[0]
+        for line in re.findall(r"^  (-[^\n]*?)(?:  .*)?$", options, re.MULTILINE):
+            assert re.fullmatch(r"(-h, )?--[\w-]+(, --[\w-]+)*( [A-Z][A-Z:]*)?", line), (path, line)
 
 
 def test_the_list_says_of_each_what_its_own_help_begins_with(helps: Mapping[str, str]) -> None:
@@ -108,9 +136,10 @@ def test_the_examples_work(machine: Machine, helps: Mapping[str, str]) -> None:
 
     for path, text in helps.items():
         if not path.startswith(COLLECTOR):
-            run = machine.sst(*example_of(text)[1:])
+            for example in examples_of(text):
+                run = machine.sst(*example[1:])
 
-            assert run.returncode == 0, (path, run.stderr)
+                assert run.returncode == 0, (example, run.stderr)
 
 
 def test_the_collectors_examples_work_one_after_the_other(machine: Machine, helps: Mapping[str, str]) -> None:

@@ -70,7 +70,9 @@ def test_a_product_whose_module_does_not_come_to_its_end_is_a_wrong_option(
     ("arguments", "told"),
     [
         (("serve", "--data", "data", "--host", ""), "name an address; 0.0.0.0 is every one of this machine"),
-        (("move", "--data", "data"), "name where to"),
+        (("move", "--data", "data"), "Missing option '--warehouse' (env var: 'SST_COLLECTOR_WAREHOUSE')."),
+        (("move", "--data", "data", "--warehouse", ""), "It looks like clickhouse://"),
+        (("serve", "--data", "data", "--port", "abc"), "'abc' is not a valid whole number."),
         (("serve", "--data", "data", "--trusted-proxy", "proxy"), "'proxy' is no address, such as 10.0.0.7"),
         (("serve", "--data", "data", "--trusted-proxy", ""), "'' is no address, such as 10.0.0.7"),
         (("serve", "--data", "data", "--port", "8", "--admin-port", "8"), "8 is the port of --port"),

@@ -30,7 +30,7 @@ def test_help_lists_each_with_its_distributions_summary_in_a_section_of_its_own(
     run = machine.sst("--help")
 
     assert run.returncode == 0
-    own, others = run.stdout.split("Commands of plugins:\n")
+    own, others = run.stdout.partition("\n\n  `sst COMMAND --help`")[0].split("Commands of plugins:\n")
     assert [line.split()[0] for line in others.splitlines()] == ["greet", "odd", "wave"]
     assert others.count("What greeting does.") == 3
     assert "Build the app in this folder." in own

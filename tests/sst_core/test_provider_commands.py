@@ -40,14 +40,22 @@ def test_nothing_that_knows_the_folder_is_an_error_with_the_lines_that_help(mach
 
 
 @pytest.mark.usefixtures("one_row_a_process")
-@pytest.mark.parametrize("command", ["start", "deploy", "remove", "diff"])
-def test_what_is_missing_is_what_the_command_needs(machine: Machine, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("start", "start the app"),
+        ("deploy", "deploy the app"),
+        ("remove", "remove the app"),
+        ("diff", "show what a deployment would change"),
+    ],
+)
+def test_what_is_missing_is_what_the_command_needs(machine: Machine, command: str, words: str) -> None:
     machine.environ |= {"SST_TELEMETRY_URL": "http://127.0.0.1:9/events"}
     machine.sst("telemetry", "enable")
 
     told = machine.sst(command).stderr
 
-    assert f"Nothing here says how to {command} the app: " in told
+    assert f"Nothing here says how to {words}: " in told
     asked = told.partition("knows the folder: ")[2].partition(".\n")[0].split(", ")
     assert {*asked} == {"tasks", "sam", "cdk"}, "what is no provider could know of no folder"
     assert told.endswith(f'    [tasks]\n    {command} = ["python", "{command}.py"]\n')
@@ -99,7 +107,10 @@ def test_of_two_claims_the_settings_decide(machine: Machine) -> None:
 
         assert run.returncode == exit_code
         assert (machine.folder / "ran").exists()  # made by the first
-    assert f"{file} says provider = 'third'" in run.stderr
+    assert f"{file} says provider = 'third', but no plugin of that name knows {machine.folder}. " in run.stderr
+    known, _, advice = run.stderr.partition("Those that are asked: ")[2].partition(". ")
+    assert {*known.split(", ")} == {"other", "tasks", "sam", "cdk"}
+    assert advice == "Name one of them, or take that line out.\n"
 
 
 def test_a_claim_alone_is_the_provider(machine: Machine) -> None:
@@ -114,7 +125,7 @@ def test_a_provider_that_cannot_do_it_is_an_error_that_names_both(machine: Machi
     run = machine.sst("deploy")
 
     assert run.returncode == 2
-    assert run.stderr == f"sst: error: The provider other does not know how to deploy {machine.folder}.\n"
+    assert run.stderr == f"sst: error: The provider other does not know how to deploy the app in {machine.folder}.\n"
 
 
 @pytest.mark.usefixtures("one_row_a_process")
