@@ -120,7 +120,7 @@ def open_session(product: Product) -> Session:
         environ=os.environ,
         folder=working_folder(),
         ci=ci,
-        blocked=plugins.switches.own_telemetry_is_off,
+        switched_off=plugins.switches.own_telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)

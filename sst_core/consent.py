@@ -71,7 +71,7 @@ class Consent(Record):
     """The working directory at the start, from which `sst.toml` is looked for upward, as it is from that of the moment:
     a program's callback may have changed it. None where there is no project to ask."""
     ci: str | None
-    blocked: bool = False
+    switched_off: bool = False
     """Whether the collecting plugin is switched off by name."""
     collecting_plugins: "tuple[CollectingPlugin, ...]" = ()
     """The other distributions whose plugins collect."""
@@ -209,8 +209,8 @@ class Consent(Record):
             yield Source("environment", False, "set: runs are printed and not recorded", debugging)
         yield Source(
             "plugins",
-            self.blocked,
-            "the telemetry plugin is switched off" if self.blocked else "not switched off",
+            self.switched_off,
+            "the telemetry plugin is switched off" if self.switched_off else "not switched off",
             self.product.variable("DISABLE_PLUGINS"),
         )
 

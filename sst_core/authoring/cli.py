@@ -30,6 +30,8 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
+STATE_WIDTH = max(len(state.value) for state in State)
+
 
 def _complete_plugin(ctx: typer.Context, incomplete: str) -> list[str]:
     """By the entry's name, where a shell can be handed it: completion scripts don't quote it."""
@@ -60,8 +62,8 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
         return
     width = max((len(each.entry.name) for each, _, _ in rows), default=0)
     for each, state, loading in rows:
-        output(f"{each.entry.name:<{width}}  {state.value:<8}  {_origin(product, each)}")
-        _print_indented(_why(each, loading) or _hooks(loading), " " * (width + 12))
+        output(f"{each.entry.name:<{width}}  {state.value:<{STATE_WIDTH}}  {_origin(product, each)}")
+        _print_indented(_why(each, loading) or _hooks(loading), " " * (width + STATE_WIDTH + 4))
 
 
 @app.command(short_help="Say what is wrong with each plugin, and what to do.")

@@ -14,8 +14,8 @@ class State(Enum):
     """What became of a plugin."""
 
     LOADED = "loaded"
-    BLOCKED = "blocked"
-    """Switched off by a variable, and not imported."""
+    SWITCHED_OFF = "switched_off"
+    """By a variable, and not imported."""
     REPLACED = "replaced"
     """It collects something and may not: the null plugin stands in its place, and it is not imported."""
     COMMAND = "command"
@@ -66,7 +66,7 @@ def _owners(session: Session, entries: tuple[Entry, ...]) -> dict[str, Entry]:
 def _plugin(session: Session, entry: Entry, kind: str, off: str, owners: dict[str, Entry]) -> Surveyed:
     why = session.plugins.switches.why_off(entry)
     if why:
-        return Surveyed(entry, kind, State.BLOCKED, why)
+        return Surveyed(entry, kind, State.SWITCHED_OFF, why)
     owner = owners[entry.name]
     if owner is not entry:
         return Surveyed(entry, kind, State.FAILED, f"plugin {owner} has that name already")
@@ -80,7 +80,7 @@ def _commands(session: Session, entries: tuple[Entry, ...]) -> Iterator[Surveyed
     for entry in entries:
         why = session.plugins.switches.why_off(entry)
         if why:
-            yield Surveyed(entry, "commands", State.BLOCKED, why)
+            yield Surveyed(entry, "commands", State.SWITCHED_OFF, why)
             continue
         why = why_ignored(entry, owners)
         owner = owners.get(entry.name)

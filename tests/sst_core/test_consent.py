@@ -86,7 +86,7 @@ values = st.sampled_from([*OFF_VALUES, *NO_VALUES])
     machine=files,
     seen=st.booleans(),
     ci=st.sampled_from([None, "other"]),
-    blocked=st.booleans(),
+    switched_off=st.booleans(),
 )
 def test_any_off_wins_over_every_combination_of_sources(
     disabled: str | None,
@@ -97,14 +97,17 @@ def test_any_off_wins_over_every_combination_of_sources(
     machine: str,
     seen: bool,
     ci: str | None,
-    blocked: bool,
+    switched_off: bool,
 ) -> None:
     contents = {**NOT_OFF_FILES, **OFF_FILES}
     environ = {"SST_TELEMETRY_DISABLED": disabled, "DO_NOT_TRACK": do_not_track}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         consent = consent_at(
-            root, {name: value for name, value in environ.items() if value is not None}, ci=ci, blocked=blocked
+            root,
+            {name: value for name, value in environ.items() if value is not None},
+            ci=ci,
+            switched_off=switched_off,
         )
         put(root / "project" / "below" / "sst.toml", contents[project])
         put(root / "project" / "sst.toml", contents[above])
@@ -121,7 +124,7 @@ def test_any_off_wins_over_every_combination_of_sources(
         "project": project in OFF_FILES or above in OFF_FILES,
         "user": user in OFF_FILES,
         "machine": machine in OFF_FILES,
-        "plugins": blocked,
+        "plugins": switched_off,
         "notice": not seen and ci is None,
     }
     found: dict[str, bool] = {}
@@ -153,7 +156,7 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
         notice: ("notice", "not seen on a terminal yet"),
     }
     assert told(ci="other")[notice] == ("notice", "shown in the log of every CI run")
-    assert told(blocked=True)["SST_DISABLE_PLUGINS"] == ("plugins", "the telemetry plugin is switched off")
+    assert told(switched_off=True)["SST_DISABLE_PLUGINS"] == ("plugins", "the telemetry plugin is switched off")
     environ = {"SST_TELEMETRY_DISABLED": "no", "DO_NOT_TRACK": "1"}
     assert told(environ=environ)["SST_TELEMETRY_DISABLED"] == ("environment", "set to no")
     assert told(environ=environ)["DO_NOT_TRACK"] == ("environment", "set")

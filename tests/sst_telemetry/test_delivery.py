@@ -613,7 +613,7 @@ def test_consent_that_is_withdrawn_between_two_requests_stops_the_second(
     assert len(loopback.requests) == 1
 
 
-@pytest.mark.parametrize("change", [{"blocked": True}, {"environ": {}}])
+@pytest.mark.parametrize("change", [{"switched_off": True}, {"environ": {}}])
 def test_whatever_turns_telemetry_off_keeps_everything_here(
     machine: Machine, consenting: Consenting, loopback: Loopback, change: dict[str, object]
 ) -> None:

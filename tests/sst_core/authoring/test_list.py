@@ -78,13 +78,13 @@ def test_hooks_and_origins_are_told(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value", "state"),
-    [("SST_DISABLE_PLUGINS", "hello,greeting", "loaded"), ("SST_NO_PLUGINS", "1", "blocked")],
+    [("SST_DISABLE_PLUGINS", "hello,greeting", "loaded"), ("SST_NO_PLUGINS", "1", "switched_off")],
 )
 def test_what_is_switched_off_says_by_which_variable(crowded: Machine, variable: str, value: str, state: str) -> None:
     found = listed(crowded, {variable: value})
 
     for name in (("hello", "plugins"), ("greet", "commands")):
-        assert found[name]["state"] == "blocked"
+        assert found[name]["state"] == "switched_off"
         assert found[name]["why"] == f"{variable} switches it off"
     assert found["deadly", "plugins"]["state"] == ("failed" if state == "loaded" else state)
 
@@ -102,11 +102,11 @@ def test_a_collecting_plugin_is_imported_under_consent_alone(machine: Machine) -
     assert (machine.root / "imported").exists()
 
 
-def test_what_is_blocked_is_imported_by_nobody(machine: Machine) -> None:
+def test_what_is_switched_off_is_imported_by_nobody(machine: Machine) -> None:
     note = f"open({str(machine.root / 'imported')!r}, 'a').write('x')\n"
     machine.install("hello", note + HELLO, {"sst.plugins": {"hello": "hello"}, "sst.commands": {"hi": "hello:hi"}})
 
-    assert listed(machine, {"SST_DISABLE_PLUGINS": "hello"})["hello", "plugins"]["state"] == "blocked"
+    assert listed(machine, {"SST_DISABLE_PLUGINS": "hello"})["hello", "plugins"]["state"] == "switched_off"
     assert machine.sst("plugins", "doctor", env={"SST_DISABLE_PLUGINS": "hello"}).returncode == 0
     assert not (machine.root / "imported").exists()
     listed(machine)
