@@ -273,7 +273,7 @@ def move(
       {command} --data ./events \\
         --warehouse clickhouse://collector@10.0.0.5:8123/sst
     """
-    from sst_collector.clickhouse_address import parse_address
+    from sst_collector.warehouse.clickhouse.address import parse_address
 
     address = parse_address(warehouse, os.environ)
     session: Session = ctx.obj

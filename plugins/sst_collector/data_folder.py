@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sst_core import ConfigurationError, held_if_free
+from sst_core import ConfigurationError, SstError, held_if_free
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class DataFolder:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold `folder`, made if need be, for this process. Raises :class:`ConfigurationError`."""
+    """Hold `folder`, made if need be, for this process. Raises :class:`SstError`."""
     with ExitStack() as stack:
         try:
             _make_or_recognise(folder)
@@ -83,7 +83,7 @@ def claimed(folder: Path) -> Iterator[None]:
                 f"The data folder {folder} can't be used: {error.strerror}. Name another with --data."
             ) from None
         if mine is None:
-            raise ConfigurationError(
+            raise SstError(
                 f"The data folder {folder} is in use by another collector. Stop that one, or name another with --data."
             )
         yield
@@ -93,7 +93,7 @@ def _make_or_recognise(folder: Path) -> None:
     """Make the folder, or take an empty one or one that a collector made: nobody else's is changed."""
     if folder.is_dir() and any(entry.name != "lost+found" for entry in folder.iterdir()):
         if DataFolder(folder).lock_is_lost:
-            raise ConfigurationError(
+            raise SstError(
                 f"The data folder {folder} has lost its file lock. {DataFolder(folder).how_to_make_the_lock}"
             )
         if not DataFolder(folder).lock.is_file():

@@ -182,10 +182,17 @@ def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked
         return Checked("nothing was published yet: the first round of `serve` does")
     except (OSError, ValueError, KeyError, TypeError):
         return Checked(f"{folder.snapshot} can't be read", "Delete it: the next round writes it anew.")
-    found = f"what is published was made {age.total_seconds() / 3600:.1f} hours ago"
+    found = f"what is published was made {_ago(age.total_seconds())}"
     if age.total_seconds() > late_seconds:
         return Checked(found, "Start `serve`; if it runs, see what it says, and /healthz.")
     return Checked(found)
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60)):
+        if (number := int(seconds // size)) > 0:
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "just now"
 
 
 def _size(number: float) -> str:

@@ -13,9 +13,10 @@ import typer
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, named_folder, served_product
-from sst_core import ConfigurationError, Session, SstError, output
+from sst_core import Session, SstError, output
 
 if TYPE_CHECKING:
+    from sst_collector.publishing.page import Page
     from sst_collector.publishing.site import Site
     from sst_collector.publishing.snapshot import Snapshot, Total
 
@@ -74,10 +75,16 @@ def stats(
     Example: {command} --data ./events --window 90
     """
     with explaining_what_is_missing(ctx.obj):
+        from sst_collector.publishing.page import page
         from sst_collector.publishing.snapshot import Snapshot
 
         content = _published(ctx.obj, data, product)["stats.json"].content
-        text = content.decode() if as_json else _as_text(Snapshot.from_json(content), window.value)
+        snapshot = Snapshot.from_json(content)
+        shown = page(snapshot, served_product(ctx.obj, product).catalogue, window.value)
+    if as_json:
+        text = content.decode()
+    else:
+        text = _as_text(snapshot, window.value) if shown.weeks else _when_numbers_come(snapshot, shown)
     output(text, fit=not as_json)
 
 
@@ -90,16 +97,28 @@ def _published(session: Session, data: Path, target: str | None) -> "Site":
         return site(path.read_bytes(), product.catalogue, product.name)
     except FileNotFoundError:
         of = f" --product {target}" if target else ""  # it is this program that has the command, and not that one
-        raise ConfigurationError(
+        raise SstError(
             f"Nothing was published in {data} yet. Name a collector's folder with --data, or start one on it: "
             f"{session.context.product.name} collector serve --data {data}{of}"
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from None
+        raise SstError(f"{path} can't be read: {error.strerror}.") from None
     except ValueError:
-        raise ConfigurationError(
+        raise SstError(
             f"{path} is not a snapshot of this version. A collector that serves {data} writes it anew."
         ) from None
+
+
+def _when_numbers_come(snapshot: "Snapshot", page: "Page") -> str:
+    """What the web page says where it has no week to show."""
+    when = (
+        "What is sent shows here with the next snapshot."
+        if page.min_machines == 1
+        else f"Numbers come out a week at a time, when the week is over. This one, {page.open_week}, is over on "
+        f"{page.closes} at 00:00 UTC; what at least {page.min_machines} machines did in it shows here soon after."
+    )
+    what = f"Nothing of the last {page.days} days is published." if snapshot.weeks else "Nothing is published yet."
+    return f"{what}\n{when}\nCells withheld: {snapshot.withheld}. Lines rejected: {snapshot.rejected}."
 
 
 def _as_text(snapshot: "Snapshot", window: str) -> str:

@@ -25,7 +25,16 @@ from sst_collector.receiving.body import Room
 from sst_collector.receiving.connections import RESERVED_FILES, Connection, sweep
 from sst_collector.receiving.intake import Intake
 from sst_collector.receiving.legacy import decoder_for
-from sst_collector.receiving.listening import Server, Tls, allow_files, bound, server_config, url_of
+from sst_collector.receiving.listening import (
+    Server,
+    Tls,
+    allow_files,
+    bound,
+    check_host,
+    check_tls,
+    server_config,
+    url_of,
+)
 from sst_collector.receiving.rates import Rates
 from sst_collector.receiving.schema import Decoder
 from sst_collector.receiving.shapes import Shapes
@@ -66,6 +75,9 @@ class Settings:
 
 def serve_forever(settings: Settings, clock: Clock = utc_now) -> None:
     """Serve until SIGTERM or SIGINT. Raises :class:`SstError` if it can't start."""
+    check_host(settings.host)
+    if settings.tls is not None:
+        check_tls(settings.tls)
     os.umask(0o077)  # whatever a library writes into the data folder is as private as the rest
     with ExitStack() as stack:
         stack.enter_context(claimed(settings.data))

@@ -2,12 +2,14 @@
 
 import re
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from sst_collector.data_folder import claimed
 from sst_core import ExitCode
 from sst_core.testing import Machine
 
@@ -52,6 +54,45 @@ def finds_something_wrong(machine: Machine) -> int:
     run = machine.sst("collector", "doctor", "--data", "nowhere")
     assert run.stdout.startswith("wrong: there is no folder nowhere")
     assert run.stderr == "", "what it found is its answer"
+    return run.returncode
+
+
+def has_nothing_published(machine: Machine) -> int:
+    (machine.folder / "empty").mkdir()
+    for command in (("stats",), ("export", "site")):
+        run = machine.sst("collector", *command, "--data", "empty")
+        assert run.stderr.startswith("sst: error: Nothing was published in empty yet."), command
+        assert (run.returncode, (machine.folder / "site").exists()) == (1, False), command
+    return run.returncode
+
+
+def finds_its_port_taken(machine: Machine) -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = machine.sst("collector", "serve", "--data", "data", "--port", port)
+    assert "Address already in use" in run.stderr
+    return run.returncode
+
+
+def finds_its_folder_in_use(machine: Machine) -> int:
+    with claimed(machine.folder / "data"):
+        run = machine.sst("collector", "serve", "--data", "data", "--port", "0")
+    assert "is in use by another collector" in run.stderr
+    return run.returncode
+
+
+def names_what_is_no_host(machine: Machine) -> int:
+    run = machine.sst("collector", "serve", "--data", "data", "--host", "no host")
+    assert "Can't listen on no host: " in run.stderr
+    assert not (machine.folder / "data").exists(), "nothing was done"
+    return run.returncode
+
+
+def names_what_is_no_certificate(machine: Machine) -> int:
+    (machine.folder / "pem").touch()
+    run = machine.sst("collector", "serve", "--data", "data", "--tls-cert", "pem", "--tls-key", "pem")
+    assert "TLS can't be used with pem and pem: not PEM, or not a pair." in run.stderr
+    assert not (machine.folder / "data").exists(), "nothing was done"
     return run.returncode
 
 
@@ -104,6 +145,11 @@ CASES: Mapping[Callable[[Machine], int], tuple[str, int]] = {
     fails: ("1", 1),
     leaves_something_to_ask: ("1", 1),
     finds_something_wrong: ("1", 1),
+    has_nothing_published: ("1", 1),
+    finds_its_port_taken: ("1", 1),
+    finds_its_folder_in_use: ("1", 1),
+    names_what_is_no_host: ("2", 2),
+    names_what_is_no_certificate: ("2", 2),
     is_mistyped: ("2", 2),
     is_configured_wrongly: ("2", 2),
     has_no_project: ("2", 2),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sst_collector.data_folder import claimed
-from sst_core import ConfigurationError
+from sst_core import ConfigurationError, ExitCode, SstError
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -25,9 +25,10 @@ def test_a_folder_whose_lock_is_lost_is_taken_once_it_was_made_as_is_told(left: 
         (folder / left).touch()
     (folder / "lock").unlink()
 
-    with pytest.raises(ConfigurationError, match="has lost its file lock") as refused, claimed(folder):
+    with pytest.raises(SstError, match="has lost its file lock") as refused, claimed(folder):
         pytest.fail("it was taken")
 
+    assert refused.value.exit_code == ExitCode.FAILURE
     assert not (folder / "lock").exists()
     subprocess.run(["sh", "-c", str(refused.value).partition(" run: ")[2]], check=True)
     assert (folder / "lock").stat().st_mode & 0o777 == 0o600

@@ -230,7 +230,24 @@ def test_a_snapshot_that_is_old(used: Path) -> None:
     snapshot.write_text(snapshot.read_text().replace('"snapshot":"20', '"snapshot":"19'))
     code, text = doctor(used)
     assert code == 1
-    assert "hours ago\n       Start `serve`" in text
+    assert "days ago\n       Start `serve`" in text
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=60), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=47), "1 day ago"),
+        (timedelta(days=2), "2 days ago"),
+    ],
+)
+def test_how_old_a_snapshot_is_is_said_in_one_unit(used: Path, age: timedelta, words: str) -> None:
+    now = datetime.fromisoformat(json.loads((used / "snapshot.json").read_text())["snapshot"]) + age
+    assert list(doctoring.examine(used, None, 3600, now, None))[-1].what == f"what is published was made {words}"
 
 
 @pytest.mark.parametrize(("cadence", "code"), [("3600", 0), ("300", 1)])

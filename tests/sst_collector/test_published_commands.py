@@ -120,6 +120,31 @@ class TestStats:
             assert line.split() == ["build", f"{build['runs']:,}", f"{build['machines']:,}"]
         assert f"{stats['withheld']} cells" in out
 
+    @pytest.mark.parametrize(
+        ("min_machines", "when"),
+        [
+            (
+                10,
+                "Numbers come out a week at a time, when the week is over. This one, 2026-W48, is over on 30 November "
+                "2026 at 00:00 UTC; what at least 10 machines did in it shows here soon after.",
+            ),
+            (1, "What is sent shows here with the next snapshot."),
+        ],
+    )
+    def test_where_nothing_is_published_it_says_when_numbers_come(
+        self, tmp_path: Path, min_machines: int, when: str
+    ) -> None:
+        community.fill(tmp_path / "data", datetime(2026, 11, 25, 12, tzinfo=UTC), weeks=0, min_machines=min_machines)
+        assert run("stats", "--data", tmp_path / "data")[0] == (
+            f"Nothing is published yet.\n{when}\nCells withheld: 0. Lines rejected: 0.\n"
+        )
+
+    def test_a_window_without_a_week_says_so(self, data: Path, tmp_path: Path) -> None:
+        later = json.loads((data / "snapshot.json").read_bytes()) | {"snapshot": "2027-03-01T00:00:00+00:00"}
+        (tmp_path / "snapshot.json").write_text(json.dumps(later))
+        assert run("stats", "--data", tmp_path)[0].startswith("Nothing of the last 30 days is published.\nNumbers come")
+        assert " runs " in run("stats", "--data", tmp_path, "--window", "365")[0]
+
     def test_json_is_stats_json(self, data: Path) -> None:
         assert run("stats", "--data", data, "--json")[0].encode() == (data / "snapshot.json").read_bytes() + b"\n"
 
@@ -132,18 +157,18 @@ class TestStats:
         )
 
     def test_a_folder_without_a_snapshot_is_an_error_in_words(self, tmp_path: Path) -> None:
-        _, said = run("stats", "--data", tmp_path, exit_code=2)
+        _, said = run("stats", "--data", tmp_path, exit_code=1)
         assert said.startswith(f"sst: error: Nothing was published in {tmp_path} yet.")
 
     def test_of_another_program_the_command_that_is_advised_is_ours(self, tmp_path: Path) -> None:
         (tmp_path / "shop.py").write_text(
             "import typer, sst_core\nrun = sst_core.adopt(typer.Typer(), 'shop', version='1', target='shop:run')\n"
         )
-        _, said = run("stats", "--data", tmp_path, "--product", "shop:run", exit_code=2, PYTHONPATH=str(tmp_path))
+        _, said = run("stats", "--data", tmp_path, "--product", "shop:run", exit_code=1, PYTHONPATH=str(tmp_path))
         assert said.endswith(f": sst collector serve --data {tmp_path} --product shop:run\n")
 
     def test_a_file_that_is_no_snapshot_is_an_error_in_words(self, tmp_path: Path) -> None:
         (tmp_path / "snapshot.json").write_text("{}")
-        _, said = run("export", tmp_path / "site", "--data", tmp_path, exit_code=2)
+        _, said = run("export", tmp_path / "site", "--data", tmp_path, exit_code=1)
         assert "is not a snapshot of this version" in said
         assert not (tmp_path / "site").exists()

@@ -28,30 +28,52 @@ class Tls:
     key: Path
 
 
+def check_host(host: str) -> None:
+    """Raises :class:`ConfigurationError` for what is no host's name, before anything is made."""
+    try:
+        socket.getaddrinfo(host, None, _family(host))
+    except (TypeError, UnicodeError):  # what Python says of letters that a host's name can't have
+        raise ConfigurationError(
+            f"Can't listen on {host!r}: that is no host's name. Choose another with --host."
+        ) from None
+    except socket.gaierror as error:
+        raise ConfigurationError(f"Can't listen on {host}: {error.strerror}. Choose another with --host.") from None
+
+
+def check_tls(tls: Tls) -> None:
+    """Raises :class:`ConfigurationError` for what can't be used, before anything is made."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(
+            f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}. "
+            "Name others with --tls-cert and --tls-key."
+        ) from None
+
+
 def bound(host: str, port: int, options: str = "--host and --port") -> socket.socket:
     """A socket that listens there: whoever comes before there is a server waits.
 
     Raises :class:`SstError`, which names `options`.
     """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = socket.socket(_family(host))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         # With that option, the same could be bound once more for as long as nobody listens.
         listener.listen(BACKLOG)
-    except (TypeError, UnicodeError):  # what Python says of letters that a host's name can't have
-        listener.close()
-        raise ConfigurationError(
-            f"Can't listen on {host!r}: that is no host's name. Choose another with {options}."
-        ) from None
     except OSError as error:
         listener.close()
-        kind = ConfigurationError if isinstance(error, socket.gaierror) else SstError
-        raise kind(
+        raise SstError(
             f"Can't listen on {host} port {port}: {error.strerror}. Choose another with {options}; "
             "port 0 takes any free one."
         ) from None
     return listener
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def allow_files() -> int:
@@ -112,7 +134,7 @@ class Server(uvicorn.Server):
 
 
 def server_config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Config:
-    """What :class:`Server` serves `app` with. Raises :class:`ConfigurationError` for TLS that can't be used."""
+    """What :class:`Server` serves `app` with."""
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -129,15 +151,7 @@ def server_config(app: Any, protocol: Any, tls: Tls | None = None) -> uvicorn.Co
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
-    try:
-        config.load()
-    except OSError as error:
-        assert tls is not None
-        reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigurationError(
-            f"TLS can't be used with {tls.certificate} and {tls.key}: {reason}. "
-            "Name others with --tls-cert and --tls-key."
-        ) from None
+    config.load()
     return config
 
 

@@ -13,7 +13,7 @@ from sst_collector.warehouse.duckdb.file import is_moved, mark_moved
 from sst_collector.warehouse.opening import identity
 from sst_collector.warehouse.transfer import Transferred, transfer
 from sst_collector.weeks import utc_now
-from sst_core import Catalogue, ConfigurationError, sync_path, waiting
+from sst_core import Catalogue, ConfigurationError, SstError, sync_path, waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
         if not folder.warehouse.exists():
             if is_moved(folder.warehouse):
                 return Moved(folder.moved, None)
-            raise ConfigurationError(f"There is no warehouse in {data}: there is nothing to move.")
+            raise SstError(f"There is no warehouse in {data}: there is nothing to move.")
         with ExitStack() as stack:
             with waiting("Opening both warehouses."):
                 source = stack.enter_context(duckdb_warehouse.opened(folder.warehouse, catalogue))

@@ -8,7 +8,7 @@ from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.warehouse.clickhouse.address import parse_address
 from sst_collector.warehouse.duckdb.file import mark_moved
 from sst_collector.warehouse.moving import move
-from sst_core import SST, ConfigurationError
+from sst_core import SST, ConfigurationError, SstError
 
 
 def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> No
     with claimed(tmp_path / "data"):
         pass
 
-    with pytest.raises(ConfigurationError, match=r"There is no warehouse in .*: there is nothing to move"):
+    with pytest.raises(SstError, match=r"There is no warehouse in .*: there is nothing to move"):
         move(tmp_path / "data", address, SST.catalogue, print)
     with pytest.raises(ConfigurationError, match="was not made by a collector"):
         move(tmp_path / "other", address, SST.catalogue, print)
@@ -25,7 +25,7 @@ def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> No
 def test_a_folder_whose_lock_is_lost_is_told_from_one_that_no_collector_made(tmp_path: Path) -> None:
     (tmp_path / "warehouse.duckdb").touch()
 
-    with pytest.raises(ConfigurationError, match=r"has lost its file lock\. If no collector is running on it, run: "):
+    with pytest.raises(SstError, match=r"has lost its file lock\. If no collector is running on it, run: "):
         move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
 
 
