@@ -50,6 +50,15 @@ def test_in_a_week_of_few_machines_a_dimension_with_a_small_cell_is_withheld_who
     assert published([*of_ten, Cell("platform", "darwin", 29, 18)]) == {"darwin": (29, 18), "build": (10, 10)}
 
 
+@pytest.mark.parametrize("machines", [1, 10])
+def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int) -> None:
+    """Within the test's timeout: a look at each for each would take ten minutes."""
+    invented = [Cell("version", f"1.0.{number}", machines, machines) for number in range(100_000)]
+    cells = [Cell("platform", "linux", 999_999, 50_000), Cell("version", "0.1.0", 1, 1), *invented]
+    out = publishable(WEEK, cells, 10, rank=lambda cell: cell.value)
+    assert out.withheld == {1: 1, 10: 3}[machines]
+
+
 def test_groups_that_leave_different_things_unsaid_are_published_as_if_they_were_alone() -> None:
     # Together `remove` has enough, and so has `build` without the one group; but one group must not tell of another.
     ours = command(build=(90, 60), deploy=(40, 20), remove=(9, 9))
