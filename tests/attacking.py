@@ -33,9 +33,10 @@ from sst_core import SST, week_of
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 SEPARATE = ("platform", "architecture", "cpus")
 """Dimensions in which a machine has one value: their machines add up."""
-SHARED = ("command", "version", "python")
+SHARED = ("command", "version", "python", "distro")
 """Dimensions in which a machine may have several values in a week: only their runs add up."""
 
+DISTRIBUTIONS = ("debian-12", "fedora", "other", "ubuntu-24.04")
 LEGACY_VERSIONS = ("1.18.4", "1.18.3", "1.17.0")
 """The original client's: what it leaves unsaid ties these to other dimensions."""
 OF_LINUX, OF_OTHERS = "distro python ", "python "
@@ -116,12 +117,15 @@ def a_community(rng: random.Random) -> dict[str, Cells]:
 def _cells(rng: random.Random, machines: Sequence[tuple[str, ...]], use: float) -> Cells:
     runs: Counter[Part] = Counter()
     seen: defaultdict[Part, set[int]] = defaultdict(set)
+    others = rng.choice((0, 0, 1, 3))  # of a machine's distributions: it was upgraded, or runs containers at home
     for number, (system, architecture, cpus, version, python) in enumerate(machines):
         if rng.random() > use:
             continue
         platform, _, distro = system.partition("/")
         unsaid = "" if python else OF_LINUX if platform == "linux" else OF_OTHERS
-        for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+        distros = {distro: None} | dict.fromkeys(rng.choices(DISTRIBUTIONS, k=others if distro else 0))
+        for run in range(max(len(distros), rng.choice((1, 1, 1, 2, 3, 8)))):
+            distro = list(distros)[run % len(distros)]
             command = _skewed(rng, ("build", "start", "deploy", "diff", "remove"))
             values = {"platform": platform, "architecture": architecture, "cpus": cpus, "version": version}
             for dimension, value in {**values, "python": python, "command": command, "distro": distro}.items():
@@ -425,7 +429,7 @@ def _from_totals(week: str, cells: Cells, runs: Mapping[Name, int]) -> list[Clai
     """What the totals leave for the values that are not told."""
     true = {(cell.dimension, cell.value): cell for cell in cells}
     claims = []
-    for dimension in (*SEPARATE, *SHARED, *REFINED):
+    for dimension in (*SEPARATE, *SHARED):
         names = [name for name in true if name[0] == dimension]
         told = [name for name in names if name in runs]
         rest = [name for name in names if name not in runs]

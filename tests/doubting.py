@@ -50,14 +50,20 @@ def is_possible(cells: Cells) -> bool:
         return False
     unsaid = _unsaid(cells)
     machines = {_sum(cells, name)[0] for name in SEPARATE}
-    shared = [name for name in SHARED if name not in unsaid.split()]
-    runs = {_sum(cells, name)[1] for name in (*SEPARATE, *shared)}
-    parts = all(_sum(cells, name) == _sum(cells, *whole) for name, whole in _refined(cells).items())
+    wholes = {name: REFINED.get(name, (SEPARATE[0], None)) for name in SHARED if name not in unsaid.split()}
+    runs = {_sum(cells, name)[1] for name in SEPARATE}
     versions = {cell.value in LEGACY_VERSIONS for cell in cells if cell.dimension == "version"}
     platforms = {cell.value == "linux" for cell in cells if cell.dimension == "platform"}
     tied = versions == {bool(unsaid)} and (not unsaid or platforms == {unsaid == OF_LINUX})
-    covered = all(max(_machines(cells, name)) <= max(machines) <= sum(_machines(cells, name)) for name in shared)
-    return len(machines) == len(runs) == 1 and parts and covered and tied
+    shared = all(_covers(cells, name, whole) for name, whole in wholes.items())
+    return len(machines) == len(runs) == 1 and shared and tied
+
+
+def _covers(cells: Cells, dimension: str, whole: tuple[str, str | None]) -> bool:
+    """Whether the values of a dimension may be those of the whole's machines, each with one at least."""
+    machines, runs = _sum(cells, *whole)
+    each = _machines(cells, dimension)
+    return max(each, default=0) <= machines <= sum(each) and _sum(cells, dimension)[1] == runs
 
 
 def _alone(cells: Cells, name: Name, machines: int) -> Cells:
@@ -116,7 +122,7 @@ def _with_parts(cells: Cells) -> Cells:
     """With the parts of a cell that is another now adding up to it again."""
     for dimension, whole in _refined(cells).items():
         machines, runs = _sum(cells, *whole)
-        if _sum(cells, dimension) != (machines, runs):
+        if not _covers(cells, dimension, whole):
             cells = _replaced(cells, dimension, [Cell(dimension, _some(dimension), runs, machines)])
     return cells
 

@@ -11,8 +11,8 @@ but that it is small: every count from 1 to `min_machines` - 1 has to remain pos
 - until the withheld have `min_machines` - 2 machines to spare, over the least that one neighbour and the small cells
   can have. (Of 1 and 10 that are withheld together, the sum would give both away: fewer is not possible.)
 - a dimension that has no such neighbours is withheld whole, and in a week of fewer than 2 * `min_machines` - 2 machines
-  every dimension with a small cell is. It then counts as one withheld cell: of ten machines in ten cells, the number of
-  cells would tell that each is of one machine.
+  every dimension with a small cell is; of the distributions, where Linux has so few. It then counts as one withheld
+  cell: of ten machines in ten cells, the number of cells would tell that each is of one machine.
 
 A field that some clients don't know would tie its dimension to others: the runs without a Python version are those of
 the original client, and so of its versions, and a reader who subtracts has the withheld one of them. So each group of
@@ -77,8 +77,10 @@ def _of_a_group(
     by_dimension: Mapping[str, Sequence[Cell]], min_machines: int, rank: Rank
 ) -> Mapping[str, Sequence[Cell]]:
     """What may be told of each dimension."""
-    few = _machines_of_the_group(by_dimension) < 2 * min_machines - 2
-    kept = {name: _kept(part, min_machines, rank, few) for name, part in by_dimension.items()}
+    kept = {
+        name: _kept(part, min_machines, rank, few=_machines_behind(name, by_dimension) < 2 * min_machines - 2)
+        for name, part in by_dimension.items()
+    }
     for dimension, (parent, value) in REFINED.items():
         if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
             kept[dimension] = []  # its sum would give the parent's withheld cell back
@@ -102,7 +104,11 @@ def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> li
     return []
 
 
-def _machines_of_the_group(by_dimension: Mapping[str, Sequence[Cell]]) -> int:
+def _machines_behind(dimension: str, by_dimension: Mapping[str, Sequence[Cell]]) -> int:
+    """How many machines one value of the dimension may have: those of the group, or of the cell that it refines."""
+    if dimension in REFINED:
+        parent, value = REFINED[dimension]
+        return sum(_machines(cell) for cell in by_dimension.get(parent, ()) if cell.value == value)
     # A machine has one platform and may run many commands: no dimension adds up to fewer than there are.
     sums = [sum(map(_machines, group)) for name, group in by_dimension.items() if name not in REFINED]
     return min(sums, default=0)

@@ -59,6 +59,14 @@ def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int)
     assert out.withheld == {1: 1, 10: 3}[machines]
 
 
+def test_where_few_machines_have_linux_distributions_with_a_small_one_are_withheld_whole() -> None:
+    # A machine may have two: of twelve, eleven and ten, a small one beside them could be of seven, eight or nine alone.
+    distros = [Cell("distro", "fedora", 20, 10), Cell("distro", "debian-12", 20, 11), Cell("distro", "ubuntu-24", 9, 9)]
+    for linux, told in ((12, {}), (17, {}), (18, {"fedora": (20, 10)})):
+        cells = [Cell("platform", "linux", 49, linux), Cell("platform", "darwin", 30, 30), *distros]
+        assert published(cells, first="debian-12") == {"linux": (49, linux), "darwin": (30, 30), **told}
+
+
 def test_groups_that_leave_different_things_unsaid_are_published_as_if_they_were_alone() -> None:
     # Together `remove` has enough, and so has `build` without the one group; but one group must not tell of another.
     ours = command(build=(90, 60), deploy=(40, 20), remove=(9, 9))
@@ -115,6 +123,10 @@ def test_of_what_machines_share_every_small_number_of_machines_remains_possible(
     assert told("command", min_machines, weeks_of_shared_machines()) == []
 
 
+def test_of_distributions_every_small_number_remains_possible_however_few_machines_have_linux() -> None:
+    assert told("distro", 3, weeks_of_shared_machines(), elsewhere=9) == []
+
+
 def test_the_same_question_finds_what_a_smallest_neighbour_tells() -> None:
     assert any("1 is impossible" in one for one in told("architecture", 3, weeks_of_separate_machines(), by_size=True))
 
@@ -135,8 +147,17 @@ def weeks_of_shared_machines(most_runs: int = 10, most_machines: int = 5) -> Ite
                 yield machines, table
 
 
-def told(dimension: str, min_machines: int, weeks: Iterable[tuple[int, Table]], *, by_size: bool = False) -> list[str]:
-    """What the publication of some week rules out of a small cell in it. Each week comes with its machines."""
+def told(
+    dimension: str,
+    min_machines: int,
+    weeks: Iterable[tuple[int, Table]],
+    *,
+    elsewhere: int = 0,
+    by_size: bool = False,
+) -> list[str]:
+    """What the publication of some week rules out of a small cell in it. Each week comes with its machines on Linux;
+    there are so many `elsewhere`."""
+    others = [Cell("platform", "darwin", elsewhere, elsewhere)] if elsewhere else []
     alike: defaultdict[tuple[int, int, PublishedWeek, tuple[str, ...]], list[Table]] = defaultdict(list)
     for machines, table in weeks:
         total = sum(runs for _, runs in table)
@@ -145,7 +166,7 @@ def told(dimension: str, min_machines: int, weeks: Iterable[tuple[int, Table]], 
         ]
         out = publishable(
             WEEK,
-            [*cells, Cell("platform", "linux", total, machines)],
+            [*cells, Cell("platform", "linux", total, machines), *others],
             min_machines,
             rank=lambda cell: (cell.machines if by_size else 0, VALUES.index(cell.value)),
         )
