@@ -16,11 +16,12 @@ from pathlib import Path
 import duckdb
 
 from sst_collector.data_folder import DataFolder
+from sst_collector.publishing.publication import before_its_time
 from sst_collector.site_key import SiteKey
 from sst_collector.warehouse.clickhouse.address import Address
 from sst_collector.warehouse.duckdb.file import is_moved, mark_of
 from sst_collector.warehouse.protocol import WarehouseError
-from sst_core import ConfigurationError, held_if_free
+from sst_core import ConfigurationError, held_if_free, week_of
 
 ROOM = 1 << 30
 """Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
@@ -70,7 +71,7 @@ def examine(
         return
     yield Checked("no collector is running on it" if is_free else "a collector is running on it")
     yield _journal(folder)
-    yield _warehouse(folder, is_free) if warehouse is None else _shared_warehouse(folder, warehouse)
+    yield _warehouse(folder, is_free, now) if warehouse is None else _shared_warehouse(folder, warehouse, now)
     yield _snapshot(folder, max(LATE_ROUNDS * snapshot_every, LATE_SECONDS), now)
 
 
@@ -125,7 +126,7 @@ def _journal(folder: DataFolder) -> Checked:
     return Checked(found)
 
 
-def _warehouse(folder: DataFolder, is_free: bool) -> Checked:
+def _warehouse(folder: DataFolder, is_free: bool, now: datetime) -> Checked:
     path = folder.warehouse
     if not path.exists():
         return _no_warehouse(path)
@@ -133,8 +134,8 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Checked:
         return Checked("the warehouse is the running collector's: whether it can be loaded, ask /healthz")
     try:
         with duckdb.connect(path, read_only=True) as connection:
-            counted = connection.execute("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM published_weeks)")
-            runs, weeks = counted.fetchall()[0]
+            ((runs, last),) = connection.execute("SELECT count(*), max(week) FROM runs").fetchall()
+            ((weeks, published),) = connection.execute("SELECT count(*), max(week) FROM published_weeks").fetchall()
     except duckdb.Error as error:
         if "Could not set lock on file" in str(error):
             return Checked("another program has the warehouse open", "End it: the loader waits for it.")
@@ -142,7 +143,8 @@ def _warehouse(folder: DataFolder, is_free: bool) -> Checked:
             f"the warehouse {path} can't be read ({type(error).__name__})",
             "Put back a backup of it. What has arrived since is in the journal.",
         )
-    return Checked(f"the warehouse holds {runs} runs, and {weeks} weeks that are published")
+    found = f"the warehouse holds {runs} runs, and {weeks} weeks that are published"
+    return Checked(found, _advice_on_the_clock(last, published, now))
 
 
 def _no_warehouse(path: Path) -> Checked:
@@ -160,18 +162,25 @@ def _no_warehouse(path: Path) -> Checked:
     return Checked("there is no warehouse yet: the first round of `serve` makes it")
 
 
-def _shared_warehouse(folder: DataFolder, address: Address) -> Checked:
+def _shared_warehouse(folder: DataFolder, address: Address, now: datetime) -> Checked:
     from sst_collector.warehouse.clickhouse.server import connected
 
     if folder.warehouse.exists():
         return Checked(f"{folder.warehouse} holds what the other warehouse lacks", "Run: sst collector move")
     try:
         with connected(address, ANSWER_SECONDS) as server:
-            ((runs,),) = server.ask("SELECT count(*) FROM runs")
-            ((weeks,),) = server.ask("SELECT count(*) FROM published_weeks")
+            ((runs, last),) = server.ask("SELECT count(*), max(week) FROM runs")
+            ((weeks, published),) = server.ask("SELECT count(*), max(week) FROM published_weeks")
     except WarehouseError as error:
         return Checked(f"{error}", "See to the servers, or to the address. What has arrived is in the journal.")
-    return Checked(f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published")
+    found = f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published"
+    return Checked(found, _advice_on_the_clock(last, published, now))
+
+
+def _advice_on_the_clock(last: str | None, published: str | None, now: datetime) -> str | None:
+    """What to do about weeks in the warehouse that have not begun, if there are any."""
+    latest = max(last or "", published or "")
+    return before_its_time(latest) if latest > week_of(now) else None
 
 
 def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked:

@@ -13,7 +13,7 @@ from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.loader import load
 from sst_collector.log import Trouble, log
 from sst_collector.metrics import Metrics
-from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.publishing.publication import publish, refuse_to_go_back, snapshot_of
 from sst_collector.publishing.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
 from sst_collector.warehouse.protocol import Warehouse
@@ -119,7 +119,7 @@ class Upkeep:
         """Load the segments that are closed, if there are any, and publish nothing."""
         try:
             if segments := await self._commit.closed():
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._load, segments)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._load, segments, self._clock())
         except Exception as error:  # noqa: BLE001 - a server outlives whatever its warehouse or its disk do
             self._note_loading(error)
             self._note_failed_round()
@@ -158,14 +158,16 @@ class Upkeep:
             f"{_told(error)}; what was taken in is kept, and loading is tried again",
         )
 
-    def _load(self, segments: Sequence[Path]) -> None:
+    def _load(self, segments: Sequence[Path], now: datetime) -> None:
         with self._open_warehouse() as warehouse:
+            refuse_to_go_back(warehouse, now)
             load(segments, warehouse)
         self._metrics.loaded += len(segments)
 
     def _publish(self, segments: Sequence[Path], now: datetime) -> Site:
         # Opened for the round only: between rounds the warehouse takes no memory and is free for other tools.
         with self._open_warehouse() as warehouse:
+            refuse_to_go_back(warehouse, now)
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -23,9 +23,9 @@ from collecting import a_run
 from reading import ROOT, Block, blocks_of
 from sst_collector.journal.writing import Journal
 from sst_collector.loader import load
-from sst_collector.publishing.publication import publish
+from sst_collector.publishing.publication import publish, refuse_to_go_back
 from sst_collector.warehouse.duckdb.warehouse import opened
-from sst_core import SST
+from sst_core import SST, ConfigurationError
 from sst_core.cli import command_table
 from sst_core.testing import PROGRAM, Machine
 
@@ -235,7 +235,7 @@ def test_what_an_operator_runs_works_elsewhere() -> None:
 
 def test_after_going_back_as_the_page_says_no_week_is_published_a_second_time(tmp_path: Path) -> None:
     """The backup is of the middle of a week: some of it is in the warehouse, some in the journal."""
-    (block,) = [block for block in of_kind("sh") if block.page == "docs/collector.md"]
+    block = of_operators("INSERT INTO published_weeks")
     during, after = datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
     journal = Journal(tmp_path / "journal", lambda: during)
     with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
@@ -244,14 +244,52 @@ def test_after_going_back_as_the_page_says_no_week_is_published_a_second_time(tm
     journal.write([json.dumps(a_run()).encode() for _ in range(12)])
     journal.close()
 
-    environ = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    subprocess.run(["bash", "-euc", block.text.replace("python3", "python")], cwd=tmp_path, env=environ, check=True)
+    run_by_an_operator(block, tmp_path)
 
     journal = Journal(tmp_path / "journal", lambda: after)
     with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
         load(journal.rotate(), warehouse)
         for now in (after, after + timedelta(weeks=1), after + timedelta(weeks=2)):
             assert publish(warehouse, SST.catalogue, 10, now) == []
+
+
+def test_after_a_clock_that_was_ahead_what_the_page_says_has_weeks_published_again(tmp_path: Path) -> None:
+    """What was published of weeks to come, and what was filed there, is gone; what arrived since is not."""
+    right, ahead = datetime(2026, 12, 1, tzinfo=UTC), datetime(2028, 1, 5, tzinfo=UTC)
+
+    def arrives(runs: int, now: datetime) -> Sequence[Path]:
+        journal = Journal(tmp_path / "journal", lambda: now)
+        journal.write([json.dumps(a_run()).encode() for _ in range(runs)])
+        return journal.rotate()
+
+    with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
+        for runs, now in ((11, right), (12, ahead), (13, ahead + timedelta(weeks=1))):
+            load(arrives(runs, now), warehouse)
+            publish(warehouse, SST.catalogue, 10, now)
+        with pytest.raises(ConfigurationError, match="2028-W01 is in the warehouse"):
+            refuse_to_go_back(warehouse, right)
+    arrives(14, ahead)
+    segments = arrives(15, right)
+
+    run_by_an_operator(of_operators("DROP TABLE"), tmp_path)
+
+    assert (tmp_path / "warehouse.stale").exists()
+    with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
+        refuse_to_go_back(warehouse, right)
+        load(segments, warehouse)
+        publish(warehouse, SST.catalogue, 10, right + timedelta(weeks=2))
+        told = {week.week: week.cells[0].runs for week in warehouse.published_weeks(since="")}
+    assert told == {"2026-W49": 11, "2026-W50": 15}
+
+
+def of_operators(words: str) -> Block:
+    (block,) = [block for block in of_kind("sh") if block.page == OPERATORS and words in block.text]
+    return block
+
+
+def run_by_an_operator(block: Block, folder: Path) -> None:
+    environ = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    subprocess.run(["bash", "-euc", block.text.replace("python3", "python")], cwd=folder, env=environ, check=True)
 
 
 def test_the_containers_entry_point_is_a_command() -> None:

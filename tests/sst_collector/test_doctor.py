@@ -10,6 +10,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from collecting import StartCollector, a_run, collectors
@@ -20,7 +21,8 @@ from sst_collector.data_folder import DataFolder
 from sst_collector.doctor import BACKLOG_BYTES
 from sst_collector.warehouse.clickhouse.address import parse_address
 from sst_collector.warehouse.duckdb.file import mark_moved, mark_of
-from sst_core import held_if_free
+from sst_collector.warehouse.duckdb.warehouse import opened
+from sst_core import SST, held_if_free
 from sst_core.testing import PROGRAM
 from sst_core.testing.in_process import run_in_process
 
@@ -192,6 +194,22 @@ def test_a_folder_that_nothing_was_loaded_in_yet(used: Path) -> None:
     assert code == 0
     assert "there is no warehouse yet: the first round of `serve` makes it" in text
     assert "nothing was published yet: the first round of `serve` does" in text
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT INTO published_weeks VALUES ('2999-W01', 0, 0)", 'ALTER TABLE "runs {}" RENAME TO "runs 2999-W01"'],
+)
+def test_a_warehouse_with_a_week_that_has_not_begun(used: Path, statement: str) -> None:
+    with opened(used / "warehouse.duckdb", SST.catalogue) as warehouse:
+        (this_week,) = warehouse.kept_weeks()
+    with duckdb.connect(used / "warehouse.duckdb") as connection:
+        connection.execute(statement.format(this_week))
+    with opened(used / "warehouse.duckdb", SST.catalogue):
+        pass  # which gathers what there is
+    ((what, advice),) = wrong_with(used)
+    assert "the warehouse holds 2 runs" in what
+    assert advice.startswith("2999-W01 is in the warehouse and has not begun: a clock was ahead.")
 
 
 def test_another_warehouse_beside_the_folders_own(used: Path) -> None:

@@ -279,6 +279,32 @@ def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Pat
     in_collector(tmp_path, clock, scenario)
 
 
+def test_after_a_clock_that_was_ahead_nothing_is_filed_in_weeks_to_come_and_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        for weeks in (0, 60, 61):
+            clock.now = SUNDAY + timedelta(weeks=weeks)
+            await commit.append(records(12))
+            await upkeep.round()
+        clock.now = SUNDAY
+        before = upkeep.site
+        for _ in range(2):
+            await commit.append(records(20))
+            await commit.rotate()
+            await upkeep.load_closed()
+            assert upkeep.failure == "Loading or publishing failed: ConfigurationError. What was taken in is kept."
+            await upkeep.round()
+            assert upkeep.failure == "Loading or publishing failed: ConfigurationError. What was taken in is kept."
+        assert upkeep.site is before
+        assert len(await commit.closed()) == 2
+
+    in_collector(tmp_path, clock, scenario)
+    assert "2028-W02 is in the warehouse and has not begun: a clock was ahead." in capsys.readouterr().err
+
+
 def test_when_a_week_is_over_its_site_key_goes(tmp_path: Path) -> None:
     clock = Clock()
 

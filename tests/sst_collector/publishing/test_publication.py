@@ -8,11 +8,11 @@ import pytest
 
 from collecting import Values, a_run
 from sst_collector.loader import load
-from sst_collector.publishing.publication import publish, snapshot_of
+from sst_collector.publishing.publication import publish, refuse_to_go_back, snapshot_of
 from sst_collector.publishing.ranking import ranking
 from sst_collector.warehouse.duckdb.warehouse import DuckdbWarehouse, opened
 from sst_collector.warehouse.protocol import Cell, PublishedWeek
-from sst_core import SST, week_of
+from sst_core import SST, ConfigurationError, week_of
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -91,6 +91,17 @@ def test_a_week_that_is_out_is_never_computed_again(warehouse: DuckdbWarehouse, 
     arrive(MONDAY, 30)  # a clock that was wrong
     assert snapshot(warehouse, next_week) == before
     assert builds(snapshot(warehouse, next_week + timedelta(weeks=1)))["30"] == (42, 21)
+
+
+def test_a_week_to_come_that_is_out_is_refused_and_one_that_is_not_over_is_not(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    for now in (MONDAY, MONDAY + timedelta(weeks=1)):
+        arrive(now, 12)
+    publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(weeks=2))
+    refuse_to_go_back(warehouse, MONDAY + timedelta(weeks=1))
+    with pytest.raises(ConfigurationError, match="2026-W49 is in the warehouse and has not begun"):
+        refuse_to_go_back(warehouse, MONDAY + timedelta(days=6))
 
 
 def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:

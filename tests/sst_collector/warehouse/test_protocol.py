@@ -2,15 +2,19 @@
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from collecting import Values, a_run
 from sst_collector.loader import load
+from sst_collector.publishing.publication import refuse_to_go_back
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse, WarehouseError
-from sst_core import SST, Catalogue, week_of
+from sst_collector.weeks import shifted
+from sst_core import SST, Catalogue, ConfigurationError, week_of
 from warehousing import WEEK, Place, SegmentOf, runs
+
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -160,6 +164,14 @@ def test_a_session_counts_once_in_31_days(warehouse: Warehouse, segment_of: Segm
     monday_31_days_later = week_of(datetime(2026, 12, 2, tzinfo=UTC))
     load([segment_of(one, week=sunday), segment_of(one, week=monday_31_days_later)], warehouse)
     assert (runs(warehouse, sunday), runs(warehouse, monday_31_days_later)) == (1, 0)
+
+
+def test_a_week_to_come_that_is_published_is_seen(warehouse: Warehouse) -> None:
+    refuse_to_go_back(warehouse, MONDAY)
+    warehouse.publish(PublishedWeek(shifted(week_of(MONDAY), 1), (), withheld=0))
+    refuse_to_go_back(warehouse, MONDAY + timedelta(weeks=1))
+    with pytest.raises(ConfigurationError):
+        refuse_to_go_back(warehouse, MONDAY)
 
 
 def test_only_published_weeks_expire(warehouse: Warehouse, segment_of: SegmentOf) -> None:
