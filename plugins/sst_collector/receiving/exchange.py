@@ -42,6 +42,7 @@ class Exchange(RequestResponseCycle):
         self._intake = intake
         self._answer: bytes | None = None
         self._body: Body | None = None
+        self._is_whole = False
         self._content_type: str | None = None
 
     def headers_complete(self, method: bytes, headers: list[tuple[bytes, bytes]], address: str | None) -> None:
@@ -71,6 +72,7 @@ class Exchange(RequestResponseCycle):
 
     def message_complete(self) -> None:
         """Take in what came."""
+        self._is_whole = True
         if self._body is not None:
             self._guarded(
                 lambda body: self._intake.take_in(body.whole(), self._content_type, self._answered), self._body
@@ -84,7 +86,8 @@ class Exchange(RequestResponseCycle):
     def abandon(self) -> None:
         """The client is gone."""
         self.disconnected = True
-        if self._answer is None:
+        # What is whole is in memory until the journal has it, whoever waits for that: the answer gives its room back.
+        if not self._is_whole:
             self._close_body()
 
     def write(self) -> None:

@@ -123,6 +123,11 @@ class Serving:
         """Whether a connection has more to write than its client reads."""
         return any(connection.flow.write_paused for connection in cast(Any, self._server.server_state.connections))
 
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._server.server_state.connections)
+
     def headers(self) -> list[list[tuple[bytes, bytes]]]:
         """What is kept of them, of each connection."""
         return [connection.headers for connection in cast(Any, self._server.server_state.connections)]
@@ -354,6 +359,22 @@ def test_a_client_that_goes_away_gives_its_room_back(serving: Serving, sent: byt
             return [status for status, _, _ in answers(connection, 1)] == [200]
 
     eventually(is_all_there, "all of the room is there again")
+
+
+def test_what_waits_for_the_journal_takes_its_room_whether_or_not_its_client_is_there(serving: Serving) -> None:
+    serving.journal.is_held = True
+    with connected(serving) as connection:
+        connection.sendall(post(b" " * (ROOM - len(LINE)) + LINE))
+        eventually(lambda: bool(serving.journal.waiting), "it waits for the journal")
+    eventually(lambda: serving.connections == 0, "its client is gone")
+    with connected(serving) as connection:
+        connection.sendall(post())
+        try:
+            assert [status for status, _, _ in answers(connection, 1)] == [503]
+        finally:
+            serving.on_loop(serving.journal.let_go)
+        connection.sendall(post(b" " * (ROOM - len(LINE)) + LINE))
+        assert [accepted(answer) for answer in answers(connection, 1)] == [1]
 
 
 def test_an_answer_that_is_not_read_is_held_back_and_comes_when_it_is(serving: Serving) -> None:
