@@ -4,6 +4,7 @@ That is after weeks were dropped and after a machine was forgotten: DuckDB gives
 deleted would stay readable in the file.
 """
 
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,16 @@ def refuse_if_gone(path: Path) -> None:
             f"the warehouse {path} is gone. Put it back, or delete {mark_of(path)} to begin a new one: "
             "its published weeks and the runs that were kept are lost then. What arrives meanwhile is kept"
         )
+
+
+def spilled_beside(path: Path) -> str:
+    """The folder that DuckDB puts into what it has no room for in memory: rows, too."""
+    return f"{path}.tmp"
+
+
+def drop_spilled(path: Path) -> None:
+    """Delete what a process that was killed left there: DuckDB does so only as it closes."""
+    shutil.rmtree(spilled_beside(path), ignore_errors=True)
 
 
 def mark(path: Path) -> None:
@@ -90,7 +101,7 @@ def write_anew(path: Path) -> None:
         mark_of(path).touch()
         copy.unlink(missing_ok=True)
         # A database in memory would put what it has no room for into the working directory.
-        configuration = {**CONFIGURATION, "temp_directory": f"{path}.tmp"}
+        configuration = {**CONFIGURATION, "temp_directory": spilled_beside(path)}
         with duckdb.connect(config=configuration) as connection:
             connection.execute("ATTACH $path AS old (READ_ONLY)", {"path": str(path)})
             connection.execute("ATTACH $path AS new", {"path": str(copy)})

@@ -25,6 +25,7 @@ def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
     """The warehouse in the file at `path`, made if there never was one. Raises :class:`WarehouseError`, from the body
     too."""
     duckdb_file.refuse_if_gone(path)
+    duckdb_file.drop_spilled(path)  # before a connection may spill: the folder is one process's at a time
     try:
         with duckdb.connect(path, config=duckdb_file.CONFIGURATION) as connection:
             warehouse = DuckdbWarehouse(connection, catalogue, path)

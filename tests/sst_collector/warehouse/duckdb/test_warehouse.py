@@ -148,6 +148,24 @@ def test_what_was_forgotten_is_gone_from_the_disk(file: Path, segment_of: Segmen
         assert runs(warehouse) == 1
 
 
+def test_what_a_killed_process_had_spilled_is_gone_from_the_disk(file: Path) -> None:
+    spilling = """if True:
+        import duckdb, sys, time
+        connection = duckdb.connect(sys.argv[1], config={"memory_limit": "20MB", "threads": 1})
+        connection.execute("CREATE TEMP TABLE spilled AS SELECT uuid()::VARCHAR || uuid()::VARCHAR FROM range(500000)")
+        print("spilled", flush=True)
+        time.sleep(600)
+    """
+    with subprocess.Popen([*PYTHON, "-c", spilling, str(file)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"spilled\n"
+        process.kill()
+    spilled = file.with_name(f"{file.name}.tmp")
+    assert list(spilled.iterdir())
+    with opened(file, SST.catalogue):
+        assert not spilled.exists()
+
+
 def test_the_file_is_written_anew_for_the_forgotten_once_a_day(file: Path, segment_of: SegmentOf) -> None:
     machine = secrets.token_hex(16)
     with opened(file, SST.catalogue) as warehouse:
