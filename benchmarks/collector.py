@@ -62,9 +62,9 @@ class Shape:
 
 
 SHAPES = (
-    Shape("1 a request", 1, False, 40_000),
-    Shape("20 a request", 20, False, 400_000),
-    Shape("20 a request, gzip", 20, True, 400_000),
+    Shape("1 per request", 1, False, 40_000),
+    Shape("20 per request", 20, False, 400_000),
+    Shape("20 per request, gzip", 20, True, 400_000),
 )
 SLOW = {"sqlite": 0.1, "postgresql": 0.5}
 """The part of a lap that is enough for those that take long."""
@@ -206,7 +206,7 @@ SERVERS: Mapping[str, Callable[[Path], AbstractContextManager[Server]]] = {
 }
 NAMES = {
     "echo": "an echo, which keeps nothing",
-    "sqlite": "SQLite behind our front, a commit a request",
+    "sqlite": "SQLite behind our front, a commit per request",
     "postgresql": "PostgreSQL behind our front, `COPY`",
 }
 
@@ -238,7 +238,8 @@ def _taking_in(measured: Measured) -> str:
             laps = [lap for lap in measured.laps if (lap.server, lap.shape) == (name, shape.name)]
             if laps:
                 lines.append(_line(name, shape, laps, echo))
-    head = ("events", "server", "requests a CPU s", "÷ echo", "events a CPU s, acknowledged", "loaded too", "CPUs busy")
+    rates = ("requests per CPU s", "÷ echo", "events per CPU s, acknowledged", "loaded too")
+    head = ("events", "server", *rates, "CPUs busy")
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * 2 + ["---:"] * 5, *lines))
 
 
@@ -273,10 +274,10 @@ def _verdicts(measured: Measured) -> str:
     echoed = statistics.median(lap.requests / lap.acknowledged for lap in echo.values())
     p50, p99 = (statistics.quantiles(measured.pages, n=100)[at] for at in (49, 98))
     said = (
-        f"An acknowledged event a request: {ratio:.3f} of the echo's requests a CPU second; "
+        f"One acknowledged event per request: {ratio:.3f} of the echo's requests per CPU second; "
         f"{_met(ratio >= TARGETS['echo'], '0.18')}.",
-        f"Acknowledged, loaded, published every {CADENCE} s and each session counted once, at twenty a request: "
-        f"{pipeline:,.0f} events a CPU second; {_met(pipeline >= TARGETS['pipeline'], '90,000')}. It was set on a "
+        f"Acknowledged, loaded, published every {CADENCE} s and each session counted once, at twenty per request: "
+        f"{pipeline:,.0f} events per CPU second; {_met(pipeline >= TARGETS['pipeline'], '90,000')}. It was set on a "
         f"processor that did {ECHO_THERE:,} of the echo's requests a second, and this one did {echoed:,.0f}: measured "
         f"by those, {pipeline / echoed:.2f} where {TARGETS['pipeline'] / ECHO_THERE:.2f} was aimed at.",
         f"`GET /`, {PAGES} a second, while {RATE:,} events a second come in, are loaded and published: half of "

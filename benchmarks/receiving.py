@@ -27,7 +27,7 @@ class Condition(Enum):
     HANGING = "hanging"
     """It takes the connection and the request, and never answers."""
     FAILING = "500"
-    DRIPPING = "1 byte a second"
+    DRIPPING = "1 byte per second"
     RUBBISH = "not HTTP"
 
 

@@ -26,7 +26,7 @@ def lap(number: int, server: str, shape: str, acknowledged: float, whole: float 
 @pytest.fixture
 def measured() -> Measured:
     """Two laps; PostgreSQL was not there."""
-    one, twenty = "1 a request", "20 a request"
+    one, twenty = "1 per request", "20 per request"
     laps = [
         *(lap(number, "echo", one, 0.1) for number in (0, 1)),
         lap(0, COLLECTOR, one, 0.5, 0.7),
@@ -50,15 +50,15 @@ def tables(measured: Measured, folder: Path, *options: str) -> str:
 def test_each_line_is_compared_with_the_echo_of_its_lap(measured: Measured, tmp_path: Path) -> None:
     lines = tables(measured, tmp_path).splitlines()
     assert (
-        "| 1 a request | `sst collector` | 2,250 (2,000–2,500) | 0.23 (0.20–0.25) "  # noqa: RUF001
+        "| 1 per request | `sst collector` | 2,250 (2,000–2,500) | 0.23 (0.20–0.25) "  # noqa: RUF001
         "| 45,000 (40,000–50,000) | 28,571 (28,571–28,571) | 0.50 (0.50–0.50) |"  # noqa: RUF001
     ) in lines
 
 
 def test_what_is_met_and_what_is_missed_is_said(measured: Measured, tmp_path: Path) -> None:
     text = " ".join(tables(measured, tmp_path).split())
-    assert "0.225 of the echo's requests a CPU second; the target, 0.18, is met." in text
-    assert "80,000 events a CPU second; the target, 90,000, is MISSED." in text
+    assert "0.225 of the echo's requests per CPU second; the target, 0.18, is met." in text
+    assert "80,000 events per CPU second; the target, 90,000, is MISSED." in text
     assert "this one did 10,000: measured by those, 8.00 where 0.80 was aimed at." in text
     assert "99 % within 100.0 ms, the slowest 100 ms; the target, 20 ms at the 99th percentile, is MISSED." in text
     assert "38 bytes each: the target, 60, is met. A snapshot in 9.0 s: the target, 10 s, is met." in text
