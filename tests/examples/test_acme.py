@@ -169,7 +169,10 @@ def test_what_its_users_run_becomes_its_own_numbers(acme: Machine, tmp_path: Pat
 def test_what_its_collector_took_in_is_exported_and_printed_as_its_own(
     acme: Machine, own_collector: Collector, tmp_path: Path
 ) -> None:
-    eventually(lambda: own_collector.stats()["snapshot"] is not None, "a snapshot")
+    acme.environ["ACME_TELEMETRY_URL"] = f"http://127.0.0.1:{own_collector.port}/events"
+    for arguments in (["telemetry", "enable"], ["report"], ["telemetry", "flush"]):
+        assert acme.sst(*arguments).returncode == 0
+    eventually(lambda: own_collector.runs() == {"report": 1}, "a run in /stats.json")
     options = ("--data", str(own_collector.data), "--product", "acme.cli:main")
 
     exported = subprocess.run(
