@@ -123,7 +123,7 @@ def serve(  # noqa: PLR0917 - Typer passes by name
             min=0,
             metavar="N",
             help="Requests a minute that one address may send before it is answered with 429; 0 for no limit. "
-            "Loopback addresses have none.",
+            "Each 20 runs in a request count as one more. Loopback addresses have none.",
         ),
     ] = 600,
     trusted_proxy: Annotated[

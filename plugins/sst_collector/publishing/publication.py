@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from sst_collector.dimensions import CI_DIMENSION, REFINED, dimensions
 from sst_collector.publishing.ranking import MEMORY, ranking
-from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, mean
-from sst_collector.publishing.suppression import in_tens, publishable, together
-from sst_collector.warehouse.protocol import PublishedWeek, Warehouse
+from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, dimensions, mean
+from sst_collector.publishing.suppression import MOST_VALUES, REFINED, in_tens, publishable, together
+from sst_collector.warehouse.protocol import CI_DIMENSION, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted
 from sst_core import Catalogue, ConfigurationError, Moment, week_of
 
@@ -92,7 +92,8 @@ def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, l
     for (dimension, value), count in sorted(runs.items(), key=lambda item: (-item[1], item[0])):
         seen = machines[dimension, value]
         totals.setdefault(dimension, []).append(Total(value, count, mean(seen)))
-    return totals
+    # Those of many weeks, each with other invented versions, would make every round of a year slow.
+    return {dimension: values[:MOST_VALUES] for dimension, values in totals.items()}
 
 
 def _week(week: PublishedWeek, catalogue: Catalogue) -> Week:

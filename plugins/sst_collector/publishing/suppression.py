@@ -18,6 +18,9 @@ A field that some clients don't know would tie its dimension to others: the runs
 the original client, and so of its versions, and a reader who subtracts has the withheld one of them. So each group of
 runs that leave the same unsaid is treated as a week of its own, and what is published is the sum of what that leaves.
 
+Of a dimension of which more than a thousand values would be published, none is: so many are invented. Small ones don't
+count, or a thousand lines of a stranger's would do.
+
 `docs/collector.md` has the proof, and the attacker in the tests tries.
 """
 
@@ -31,6 +34,9 @@ from sst_collector.warehouse.protocol import Cell, PublishedWeek
 
 ROUNDING = 10
 """CI runs and rejected lines are published as a multiple of this: no machines are counted, so no threshold holds."""
+
+MOST_VALUES = 1000
+"""Of a dimension, in a group's week: anyone can invent versions, and what is published is kept for good."""
 
 Rank = Callable[[Cell], Any]
 """A sort key by a cell's dimension and value alone: what is first in order is the first to be withheld for others."""
@@ -84,7 +90,7 @@ def _of_a_group(
     for dimension, (parent, value) in REFINED.items():
         if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
             kept[dimension] = []  # its sum would give the parent's withheld cell back
-    return kept
+    return {name: part if len(part) <= MOST_VALUES else [] for name, part in kept.items()}
 
 
 def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:

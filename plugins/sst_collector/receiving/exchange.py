@@ -44,6 +44,8 @@ class Exchange(RequestResponseCycle):
         self._body: Body | None = None
         self._is_whole = False
         self._content_type: str | None = None
+        self._address: str | None = None
+        self._forwarded: str | None = None
 
     def headers_complete(self, method: bytes, headers: list[tuple[bytes, bytes]], address: str | None) -> None:
         """Refuse it, or wait for its body."""
@@ -57,6 +59,7 @@ class Exchange(RequestResponseCycle):
                 encoding = value.decode("latin-1")
             elif name == b"x-forwarded-for":
                 forwarded = value.decode("latin-1")
+        self._address, self._forwarded = address, forwarded
         try:
             if method != b"POST":
                 raise falcon.HTTPMethodNotAllowed(["POST"])
@@ -75,7 +78,10 @@ class Exchange(RequestResponseCycle):
         self._is_whole = True
         if self._body is not None:
             self._guarded(
-                lambda body: self._intake.take_in(body.whole(), self._content_type, self._answered), self._body
+                lambda body: self._intake.take_in(
+                    body.whole(), self._content_type, self._answered, self._address, self._forwarded
+                ),
+                self._body,
             )
 
     def begin(self) -> None:

@@ -17,6 +17,8 @@ from sst_collector.receiving.schema import RejectedLine
 from sst_collector.site_key import NoKeyYet, SiteKey
 from sst_core import SstError
 
+LINES_A_REQUEST = 20
+"""Each so many lines count as one request more of their source: what a forger needs is lines."""
 RETRY_AFTER = 60
 """Seconds that a client is asked to wait when the disk takes nothing."""
 
@@ -45,9 +47,13 @@ class Intake:
         """Count a request of this source. Raises falcon's 429."""
         admit(self.rates, self.metrics, address, forwarded)
 
-    def take_in(self, body: bytes, content_type: str | None, answered: Answered) -> None:
-        """Journal what `body` holds, and say what was. Raises falcon's 413."""
+    def take_in(
+        self, body: bytes, content_type: str | None, answered: Answered, address: str | None, forwarded: str | None
+    ) -> None:
+        """Journal what `body` of this source holds, and say what was. Raises falcon's 413."""
         lines = lines_of(body, content_type)
+        if address:
+            self.rates.charge(address, forwarded, len(lines) // LINES_A_REQUEST)
         try:
             self._journal(self._sort(lines), answered)
         except NoKeyYet:

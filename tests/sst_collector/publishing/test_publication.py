@@ -111,6 +111,14 @@ def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehous
     assert builds(snapshot(warehouse, MONDAY)) == {"30": (30, 15), "90": (81, 20), "365": (231, 38)}
 
 
+def test_a_window_tells_of_the_thousand_values_with_the_most_runs(warehouse: DuckdbWarehouse) -> None:
+    for week, runs in (("2026-W46", 20), ("2026-W47", 10)):
+        versions = [Cell("version", f"1.{runs}.{number:03}", runs, 10) for number in range(600)]
+        warehouse.publish(PublishedWeek(week, tuple(versions), withheld=0))
+    told = [total["value"] for total in snapshot(warehouse, MONDAY)["windows"]["30"]["version"]]
+    assert (len(told), told[0], told[-1]) == (1000, "1.20.000", "1.10.399")
+
+
 def test_a_week_says_what_it_comes_to_and_how_much_is_withheld(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
     arrive(MONDAY, 30)
     arrive(MONDAY, 16, command="deploy", systemPlatform="darwin", distro=None)

@@ -56,7 +56,19 @@ def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int)
     invented = [Cell("version", f"1.0.{number}", machines, machines) for number in range(100_000)]
     cells = [Cell("platform", "linux", 999_999, 50_000), Cell("version", "0.1.0", 1, 1), *invented]
     out = publishable(WEEK, cells, 10, rank=lambda cell: cell.value)
-    assert out.withheld == {1: 1, 10: 3}[machines]
+    assert out == PublishedWeek(WEEK, tuple(cells[:1]), withheld=1)
+
+
+def test_of_more_than_a_thousand_values_to_publish_none_is() -> None:
+    small = [Cell("version", f"0.0.{number}", 1, 1) for number in range(2000)]  # which cost a forger nothing
+    large = [Cell("version", f"1.0.{number:04}", 10, 10) for number in range(1003)]
+    others = Cell("command", "build", 50, 50)
+    # Two go with the small ones.
+    told = publishable(WEEK, [*small, *large[:1002], others], 10, rank=lambda cell: cell.value)
+    assert told == PublishedWeek(WEEK, (others, *large[2:1002]), withheld=2002)
+    for cells in ([*small, *large], large[:1001]):
+        told = publishable(WEEK, [*cells, others], 10, rank=lambda cell: cell.value)
+        assert told == PublishedWeek(WEEK, (others,), withheld=1)
 
 
 def test_where_few_machines_have_linux_distributions_with_a_small_one_are_withheld_whole() -> None:

@@ -57,7 +57,7 @@ def answers(keys: Keys, times: int = 1) -> list[Any]:
         )
         for _ in range(times):
             keys.fetched = False
-            intake.take_in(LINE, None, answered.append)
+            intake.take_in(LINE, None, answered.append, None, None)
             await asyncio.gather(*intake._fetching)
         return answered
 

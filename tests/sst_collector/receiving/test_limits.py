@@ -214,6 +214,9 @@ def test_a_source_that_sends_too_much_is_asked_to_wait(start_collector: StartCol
     several = {"anonymousIds": [f"{number:032x}" for number in range(3)]}
     third = {"X-Forwarded-For": "203.0.113.7"}
     assert [collector.client.post("/forget", json=several, headers=third).status_code for _ in range(2)] == [200, 429]
+    for lines, answers in ((19, [200, 200, 200, 429]), (20, [200, 200, 429, 429]), (60, [200, 429, 429, 429])):
+        source = {"X_Forwarded_For": f"203.0.113.1{lines}"}
+        assert [collector.send(b"\n".join([body] * lines), **source).status_code for _ in range(4)] == answers, lines
     _, out, err = collector.end()
     kept = b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
     assert b"203.0.113" not in kept
