@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from sst_collector.dimensions import CI_DIMENSION, REFINED, dimensions
 from sst_collector.publishing.ranking import MEMORY, ranking
-from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, dimensions, mean
-from sst_collector.publishing.suppression import MOST_VALUES, REFINED, in_tens, publishable, together
-from sst_collector.warehouse.protocol import CI_DIMENSION, PublishedWeek, Warehouse
+from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, mean
+from sst_collector.publishing.suppression import MOST_VALUES, in_tens, publishable, together
+from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted
 from sst_core import Catalogue, ConfigurationError, Moment, week_of
 
@@ -58,7 +58,7 @@ def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, n
     published = [
         week
         for week in warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values())))
-        if all(cell.machines is None or cell.machines >= min_machines for cell in week.cells)
+        if all(_may_be_told(cell, min_machines) for cell in week.cells)
     ]
     if min_machines == 1 and (cells := warehouse.cells(open_week)):
         published.append(PublishedWeek(open_week, together(cells), withheld=0))
@@ -73,6 +73,12 @@ def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, n
         min_machines=min_machines,
         weeks=[_week(week, catalogue) for week in published],
     )
+
+
+def _may_be_told(cell: Cell, min_machines: int) -> bool:
+    if cell.machines is None:
+        return min_machines == 1 or cell.runs == in_tens(cell.runs)
+    return cell.machines >= min_machines
 
 
 def _rejected(warehouse: Warehouse, published: Sequence[PublishedWeek], min_machines: int) -> int:

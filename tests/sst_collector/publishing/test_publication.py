@@ -216,6 +216,21 @@ def test_a_value_that_the_catalogue_no_longer_has_is_the_first_to_be_withheld() 
     assert [cell.value for cell in sorted(cells, key=rank)] == ["of-an-earlier-catalogue", "plugin", "build"]
 
 
+def test_a_week_that_was_published_with_ci_runs_as_they_are_is_left_out(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    for week, runs in enumerate((3, 20)):
+        arrive(MONDAY + timedelta(weeks=week), runs, isCI=True)
+    later = MONDAY + timedelta(weeks=2)
+    publish(warehouse, SST.catalogue, 1, later)
+
+    def told(min_machines: int) -> list[Values]:
+        ci: list[Values] = snapshot(warehouse, later, min_machines)["windows"]["30"]["ci"]
+        return ci
+
+    assert [told(least) for least in (1, 2, 10)] == [[{"value": "true", "runs": runs}] for runs in (23, 20, 20)]
+
+
 def test_a_week_that_was_published_with_a_lower_threshold_is_left_out(
     warehouse: DuckdbWarehouse, arrive: Arrive
 ) -> None:
