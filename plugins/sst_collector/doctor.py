@@ -6,6 +6,7 @@ not open it meanwhile.
 
 import json
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
@@ -79,12 +80,12 @@ def _private(folder: DataFolder, site_key: Path) -> Iterator[Checked]:
     places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*")]
     there = [path for path in places if path.exists()]
     if open_to_others := [path for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
-        names = " ".join(map(str, open_to_others))
+        names = shlex.join(map(str, open_to_others))
         yield Checked(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
     elif not_ours := [path for path in there if path.stat().st_uid != folder.path.stat().st_uid]:
-        names = " ".join(map(str, not_ours))
+        names = shlex.join(map(str, not_ours))
         found = f"these belong to another user than the folder does: {names}"
-        yield Checked(found, f"Run: chown --reference={folder.path} {names}")
+        yield Checked(found, f"Run: chown --reference={shlex.quote(str(folder.path))} {names}")
     else:
         yield Checked("everything in it is for its user alone")
 

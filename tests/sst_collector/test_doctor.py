@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -137,6 +138,17 @@ def test_what_others_can_read(used: Path) -> None:
     code, text = doctor(used)
     assert code == 1
     assert f"wrong: others can read or change: {used}\n       Run: chmod go-rwx {used}\n" in text
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data.chmod(0o755), lambda data: give_away(data / "snapshot.json")])
+def test_what_it_says_to_run_can_be_run_whatever_the_folder_is_called(
+    spoil: Callable[[Path], None], used: Path, tmp_path: Path
+) -> None:
+    data = used.rename(tmp_path / "it's here")
+    spoil(data)
+    ((_, advice),) = wrong_with(data)
+    subprocess.run(["sh", "-c", advice.removeprefix("Run: ")], check=True)
+    assert wrong_with(data) == []
 
 
 def test_what_somebody_else_has(used: Path) -> None:

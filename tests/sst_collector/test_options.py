@@ -99,3 +99,14 @@ def test_a_snapshot_that_is_not_yours_to_read_is_an_error_in_words(tmp_path: Pat
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stderr) == (1, f"sst: error: {snapshot} can't be read: Permission denied.\n")
+
+
+def test_a_server_says_what_to_do_about_a_snapshot_that_it_can_not_read(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch(mode=0o600)
+    (tmp_path / "snapshot.json").mkdir()
+
+    command = [str(PROGRAM), "collector", "serve", "--data", str(tmp_path), "--port", "0"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    told = f"{tmp_path}/snapshot.json can't be read: Is a directory. Delete it: the next round writes it anew."
+    assert (ended.returncode, " ".join(ended.stderr.split())) == (1, f"sst: error: {told}")

@@ -167,8 +167,10 @@ class TestStats:
         _, said = run("stats", "--data", tmp_path, "--product", "shop:run", exit_code=1, PYTHONPATH=str(tmp_path))
         assert said.endswith(f": sst collector serve --data {tmp_path} --product shop:run\n")
 
-    def test_a_file_that_is_no_snapshot_is_an_error_in_words(self, tmp_path: Path) -> None:
-        (tmp_path / "snapshot.json").write_text("{}")
-        _, said = run("export", tmp_path / "site", "--data", tmp_path, exit_code=1)
-        assert "is not a snapshot of this version" in said
+    @pytest.mark.parametrize("content", ["{}", '{"snapshot":null,"windows":{},"withheld":0,"rejected":0}'])
+    def test_a_file_that_is_no_snapshot_is_an_error_in_words(self, content: str, tmp_path: Path) -> None:
+        (tmp_path / "snapshot.json").write_text(content)
+        for command in (("export", tmp_path / "site"), ("stats",)):
+            _, said = run(*command, "--data", tmp_path, exit_code=1)
+            assert "is not a snapshot of this version" in said
         assert not (tmp_path / "site").exists()

@@ -17,7 +17,7 @@ from sst_collector.dimensions import dimensions
 from sst_collector.publishing import tables
 from sst_collector.publishing.page import PAGES, page, whole_number
 from sst_collector.publishing.snapshot import Snapshot, last_published, nothing_published
-from sst_core import Catalogue
+from sst_core import Catalogue, SstError
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 """The pages' Content-Security-Policy: a style sheet and an icon of their own, and nothing else from anywhere."""
@@ -64,11 +64,18 @@ def site(content: bytes, catalogue: Catalogue, program: str) -> Site:
 
 
 def last_site(snapshot_file: Path, catalogue: Catalogue, program: str) -> Site:
-    """The site of the snapshot that was published last, or of an empty one. Raises OSError."""
+    """The site of the snapshot that was published last, or of an empty one.
+
+    Raises :class:`SstError`.
+    """
     try:
         return site(last_published(snapshot_file, catalogue), catalogue, program)
     except ValueError:  # of another version, or not whole: the next one replaces it, and comes in seconds
         return site(nothing_published(catalogue), catalogue, program)
+    except OSError as error:
+        raise SstError(
+            f"{snapshot_file} can't be read: {error.strerror}. Delete it: the next round writes it anew."
+        ) from None
 
 
 def _rendered(template: str, **values: object) -> bytes:

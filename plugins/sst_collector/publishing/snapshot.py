@@ -60,7 +60,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     @classmethod
     def from_json(cls, content: bytes) -> "Snapshot":
         """What :meth:`to_json` made. Raises ValueError for anything else."""
-        return msgspec.json.decode(content, type=cls)
+        snapshot = msgspec.json.decode(content, type=cls)
+        if snapshot.windows.keys() != WINDOWS.keys():
+            raise ValueError("it has other windows")
+        return snapshot
 
 
 def mean(numbers: Sequence[int]) -> int | None:

@@ -180,7 +180,8 @@ def test_a_snapshot_of_before_has_a_page(tmp_path: Path) -> None:
     old = {key: told for key, told in json.loads(a_snapshot("0.1.0")).items() if key not in ("weeks", "min_machines")}
     assert "Nothing is published yet" in html(json.dumps(old).encode())
     assert f"Cells withheld: {old['withheld']}. Lines rejected: 0." in html(json.dumps(old).encode())
-    (tmp_path / "snapshot.json").write_text("{")
-    assert (
-        "No snapshot yet" in last_site(tmp_path / "snapshot.json", SST.catalogue, "sst")["index.html"].content.decode()
-    )
+    other_windows = json.dumps({**early, "windows": {"7": early["windows"]["30"]}})
+    for broken in ("{", other_windows):
+        (tmp_path / "snapshot.json").write_text(broken)
+        made = last_site(tmp_path / "snapshot.json", SST.catalogue, "sst")
+        assert "No snapshot yet" in made["index.html"].content.decode()
