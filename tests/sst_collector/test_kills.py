@@ -126,6 +126,9 @@ def test_what_was_acknowledged_counts_once_wherever_it_was_killed(start_collecto
         under_load(collector, clients, rng.uniform(0, LATEST))
         left.update(what_was_left(collector.data))
         collector.start()
+    with httpx.Client(base_url=str(collector.client.base_url), timeout=20) as http:
+        for client in clients:
+            client.settle(http)
     collector.wait_until(lambda: not list((collector.data / "journal").iterdir()))
     assert collector.end()[0] == 0
 
