@@ -32,8 +32,7 @@ from sst_collector.receiving.rates import Rates
 from sst_collector.receiving.schema import Decoder
 from sst_collector.receiving.shapes import Shapes
 from sst_collector.site_key import SiteKey
-from sst_collector.weeks import utc_now
-from sst_core import SST, week_of
+from sst_core import SST, utc_now, week_of
 
 Submit = Callable[[Sequence[bytes], Committed], None]
 

@@ -14,7 +14,7 @@ import typer
 
 from sst_collector.options import Data, Json, ProductTarget, explaining_what_is_missing, named_folder, served_product
 from sst_collector.published_commands import export, stats
-from sst_core import ExitCode, Session, is_terminal, output, say, waiting
+from sst_core import ExitCode, Session, is_terminal, output, output_result, say, waiting
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -280,7 +280,7 @@ def move(
     with explaining_what_is_missing(session):
         from sst_collector.warehouse import moving
     moved = moving.move(data, address, served_product(session, product).catalogue, _teller())
-    output(json.dumps(moved.as_json(), indent=2) if as_json else moved.as_text(), fit=not as_json)
+    output_result(moved.as_json(), moved.as_text(), as_json=as_json)
 
 
 def _teller() -> Callable[[str], None]:

@@ -42,8 +42,8 @@ from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import Upkeep
 from sst_collector.warehouse.clickhouse.address import Address
 from sst_collector.warehouse.opening import OpenWarehouse, opener
-from sst_collector.weeks import Clock, utc_now
-from sst_core import Catalogue
+from sst_collector.weeks import Clock
+from sst_core import Catalogue, utc_now
 
 LOOPBACK = "127.0.0.1"
 

@@ -1,15 +1,10 @@
-"""The clock, and counting in the ISO weeks of :func:`sst_core.week_of`."""
+"""A clock, and counting in the ISO weeks of :func:`sst_core.week_of`."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 Clock = Callable[[], datetime]
 """The time now, with its zone."""
-
-
-def utc_now() -> datetime:
-    """The clock that is used outside tests."""
-    return datetime.now(UTC)
 
 
 def shifted(week: str, by: int) -> str:

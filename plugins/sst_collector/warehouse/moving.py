@@ -12,8 +12,7 @@ from sst_collector.warehouse.duckdb import warehouse as duckdb_warehouse
 from sst_collector.warehouse.duckdb.file import is_moved, mark_moved
 from sst_collector.warehouse.opening import identity
 from sst_collector.warehouse.transfer import Transferred, transfer
-from sst_collector.weeks import utc_now
-from sst_core import Catalogue, ConfigurationError, SstError, sync_path, waiting
+from sst_core import Catalogue, ConfigurationError, SstError, sync_path, utc_now, waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,7 @@ from sst_collector.receiving.legacy import LegacyDecoder
 from sst_collector.receiving.rates import Rates
 from sst_collector.receiving.schema import Decoder
 from sst_collector.site_key import SiteKey
-from sst_collector.weeks import utc_now
-from sst_core import SST
+from sst_core import SST, utc_now
 from sst_core.testing import PATIENCE
 from waiting import eventually
 
