@@ -53,9 +53,19 @@ def start_sender_if_due(context: Context, run: str | None) -> None:
     if in_ci and run is not None and not Path(run).exists():
         return  # a sender has it in hand already: of a burst, this command's end is the last
     if _claim(stamp, interval):
-        if last is not None and not _has_come(locations, last):  # then nobody else keeps the queue within its bounds
-            Queue(locations.queue).trim(time.time())
+        if last is not None and not _has_come(locations, last):
+            _trim(locations)
         _spawn(context.product, in_ci=in_ci)
+
+
+def _trim(locations: Locations) -> None:
+    """Keep the queue within its bounds, where no sender comes to do it."""
+    from sst_core import held_if_free
+    from sst_telemetry.state import read_state, write_state
+
+    with held_if_free(locations.lock) as mine:
+        if mine is not None and (dropped := Queue(locations.queue).trim(time.time())):
+            write_state(locations.telemetry, read_state(locations.telemetry).counting(dropped=dropped))
 
 
 def missing_since(locations: Locations) -> float | None:

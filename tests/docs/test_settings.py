@@ -7,9 +7,8 @@ from reading import ROOT
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 VARIABLES, KEYS = PAGE.split("\n## Keys\n")
 SOURCES = [path.read_text() for folder in ("sst_core", "sst_aws", "plugins") for path in (ROOT / folder).rglob("*.py")]
-_READ = re.compile(
-    r'(?:(?:settings|table|telemetry_table\(\w+\)|_parsed\(path, content\)\))\.get\(|text_setting\([\w.]+, )"(\w+)"'
-)
+_TABLE = r"telemetry_(?:table|in)\((?:[^()]|\([^()]*\))*\)"
+_READ = re.compile(rf'(?:(?:settings|table|{_TABLE})\.get\(|text_setting\([\w.]+, )"(\w+)"')
 DECLARATION = {"label", "purpose", "to", "values"}
 """Read from a plugin's telemetry.toml, which docs/collecting-plugins.md is about."""
 

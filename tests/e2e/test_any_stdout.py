@@ -43,8 +43,8 @@ COMMANDS = {
     "collector --help": 0,
     "collector serve --help": 0,
     "collector doctor --data data": 1,
-    "collector stats --data data": 2,
-    "collector export --data data site": 2,
+    "collector stats --data data": 1,
+    "collector export --data data site": 1,
     "nothing": 2,
 }
 

@@ -125,7 +125,7 @@ def test_where_no_sender_comes_a_command_keeps_the_queue_within_its_bounds(
 
     start_sender_if_due(Context(product=PRODUCT, ci=None), None)
 
-    assert (len(building.queued()), started) == (kept, [1])
+    assert (len(building.queued()), consenting.state.dropped, started) == (kept, 1 - kept, [1])
 
 
 def test_a_program_that_is_its_own_interpreter_is_not_run_as_a_sender(
