@@ -6,7 +6,12 @@ from reading import ROOT
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 VARIABLES, KEYS = PAGE.split("\n## Keys\n")
-SOURCES = [path.read_text() for folder in ("sst_core", "sst_aws", "plugins") for path in (ROOT / folder).rglob("*.py")]
+SOURCES = [
+    path.read_text()
+    for folder in ("sst_core", "sst_aws", "plugins")
+    for path in (ROOT / folder).rglob("*.py")
+    if "testing" not in path.parts
+]
 _TABLE = r"telemetry_(?:table|in)\((?:[^()]|\([^()]*\))*\)"
 _READ = re.compile(rf'(?:(?:settings|table|{_TABLE})\.get\(|text_setting\([\w.]+, )"(\w+)"')
 DECLARATION = {"label", "purpose", "to", "values"}
