@@ -28,7 +28,14 @@ class Terminal:
 
     process: subprocess.Popen[bytes]
     descriptor: int
-    text: str = ""
+    written: bytes = b""
+    """What it has written until now."""
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        # Of the whole: what is read at once may end within a character, or within the end of a line.
+        return self.written.decode(errors="replace").replace("\r\n", "\n")
 
     def type(self, keys: str) -> None:
         """Type `keys`, once the command rests, where that can be seen (on Linux): `\\x03` is Ctrl-C.
@@ -66,7 +73,7 @@ class Terminal:
             data = os.read(self.descriptor, 65536)
         except OSError:  # Linux: the other end is closed
             return False
-        self.text += data.decode(errors="replace").replace("\r\n", "\n")
+        self.written += data
         return bool(data)
 
 

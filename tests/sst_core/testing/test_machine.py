@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sst_core import Command, Context, Origin, Outcome, Result, hookimpl, testing
 from sst_core.testing import Asked, Finished, Invoked, Machine, Probe, Provided, Watcher
 from sst_core.testing.machine import new_machine
+from sst_core.testing.terminal import Screen, Terminal
 
 HELLO = """
 import sys
@@ -153,6 +155,18 @@ def test_a_screen_that_ends_without_what_was_waited_for_fails(project: Machine) 
     with pytest.raises(AssertionError, match="ended without 'never'"):
         terminal.wait_for("never")
     assert terminal.end().exit_code == 3
+
+
+def test_what_is_read_in_two_parts_is_seen_as_one() -> None:
+    process = subprocess.Popen(["true"])
+    ours, theirs = os.pipe()
+    terminal = Terminal(process, ours)
+    for part in (b"caf\xc3", b"\xa9\r", b"\nopen"):
+        os.write(theirs, part)
+        terminal._read()
+    os.close(theirs)
+
+    assert terminal.end() == Screen(0, "caf\xe9\nopen")
 
 
 def test_the_probe_tells_what_was_imported(project: Machine) -> None:
