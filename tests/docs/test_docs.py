@@ -123,8 +123,9 @@ def test_the_architecture_says_of_each_module_of_the_core_what_it_does() -> None
     assert sorted(listed) == sorted(modules - {"__init__", "__main__", "__pycache__"})
 
 
-def test_the_architecture_says_of_each_module_of_the_collector_what_it_does() -> None:
-    section = (ROOT / "ARCHITECTURE.md").read_text().partition("\n## The collector\n")[2]
+@pytest.mark.parametrize(("title", "plugin"), [("telemetry plugin", "telemetry"), ("collector", "collector")])
+def test_the_architecture_says_of_each_module_of_a_plugin_what_it_does(title: str, plugin: str) -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition(f"\n## The {title}")[2]
     rows = section.partition("\n| module |")[2].partition("\n\n")[0].splitlines()[2:]
     listed = [
         f"{folder}{module}.py"
@@ -132,7 +133,7 @@ def test_the_architecture_says_of_each_module_of_the_collector_what_it_does() ->
         for folder, modules in re.findall(r"^\| (?:`([\w/]+/)`: )?(.*?) \|", row)
         for module in re.findall(r"`(\w+)`", modules)
     ]
-    house = ROOT / "plugins" / "sst_collector"
+    house = ROOT / "plugins" / f"sst_{plugin}"
     modules = {str(path.relative_to(house)) for path in house.rglob("*.py") if path.name != "__init__.py"}
 
     assert sorted(listed) == sorted(modules)
