@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EPIPE
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -118,7 +119,7 @@ def open_session(product: Product) -> Session:
     consent = Consent(
         product=product,
         environ=os.environ,
-        folder=working_folder(),
+        folder=working_folder() or Path("/"),  # which alone is known to have been above one that was deleted
         ci=ci,
         switched_off=plugins.switches.own_telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,

@@ -69,7 +69,7 @@ class Consent(Record):
     environ: Mapping[str, str]
     folder: Path | None
     """The working directory at the start, from which `sst.toml` is looked for upward, as it is from that of the moment:
-    a program's callback may have changed it. None where there is no project to ask."""
+    a program's callback may have changed it. None where no project is to be asked, as by a sender."""
     ci: str | None
     switched_off: bool = False
     """Whether the collecting plugin is switched off by name."""
@@ -170,7 +170,7 @@ class Consent(Record):
 
         Where there is none, one is made in the working directory. Raises OSError and :class:`ConfigurationError`.
         """
-        folder = require_folder(self.folder)
+        folder = require_folder(working_folder())
         path = next(settings_files(self.product, folder), folder / self.product.settings_name)
         # A new one is for the whole team, unlike what is the user's own.
         return path, write_telemetry_enabled(path, enabled, new_mode=0o644)
@@ -217,7 +217,7 @@ class Consent(Record):
     def _projects(self) -> Iterator[Source]:
         if self.folder is None:
             return
-        folders = (self.folder, working_folder() or self.folder)
+        folders = (working_folder() or self.folder, self.folder)
         # Of two folders below one, what lies above both is asked once.
         found = dict.fromkeys(
             path for folder in dict.fromkeys(folders) for path in settings_files(self.product, folder)

@@ -31,10 +31,13 @@ def adopt_orphans() -> Callable[[bool], None]:
     system = ctypes.CDLL(None)
     session = os.getsid(0)
     ours = _children(session)  # the tool, and what plugins have started so far: none of these is an orphan
-    begun = _begun_here()
+    begun, _ = _begun()
+    known = {*begun, *ours}
 
     def reap(*_: object) -> None:
-        for orphan in _begun_here() - begun:
+        here, elsewhere = _begun()
+        known.update(elsewhere)  # when a thread ends, what it started becomes ours: no orphan, if it was seen before
+        for orphan in here - known:
             with suppress(ChildProcessError):
                 os.waitpid(orphan, os.WNOHANG)
 
@@ -71,15 +74,17 @@ def _end(ours: frozenset[int], session: int) -> None:
         time.sleep(0.01)
 
 
-def _begun_here() -> frozenset[int]:
-    """The children of the first thread, of whatever session: it runs the tools, and orphans become its own.
+def _begun() -> tuple[frozenset[int], frozenset[int]]:
+    """The children of the first thread, of whatever session, and those of the other threads.
 
-    What another thread has started is that thread's for as long as it lives, and for somebody else to wait for.
+    The first runs the tools, and orphans become its own. What another has started is for somebody else to wait for.
     """
-    try:
-        return frozenset(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
-    except OSError:  # a kernel without it
-        return frozenset()
+    first = str(os.getpid())
+    here, elsewhere = set[int](), set[int]()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has just ended, or the kernel doesn't say
+            (here if thread.name == first else elsewhere).update(map(int, (thread / "children").read_text().split()))
+    return frozenset(here), frozenset(elsewhere)
 
 
 def _send(number: int, process: int) -> None:

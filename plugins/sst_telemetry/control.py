@@ -150,7 +150,7 @@ def choose_for_project(consent: Consent, enabled: bool) -> Switched:
     except OSError as error:
         raise SstError(f"The project's choice can't be saved: {error}.") from None
     decision = consent.decide()
-    off = tuple(source for source in decision.sources if source.off and source.where != str(path))
+    off = tuple(source for source in decision.sources if source.off and (enabled or source.where != str(path)))
     what = _what_of_project(path, enabled, changed)
     what += f" Here, telemetry is {'on' if decision.enabled else 'off'}."
     following = _next(consent, decision) if enabled else ""

@@ -76,6 +76,8 @@ class Delivery:
             try:
                 lock = self._lock(stack, now_please)
             except TimeoutError:
+                with suppress(OSError):
+                    os.utime(self._locations.lock)  # it has come, and is not missed
                 return Report(self._left(), "another sender is at work")
             os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends a sender
             with suppress(OSError):  # what can't be deleted keeps nothing from being sent

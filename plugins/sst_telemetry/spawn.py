@@ -54,7 +54,8 @@ def start_sender_if_due(context: Context, run: str | None) -> None:
         return  # a sender has it in hand already: of a burst, this command's end is the last
     if _claim(stamp, interval):
         if last is not None and not _has_come(locations, last):
-            _trim(locations)
+            with suppress(OSError):
+                _trim(locations)
         _spawn(context.product, in_ci=in_ci)
 
 

@@ -13,6 +13,9 @@ from sst_telemetry.sender import LIFETIME
 from sst_telemetry.spawn import missing_since
 from sst_telemetry.state import DeliveryState, read_state_to_show
 
+REWRITTEN = ("enabled = false", "[telemetry] enabled is neither true nor false")
+"""What consent says of a file whose *off* `enable` takes out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -22,10 +25,11 @@ class Status:
     """How a user calls this: `sst telemetry`."""
     decision: Decision
     destination: Destination
-    queued: int
-    delivery: DeliveryState
+    queued: int | None
+    """None if it can't be known, as `delivery`."""
+    delivery: DeliveryState | None
     problem: str
-    """Why the two above can't be known, or empty."""
+    """Why one of the two above can't be known, or empty."""
     missing_since: str | None
     """When a sender was to start that never came to its work, UTC, ISO 8601; None where none is missed."""
     pending_forget: int
@@ -35,18 +39,19 @@ class Status:
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
-        last = self.delivery.last
+        delivery = self.delivery
+        last = delivery and delivery.last
         return {
             "enabled": self.decision.enabled,
             "sources": [asdict(source) for source in self.decision.sources],
             "collector": self.destination.url,
-            "queued": None if self.problem else self.queued,
+            "queued": self.queued,
             "problem": self.problem or None,
             "sender_missing_since": self.missing_since,
             "last_delivery": None if last is None else asdict(last),
-            "dropped": self.delivery.dropped,
-            "rejected": self.delivery.rejected,
-            "set_aside": self.delivery.set_aside,
+            "dropped": delivery and delivery.dropped,
+            "rejected": delivery and delivery.rejected,
+            "set_aside": delivery and delivery.set_aside,
             "pending_forget": self.pending_forget,
             "plugins": [
                 {"name": plugin.distribution, "sends_to": plugin.sends_to} for plugin in self.collecting_plugins
@@ -66,8 +71,8 @@ class Status:
         lines += [
             "",
             f"Sent to    {to}",
-            f"Queued     {f'not known: {self.problem}' if self.problem else _runs(self.queued)}",
-            f"Last sent  {'not known' if self.problem else self._last()}",
+            f"Queued     {self._unknown if self.queued is None else _runs(self.queued)}",
+            f"Last sent  {self._unknown if self.delivery is None else _last(self.delivery)}",
             *self._missing(),
             *self._losses(),
             *(
@@ -84,11 +89,9 @@ class Status:
         ]
         return "\n".join(map(printable, lines))
 
-    def _last(self) -> str:
-        last = self.delivery.last
-        if last is None:
-            return "never"
-        return f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome})"
+    @property
+    def _unknown(self) -> str:
+        return f"not known: {self.problem}"
 
     def _missing(self) -> list[str]:
         if self.missing_since is None:
@@ -96,6 +99,8 @@ class Status:
         return [f"Sender     was to start at {self.missing_since} and never came: `{self.command} flush` sends now"]
 
     def _losses(self) -> list[str]:
+        if self.delivery is None:
+            return []
         counts = {
             "dropped, over the queue's bounds": self.delivery.dropped,
             "rejected by the collector": self.delivery.rejected,
@@ -119,16 +124,19 @@ def how_to_switch_on(decision: Decision, command: str) -> str:
         "project": "`{command} enable --project`, for everybody in it",
         "another project": "see to {where}, which is for everybody below it",
         "user": "`{command} enable`",
+        "a file": "mend {where}",
         "machine": "ask whoever administers this machine about {where}",
         "home": "set HOME",  # without a home folder no choice can be saved
     }
-    # The command writes into the nearest file, and only into one that it can read.
+    # The command writes into the nearest file, and mends nothing in it but `enabled`.
     nearest = next((source for source in decision.sources if source.name == "project"), None)
     each = []
     for source in decision.sources:
         way = source.name
-        if way == "project" and (source is not nearest or source.value != "enabled = false"):
+        if way == "project" and source is not nearest:
             way = "another project"
+        elif way in ("project", "user") and source.value not in REWRITTEN:
+            way = "a file"
         if source.off and way in ways:
             each.append(ways["home" if source.where == "HOME" else way].format(where=source.where, command=command))
     return f"Next: to switch it on, {'; '.join(each)}."
@@ -136,20 +144,27 @@ def how_to_switch_on(decision: Decision, command: str) -> str:
 
 def read_status(consent: Consent) -> Status:
     """Look, and change nothing. Never raises."""
-    queued, delivery, pending_forget, problem, missing = 0, DeliveryState(), 0, "", None
+    decision, destination = consent.decide(), find_destination(consent.product, consent.environ)
+    queued: int | None = 0
+    delivery: DeliveryState | None = DeliveryState()
+    pending_forget, problem, missing = 0, "", None
     with suppress(ConfigurationError):  # the sources say what is wrong with the home folder
         locations = consent.locations
+        pending_forget = pending_count(locations)
+        try:
+            delivery = read_state_to_show(locations.telemetry)
+        except ConfigurationError as error:
+            delivery, problem = None, str(error)
         try:
             queued = len(Queue(locations.queue).waiting())
-            delivery = read_state_to_show(locations.telemetry)
-            pending_forget = pending_count(locations)
-            missing = missing_since(locations) if queued else None
-        except (ConfigurationError, OSError) as error:
-            problem = str(error)
+            if queued and decision.enabled and destination.url:
+                missing = missing_since(locations)
+        except OSError as error:
+            queued, problem = None, str(error)
     return Status(
         command=consent.product.telemetry,
-        decision=consent.decide(),
-        destination=find_destination(consent.product, consent.environ),
+        decision=decision,
+        destination=destination,
         queued=queued,
         delivery=delivery,
         problem=problem,
@@ -157,6 +172,13 @@ def read_status(consent: Consent) -> Status:
         pending_forget=pending_forget,
         collecting_plugins=consent.collecting_plugins,
     )
+
+
+def _last(delivery: DeliveryState) -> str:
+    last = delivery.last
+    if last is None:
+        return "never"
+    return f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome})"
 
 
 def _if_overdue(started: float | None) -> str | None:

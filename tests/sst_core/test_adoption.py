@@ -280,6 +280,24 @@ def test_a_teams_off_counts_where_a_program_starts_and_where_its_callback_takes_
     assert json.loads(shown.stdout)["enabled"] is (off is None)
 
 
+def test_a_teams_off_counts_for_who_starts_in_a_folder_that_is_gone(machine: Machine, program: Write) -> None:
+    program(CHANGING_FOLDERS)
+    shop = (sys.executable, "-m", "shop")
+    machine.program = Path("shop")
+    assert machine.sst("telemetry", "enable", program=shop).returncode == 0
+    there = machine.folder / "there"
+    there.mkdir()
+    told = machine.sst("-C", str(there), "telemetry", "disable", "--project", program=shop)
+    assert told.stdout.startswith(f"{there}/shop.toml says enabled = false."), "it is the team's where it works"
+    (machine.folder / "gone").mkdir()
+    leaving = f'cd {machine.folder}/gone && rmdir ../gone && exec "$0" "$@"'
+
+    ended = machine.sst("-C", str(there), "buy", program=("sh", "-c", leaving, *shop))
+
+    assert (ended.returncode, ended.stdout) == (0, "bought\n")
+    assert machine.queued() == []
+
+
 def test_a_pipe_that_nobody_reads_ends_our_command_as_it_ends_the_programs_own(
     machine: Machine, program: Write
 ) -> None:

@@ -574,8 +574,9 @@ def test_off_is_written_whatever_stands_there(tmp_path: Path, shape: Shape) -> N
 # --- a team's choice, written
 
 
-def test_a_teams_choice_is_made_for_everybody_to_read(tmp_path: Path) -> None:
+def test_a_teams_choice_is_made_for_everybody_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     consent = consent_at(tmp_path)
+    monkeypatch.chdir(tmp_path / "project" / "below")
     file = tmp_path / "project" / "below" / "sst.toml"
 
     assert consent.write_project_choice(True) == (file, False)
@@ -591,6 +592,7 @@ def test_a_teams_choice_makes_nothing_readable_that_a_link_has_put_in_its_place(
 ) -> None:
     consent, victim = consent_at(tmp_path), tmp_path / "victim"
     victim.touch(0o600)
+    monkeypatch.chdir(tmp_path / "project" / "below")
     file = tmp_path / "project" / "below" / "sst.toml"
 
     def sync_and_swap(descriptor: int) -> None:
@@ -605,19 +607,27 @@ def test_a_teams_choice_makes_nothing_readable_that_a_link_has_put_in_its_place(
     assert stat.S_IMODE(victim.stat().st_mode) == 0o600
 
 
-def test_a_teams_choice_goes_into_the_nearest_file_whose_mode_stays(tmp_path: Path) -> None:
+def test_a_teams_choice_goes_into_the_nearest_file_whose_mode_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     above = tmp_path / "project" / "sst.toml"
     put(above, "# ours\n")
+    consent = consent_at(tmp_path)
+    monkeypatch.chdir(tmp_path / "project" / "below")
 
-    assert consent_at(tmp_path).write_project_choice(False) == (above, True)
+    assert consent.write_project_choice(False) == (above, True)
 
     assert above.read_text() == "# ours\n\n[telemetry]\nenabled = false\n"
     assert stat.S_IMODE(above.stat().st_mode) == 0o600
 
 
-def test_there_is_no_team_where_there_is_no_folder(tmp_path: Path) -> None:
+def test_there_is_no_team_where_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
     with pytest.raises(ConfigurationError, match="does not exist any more"):
-        consent_at(tmp_path, folder=None).write_project_choice(False)
+        consent_at(tmp_path).write_project_choice(False)
 
 
 # --- in real processes

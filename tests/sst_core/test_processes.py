@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -347,6 +348,25 @@ def test_a_child_that_somebody_else_waits_for_is_left_to_them(tmp_path: Path) ->
     assert codes == [5]
     assert before.wait() == 3
     assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+
+
+def test_a_child_of_a_thread_that_has_ended_is_left_too(tmp_path: Path) -> None:
+    has_begun = threading.Event()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def meanwhile() -> None:
+        has_begun.wait()
+        started.append(subprocess.Popen(python("import time; time.sleep(0.8); raise SystemExit(3)")))
+        time.sleep(0.4)  # meanwhile orphans end
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    threading.Timer(0.7, has_begun.set).start()
+    leaving = "for i in $(seq 20); do (sleep 0.05 &); sleep 0.1; done; exit 7"
+    assert run_tool(["sh", "-c", leaving], folder=tmp_path) == 7
+    thread.join()
+
+    assert started[0].wait() == 3
 
 
 def test_whoever_is_told_of_children_that_end_goes_on_being_told(tmp_path: Path) -> None:

@@ -894,6 +894,16 @@ def test_a_person_who_asks_waits_for_the_sender_at_work(
         assert consenting.deliver(loopback.url, clock=now).left == 0
 
 
+def test_a_sender_that_finds_another_at_work_has_come(consenting: Consenting, loopback: Loopback) -> None:
+    consenting.record()
+    with held(consenting.locations.lock, 0):
+        os.utime(consenting.locations.lock, (1, 1))
+
+        assert consenting.deliver(loopback.url, now_please=False).reason == "another sender is at work"
+
+        assert consenting.locations.lock.stat().st_mtime > 1
+
+
 @pytest.mark.parametrize(("ci", "now_please"), [(None, False), (None, True), ("other", True)])
 def test_but_for_one_in_ci_nobody_waits_for_longer_than_that(
     consenting: Consenting, loopback: Loopback, monkeypatch: pytest.MonkeyPatch, ci: str | None, now_please: bool

@@ -123,6 +123,21 @@ def test_an_off_that_enabling_here_would_not_take_out_is_named_with_its_file(
     assert machine.sst("telemetry", "enable", "--project", folder=below).stdout.splitlines()[-1] == advice
 
 
+def test_an_off_that_enabling_does_not_mend_is_named_with_its_file(machine: Machine, consenting: Consenting) -> None:
+    team, user = machine.folder / "sst.toml", machine.config_file
+    for file in (team, user):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("[telemetry]\nenable = false\n")
+        file.chmod(0o644)
+    advice = f"Next: to switch it on, mend {team}; mend {user}."
+
+    told = machine.sst("telemetry", "enable", "--project").stdout
+
+    assert "Off by project: [telemetry] has 'enable'" in told
+    for shown in (told, machine.sst("telemetry").stdout, machine.sst("telemetry", "enable").stdout):
+        assert shown.splitlines()[-1] == advice
+
+
 def test_it_names_what_else_is_off_here_and_needs_no_home(machine: Machine) -> None:
     machine.project('build = ["true"]')
 

@@ -128,6 +128,23 @@ def test_where_no_sender_comes_a_command_keeps_the_queue_within_its_bounds(
     assert (len(building.queued()), consenting.state.dropped, started) == (kept, 1 - kept, [1])
 
 
+def test_a_disk_that_keeps_the_queue_from_being_trimmed_keeps_no_sender_from_starting(
+    building: Machine, consenting: Consenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr("sst_telemetry.spawn.os.posix_spawn", lambda *_, **__: started.append(1))
+    for name, value in building.environ.items():
+        monkeypatch.setenv(name, value)
+    consenting.hold_back_senders()
+    os.utime(building.telemetry / STAMP, (2, 2))
+    consenting.locations.lock.unlink(missing_ok=True)
+    consenting.locations.lock.mkdir()
+
+    start_sender_if_due(Context(product=PRODUCT, ci=None), None)
+
+    assert started == [1]
+
+
 def test_a_program_that_is_its_own_interpreter_is_not_run_as_a_sender(
     building: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

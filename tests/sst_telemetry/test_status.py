@@ -150,8 +150,9 @@ def test_what_can_not_be_read_is_not_said_to_be_nothing(machine: Machine, consen
     shown = machine.sst("telemetry", "show")
 
     assert "Queued     not known: [Errno " in text
-    assert "Last sent  not known\n" in text
+    assert "Last sent  never\n" in text
     assert found["queued"] is None
+    assert found["dropped"] == 0, "which is known"
     assert str(machine.queue) in found["problem"]
     assert (shown.returncode, shown.stdout) == (1, "")
     assert shown.stderr.startswith("sst: error: What is queued can't be read: [Errno ")
@@ -164,7 +165,10 @@ def test_notes_that_others_could_have_written_are_not_taken_for_never(
     consenting.deliver(loopback.url)
     (machine.telemetry / "delivery.json").chmod(0o666)
 
-    assert "Last sent  not known\n" in machine.sst("telemetry").stdout
+    text, found = machine.sst("telemetry").stdout, status(machine)
+    assert "Queued     0 runs\n" in text
+    assert f"Last sent  not known: {machine.telemetry}/delivery.json can be written by others" in text
+    assert (found["queued"], found["last_delivery"], found["dropped"]) == (0, None, None)
     shown = machine.sst("telemetry", "show")
     assert (shown.returncode, shown.stdout) == (2, "")
     assert "delivery.json can be written by others" in shown.stderr
@@ -178,6 +182,7 @@ def test_notes_that_others_could_have_written_are_not_taken_for_never(
 def test_a_sender_that_never_came_is_missed(
     machine: Machine, consenting: Consenting, due: int, came: int, queued: int, told: bool
 ) -> None:
+    machine.environ["SST_TELEMETRY_URL"] = "http://127.0.0.1:9/events"
     for _ in range(queued):
         consenting.record()
     consenting.hold_back_senders()
@@ -191,6 +196,8 @@ def test_a_sender_that_never_came_is_missed(
     assert found == (datetime.fromtimestamp(now + due, UTC).isoformat("T", "seconds") if told else None)
     line = f"Sender     was to start at {found} and never came: `sst telemetry flush` sends now\n"
     assert (line in machine.sst("telemetry").stdout) is told
+    for useless in ({"SST_TELEMETRY_URL": ""}, {"DO_NOT_TRACK": "1"}):
+        assert status(machine, **useless)["sender_missing_since"] is None, "`flush` would send nothing"
 
 
 def _no_folder(machine: Machine) -> None:
