@@ -4,8 +4,8 @@ That is after weeks were dropped and after a machine was forgotten: DuckDB gives
 deleted would stay readable in the file.
 """
 
-import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,9 +51,25 @@ def spilled_beside(path: Path) -> str:
     return f"{path}.tmp"
 
 
-def drop_spilled(path: Path) -> None:
-    """Delete what a process that was killed left there: DuckDB does so only as it closes."""
-    shutil.rmtree(spilled_beside(path), ignore_errors=True)
+def spilled(path: Path) -> Mapping[Path, int]:
+    """The files that lie there, and when each was last written."""
+    files = {}
+    for file in Path(spilled_beside(path)).glob("*"):
+        with suppress(FileNotFoundError):  # another program may have the file open
+            files[file] = file.stat().st_mtime_ns
+    return files
+
+
+def drop_left(files: Mapping[Path, int]) -> None:
+    """Delete what a process that was killed left there: DuckDB does so only as it closes.
+
+    `files` are :func:`spilled` of before the file was opened: DuckDB may spill while it opens it, under a name that was
+    there.
+    """
+    for file, written in files.items():
+        with suppress(OSError):
+            if file.stat().st_mtime_ns == written:
+                file.unlink()
 
 
 def mark(path: Path) -> None:

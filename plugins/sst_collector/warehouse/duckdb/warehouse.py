@@ -25,9 +25,10 @@ def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
     """The warehouse in the file at `path`, made if there never was one. Raises :class:`WarehouseError`, from the body
     too."""
     duckdb_file.refuse_if_gone(path)
-    duckdb_file.drop_spilled(path)  # before a connection may spill: the folder is one process's at a time
+    spilled = duckdb_file.spilled(path)
     try:
         with duckdb.connect(path, config=duckdb_file.CONFIGURATION) as connection:
+            duckdb_file.drop_left(spilled)  # whoever had the file open is gone
             warehouse = DuckdbWarehouse(connection, catalogue, path)
             warehouse.migrate()
             duckdb_file.mark(path)

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 from collecting import a_run
 from installed import PYTHON
 from sst_collector.loader import load
+from sst_collector.warehouse.duckdb import file as duckdb_file
 from sst_collector.warehouse.duckdb.file import (
+    CONFIGURATION,
     WRITTEN_ANEW_SECONDS,
     is_moved,
     mark_moved,
@@ -149,21 +152,74 @@ def test_what_was_forgotten_is_gone_from_the_disk(file: Path, segment_of: Segmen
 
 
 def test_what_a_killed_process_had_spilled_is_gone_from_the_disk(file: Path) -> None:
-    spilling = """if True:
+    with spilling(file) as process:
+        process.kill()
+    assert spilled(file)
+    with opened(file, SST.catalogue):
+        assert not spilled(file)
+
+
+def test_what_another_program_has_spilled_is_left_to_it(file: Path) -> None:
+    with spilling(file) as process:
+        before = spilled(file)
+        with pytest.raises(WarehouseError, match="lock"), opened(file, SST.catalogue):
+            pytest.fail("the file was opened")
+        assert spilled(file) == before != []
+        process.kill()
+
+
+def test_what_is_spilled_while_the_file_is_opened_is_not_taken_for_left(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(file, SST.catalogue):
+        pass
+    dying = """if True:
+        import duckdb, os, sys
+        connection = duckdb.connect(sys.argv[1], config={"threads": 1})
+        connection.execute("SET checkpoint_threshold = '1TB'")
+        connection.execute("CREATE TABLE kept (text VARCHAR)")
+        for _ in range(30):
+            connection.execute("INSERT INTO kept SELECT uuid()::VARCHAR || uuid()::VARCHAR FROM range(20000)")
+        os._exit(0)
+    """
+    subprocess.run([*PYTHON, "-c", dying, str(file)], check=True)
+    monkeypatch.setitem(CONFIGURATION, "memory_limit", "20MB")
+    with opened(file, SST.catalogue) as warehouse:
+        assert spilled(file)
+        warehouse.checkpoint()
+        assert warehouse._connection.execute("SELECT count(text) FROM kept").fetchall() == [(600_000,)]
+
+
+def test_a_name_that_is_used_anew_is_not_taken_for_left(file: Path) -> None:
+    folder = file.with_name(f"{file.name}.tmp")
+    folder.mkdir()
+    for name in ("one", "other"):
+        (folder / name).write_bytes(b"rows")
+        os.utime(folder / name, (1, 1))
+    left = duckdb_file.spilled(file)
+    (folder / "other").write_bytes(b"rows of this process: in a container, each has the same id")
+    duckdb_file.drop_left(left)
+    assert spilled(file) == [folder / "other"]
+
+
+@contextmanager
+def spilling(file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has the file open and more rows than it has memory for."""
+    script = """if True:
         import duckdb, sys, time
         connection = duckdb.connect(sys.argv[1], config={"memory_limit": "20MB", "threads": 1})
         connection.execute("CREATE TEMP TABLE spilled AS SELECT uuid()::VARCHAR || uuid()::VARCHAR FROM range(500000)")
         print("spilled", flush=True)
         time.sleep(600)
     """
-    with subprocess.Popen([*PYTHON, "-c", spilling, str(file)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([*PYTHON, "-c", script, str(file)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"spilled\n"
-        process.kill()
-    spilled = file.with_name(f"{file.name}.tmp")
-    assert list(spilled.iterdir())
-    with opened(file, SST.catalogue):
-        assert not spilled.exists()
+        yield process
+
+
+def spilled(file: Path) -> list[Path]:
+    return sorted(file.with_name(f"{file.name}.tmp").glob("*"))
 
 
 def test_the_file_is_written_anew_for_the_forgotten_once_a_day(file: Path, segment_of: SegmentOf) -> None:
