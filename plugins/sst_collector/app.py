@@ -13,7 +13,7 @@ from sst_collector.metrics import Metrics
 from sst_collector.publishing.public import mount
 from sst_collector.publishing.site import Site
 from sst_collector.receiving.body import Body, Room
-from sst_collector.receiving.intake import admit, crashed, unstored
+from sst_collector.receiving.intake import admit, charge, crashed, unstored
 from sst_collector.receiving.rates import Rates
 from sst_collector.receiving.schema import RejectedLine, decode_forget
 
@@ -51,8 +51,8 @@ class _Forget:
         client, forwarded = req.scope.get("client"), req.get_header("X-Forwarded-For")
         admit(self.parts.rates, self.parts.metrics, client and client[0], forwarded)
         ids = await self._ids(req)
-        if client:
-            self.parts.rates.charge(client[0], forwarded, len(ids) - 1)  # each is remembered, as long as runs are kept
+        # Each is remembered, as long as runs are kept.
+        charge(self.parts.rates, self.parts.metrics, client and client[0], forwarded, len(ids) - 1)
         try:
             await self.parts.append([forgetting(anonymous_id) for anonymous_id in ids])
         except OSError as error:

@@ -88,7 +88,9 @@ def lines_of(body: bytes, content_type: str | None) -> list[bytes]:
     if content_type and content_type.split(";")[0].strip().lower() == "application/json":
         return [body]
     lines = body.split(b"\n", MAX_LINES)  # no further: four million empty lines would be a list, too
-    if len(lines) > MAX_LINES and lines[-1]:
+    if not lines[-1]:
+        lines.pop()  # what ends the last line begins none
+    if len(lines) > MAX_LINES:
         raise falcon.HTTPContentTooLarge(description=f"Send at most {MAX_LINES} lines a request.")
     return lines
 

@@ -50,10 +50,9 @@ class Intake:
     def take_in(
         self, body: bytes, content_type: str | None, answered: Answered, address: str | None, forwarded: str | None
     ) -> None:
-        """Journal what `body` of this source holds, and say what was. Raises falcon's 413."""
+        """Journal what `body` of this source holds, and say what was. Raises falcon's 413 and 429."""
         lines = lines_of(body, content_type)
-        if address:
-            self.rates.charge(address, forwarded, len(lines) // LINES_A_REQUEST)
+        charge(self.rates, self.metrics, address, forwarded, len(lines) // LINES_A_REQUEST)
         try:
             self._journal(self._sort(lines), answered)
         except NoKeyYet:
@@ -128,7 +127,15 @@ _ENCODER = msgspec.json.Encoder()
 
 def admit(rates: Rates, metrics: Metrics, address: str | None, forwarded: str | None) -> None:
     """Count a request of this source. Raises falcon's 429."""
-    wait = rates.refuses(address, forwarded) if address else 0
+    _refuse_if_early(rates.refuses(address, forwarded) if address else 0, metrics)
+
+
+def charge(rates: Rates, metrics: Metrics, address: str | None, forwarded: str | None, requests: int) -> None:
+    """Count a request of this source that was admitted as so many more. Raises falcon's 429."""
+    _refuse_if_early(rates.charge(address, forwarded, requests) if address else 0, metrics)
+
+
+def _refuse_if_early(wait: int, metrics: Metrics) -> None:
     if wait:
         metrics.limited += 1
         raise falcon.HTTPTooManyRequests(description="Send fewer and larger requests.", retry_after=wait)

@@ -1,4 +1,5 @@
-"""How much one source may send: a count of requests in memory, for a minute, and nothing else about whom.
+"""How much one source may send: a count of requests, lines among them, in memory, for a minute, and nothing else about
+whom.
 
 A source is the address that a request comes from (of IPv6, the network that a customer is given). It picks one of a
 fixed number of counters by a keyed hash and is forgotten at once: the key is random in every process, so that not even
@@ -43,6 +44,17 @@ class Rates:
 
     def refuses(self, address: str, forwarded: str | None) -> int:
         """Count a request; the seconds after which its source may come again, or 0 if it is welcome now."""
+        return self._count(address, forwarded, 1, most=self._limit - 1)
+
+    def charge(self, address: str, forwarded: str | None, requests: int) -> int:
+        """Count a request that was let in as so many more: it is the work of several. The seconds as above.
+
+        It isn't welcome any more if others of its source made the limit full since: all may come before any is whole.
+        """
+        return self._count(address, forwarded, requests, most=self._limit)
+
+    def _count(self, address: str, forwarded: str | None, requests: int, most: int) -> int:
+        """Count so many; the seconds, if there were more than `most` before."""
         counter = self._counter(address, forwarded)
         if counter is None:
             return 0
@@ -50,14 +62,9 @@ class Rates:
         if now >= self._ends:
             self._counts = array("Q", bytes(8 * COUNTERS))
             self._ends = now + WINDOW
-        self._counts[counter] += 1
-        return int(self._ends - now) + 1 if self._counts[counter] > self._limit else 0
-
-    def charge(self, address: str, forwarded: str | None, requests: int) -> None:
-        """Count the request that was let in last as so many more: it is the work of several."""
-        counter = self._counter(address, forwarded)
-        if counter is not None:
-            self._counts[counter] += requests
+        before = self._counts[counter]
+        self._counts[counter] += requests
+        return int(self._ends - now) + 1 if before > most else 0
 
     def _counter(self, address: str, forwarded: str | None) -> int | None:
         """The number of its source's counter; None where nothing is counted."""

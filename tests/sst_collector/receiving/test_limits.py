@@ -216,10 +216,35 @@ def test_a_source_that_sends_too_much_is_asked_to_wait(start_collector: StartCol
     assert [collector.client.post("/forget", json=several, headers=third).status_code for _ in range(2)] == [200, 429]
     for lines, answers in ((19, [200, 200, 200, 429]), (20, [200, 200, 429, 429]), (60, [200, 429, 429, 429])):
         source = {"X_Forwarded_For": f"203.0.113.1{lines}"}
-        assert [collector.send(b"\n".join([body] * lines), **source).status_code for _ in range(4)] == answers, lines
+        assert [collector.send((body + b"\n") * lines, **source).status_code for _ in range(4)] == answers, lines
     _, out, err = collector.end()
     kept = b"".join(path.read_bytes() for path in collector.data.rglob("*") if path.is_file()) + (out + err).encode()
     assert b"203.0.113" not in kept
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/events", b"{}\n" * 1000),
+        ("/forget", json.dumps({"anonymousIds": [f"{number:032x}" for number in range(100)]}).encode()),
+    ],
+)
+def test_a_source_is_slowed_down_that_sends_all_heads_before_the_first_body(
+    start_collector: StartCollector, path: str, body: bytes
+) -> None:
+    collector = start_collector("--rate", "3", "--trusted-proxy", "127.0.0.1")
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.5\r\nContent-Length: {len(body)}\r\n\r\n"
+    with ExitStack() as several:
+        connections = [several.enter_context(connected(collector)) for _ in range(3)]
+        for connection in connections:
+            connection.sendall(head.encode())
+        for _ in range(3):  # what came before is read when this is answered
+            assert collector.client.get("/healthz").status_code == 200
+        answers = []
+        for connection in connections:
+            connection.sendall(body)
+            answers.append(connection.recv(65536)[:12])
+    assert answers == [b"HTTP/1.1 200", b"HTTP/1.1 429", b"HTTP/1.1 429"]
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(start_collector: StartCollector) -> None:

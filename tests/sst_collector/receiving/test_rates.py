@@ -34,16 +34,24 @@ def test_a_source_that_sends_too_much_is_told_when_it_may_come_again(seconds: Se
 def test_a_request_of_much_work_is_let_in_and_counts_as_several(seconds: Seconds) -> None:
     rates = Rates(3, (ip_network("127.0.0.1"),), seconds)
     assert rates.refuses(HERE, None) == 0
-    rates.charge("127.0.0.1", HERE, 99)
+    assert rates.charge("127.0.0.1", HERE, 99) == 0
     assert rates.refuses("127.0.0.1", HERE) > 0
     assert rates.refuses(THERE, None) == 0
     seconds.now += 61
     assert rates.refuses(HERE, None) == 0
 
 
+def test_one_that_was_let_in_is_refused_when_others_have_made_the_limit_full_since(seconds: Seconds) -> None:
+    rates = Rates(3, (), seconds)
+    assert [rates.refuses(HERE, None) for _ in range(3)] == [0, 0, 0]
+    assert [rates.charge(HERE, None, 1) for _ in range(3)] == [0, 61, 61]
+    seconds.now += 61
+    assert [rates.charge(HERE, None, 4) for _ in range(2)] == [0, 61]
+
+
 def test_no_limit_is_no_limit(seconds: Seconds) -> None:
     rates = Rates(0, (), seconds)
-    rates.charge(HERE, None, 1000)
+    assert rates.charge(HERE, None, 1000) == 0
     assert {rates.refuses(HERE, None) for _ in range(1000)} == {0}
 
 
