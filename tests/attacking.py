@@ -76,6 +76,9 @@ class Rows:
         assert published.week not in self.published
         self.published[published.week] = published
 
+    def last_published_week(self) -> str:
+        return max(self.published, default="")
+
     def published_weeks(self, since: str, before: str = "~") -> Sequence[PublishedWeek]:
         return [self.published[week] for week in sorted(self.published) if since <= week < before]
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import duckdb
 
 from sst_collector.data_folder import DataFolder
-from sst_collector.publishing.publication import before_its_time
 from sst_collector.site_key import SiteKey
 from sst_collector.warehouse.clickhouse.address import Address
+from sst_collector.warehouse.clock_ahead import before_its_time
 from sst_collector.warehouse.duckdb.file import is_moved, mark_of
 from sst_collector.warehouse.protocol import WarehouseError
 from sst_core import ConfigurationError, held_if_free, week_of

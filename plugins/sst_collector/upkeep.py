@@ -13,9 +13,10 @@ from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.loader import load
 from sst_collector.log import Trouble, log
 from sst_collector.metrics import Metrics
-from sst_collector.publishing.publication import publish, refuse_to_go_back, snapshot_of
+from sst_collector.publishing.publication import publish, snapshot_of
 from sst_collector.publishing.site import Site, last_site, site
 from sst_collector.site_key import SiteKey
+from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.protocol import Warehouse
 from sst_collector.weeks import Clock
 from sst_core import Catalogue, SstError, week_of, write_private
@@ -153,21 +154,23 @@ class Upkeep:
         self._metrics.failed_rounds += 1
 
     def _note_loading(self, error: Exception) -> None:
+        is_for_all = isinstance(error, ClockAheadError)
+        what = f"{error}" if is_for_all else f"Loading or publishing failed: {type(error).__name__}."
         self._loading.note(
-            f"Loading or publishing failed: {type(error).__name__}. What was taken in is kept.",
+            f"{what} What was taken in is kept.",
             f"{_told(error)}; what was taken in is kept, and loading is tried again",
         )
 
     def _load(self, segments: Sequence[Path], now: datetime) -> None:
         with self._open_warehouse() as warehouse:
-            refuse_to_go_back(warehouse, now)
+            refuse_if_ahead(warehouse.last_published_week(), now)
             load(segments, warehouse)
         self._metrics.loaded += len(segments)
 
     def _publish(self, segments: Sequence[Path], now: datetime) -> Site:
         # Opened for the round only: between rounds the warehouse takes no memory and is free for other tools.
         with self._open_warehouse() as warehouse:
-            refuse_to_go_back(warehouse, now)
+            refuse_if_ahead(warehouse.last_published_week(), now)
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)

@@ -24,9 +24,10 @@ from collecting import a_run
 from reading import ROOT, Block, blocks_of
 from sst_collector.journal.writing import Journal
 from sst_collector.loader import load
-from sst_collector.publishing.publication import publish, refuse_to_go_back
+from sst_collector.publishing.publication import publish
+from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.duckdb.warehouse import opened
-from sst_core import SST, ConfigurationError
+from sst_core import SST
 from sst_core.cli import command_table
 from sst_core.testing import PROGRAM, Machine
 
@@ -268,8 +269,8 @@ def test_after_a_clock_that_was_ahead_what_the_page_says_has_weeks_published_aga
         for runs, now in ((11, right), (12, ahead), (13, ahead + timedelta(weeks=1))):
             load(arrives(runs, now), warehouse)
             publish(warehouse, SST.catalogue, 10, now)
-        with pytest.raises(ConfigurationError, match="2028-W01 is in the warehouse"):
-            refuse_to_go_back(warehouse, right)
+        with pytest.raises(ClockAheadError, match="2028-W01 is in the warehouse"):
+            refuse_if_ahead(warehouse.last_published_week(), right)
     arrives(14, ahead)
     segments = arrives(15, right)
 
@@ -277,7 +278,7 @@ def test_after_a_clock_that_was_ahead_what_the_page_says_has_weeks_published_aga
 
     assert (tmp_path / "warehouse.stale").exists()
     with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
-        refuse_to_go_back(warehouse, right)
+        refuse_if_ahead(warehouse.last_published_week(), right)
         load(segments, warehouse)
         publish(warehouse, SST.catalogue, 10, right + timedelta(weeks=2))
         told = {week.week: week.cells[0].runs for week in warehouse.published_weeks(since="")}

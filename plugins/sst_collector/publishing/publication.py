@@ -11,25 +11,7 @@ from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, me
 from sst_collector.publishing.suppression import MOST_VALUES, in_tens, publishable, together
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted
-from sst_core import Catalogue, ConfigurationError, Moment, week_of
-
-
-def refuse_to_go_back(warehouse: Warehouse, now: datetime) -> None:
-    """Raises :class:`ConfigurationError` where a week is published that has not begun by `now`.
-
-    Some clock was wrong. Whatever arrives until that week is over would be filed behind it, and neither be published
-    nor expire before. Of a clock that is less than a week ahead nothing has to be repaired.
-    """
-    if later := warehouse.published_weeks(since=shifted(week_of(now), 1)):
-        raise ConfigurationError(before_its_time(later[-1].week))
-
-
-def before_its_time(week: str) -> str:
-    """What it means that `week`, which has not begun, is in a warehouse, and what to do."""
-    return (
-        f"{week} is in the warehouse and has not begun: a clock was ahead. Set this machine's clock right. If it is, "
-        'do what docs/collector.md says under "A clock that was ahead".'
-    )
+from sst_core import Catalogue, Moment, week_of
 
 
 def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Sequence[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.warehouse.clickhouse import warehouse as clickhouse_warehouse
 from sst_collector.warehouse.clickhouse.address import Address
+from sst_collector.warehouse.clock_ahead import refuse_if_ahead
 from sst_collector.warehouse.duckdb import warehouse as duckdb_warehouse
 from sst_collector.warehouse.duckdb.file import is_moved, mark_moved
 from sst_collector.warehouse.opening import identity
@@ -54,6 +55,8 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
         with ExitStack() as stack:
             with waiting("Opening both warehouses."):
                 source = stack.enter_context(duckdb_warehouse.opened(folder.warehouse, catalogue))
+                # In the file it can be repaired, and in the other not.
+                refuse_if_ahead(max(source.last_published_week(), *source.kept_weeks(), ""), utc_now())
                 target = stack.enter_context(
                     clickhouse_warehouse.opened(address, catalogue, collector=identity(folder), clock=utc_now)
                 )

@@ -73,6 +73,9 @@ class Warehouse(Protocol):
         Where several collectors publish a week at the same time, one of them does, and all read its numbers.
         """
 
+    def last_published_week(self) -> str:
+        """The last week that is published, as far as is known here; empty if none is. Nobody is waited for."""
+
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         """What was published of the weeks from `since` on, in order."""
 

@@ -8,11 +8,12 @@ import pytest
 
 from collecting import Values, a_run
 from sst_collector.loader import load
-from sst_collector.publishing.publication import publish, refuse_to_go_back, snapshot_of
+from sst_collector.publishing.publication import publish, snapshot_of
 from sst_collector.publishing.ranking import ranking
+from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.duckdb.warehouse import DuckdbWarehouse, opened
 from sst_collector.warehouse.protocol import Cell, PublishedWeek
-from sst_core import SST, ConfigurationError, week_of
+from sst_core import SST, week_of
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -99,10 +100,10 @@ def test_a_week_to_come_that_is_out_is_refused_and_one_that_is_not_over_is_not(
     for now in (MONDAY, MONDAY + timedelta(weeks=1)):
         arrive(now, 12)
     publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(weeks=2))
-    refuse_to_go_back(warehouse, MONDAY + timedelta(weeks=1))
+    refuse_if_ahead(warehouse.last_published_week(), MONDAY + timedelta(weeks=1))
     for now in (MONDAY + timedelta(days=6), MONDAY - timedelta(days=1)):
-        with pytest.raises(ConfigurationError, match="2026-W49 is in the warehouse and has not begun"):
-            refuse_to_go_back(warehouse, now)
+        with pytest.raises(ClockAheadError, match="2026-W49 is in the warehouse and has not begun"):
+            refuse_if_ahead(warehouse.last_published_week(), now)
 
 
 def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:

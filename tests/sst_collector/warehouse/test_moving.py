@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from collecting import a_run
 from sst_collector.data_folder import DataFolder, claimed
 from sst_collector.warehouse.clickhouse.address import parse_address
 from sst_collector.warehouse.duckdb.file import mark_moved
+from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_collector.warehouse.moving import move
-from sst_core import SST, ConfigurationError, SstError
+from sst_collector.warehouse.protocol import PublishedWeek
+from sst_core import SST, ConfigurationError, ExitCode, SstError
+from warehousing import SegmentOf
 
 
 def test_there_is_nothing_to_move_where_nothing_was_loaded(tmp_path: Path) -> None:
@@ -27,6 +31,20 @@ def test_a_folder_whose_lock_is_lost_is_told_from_one_that_no_collector_made(tmp
 
     with pytest.raises(SstError, match=r"has lost its file lock\. If no collector is running on it, run: "):
         move(tmp_path, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_week_that_has_not_begun_is_not_moved(tmp_path: Path, is_published: bool, segment_of: SegmentOf) -> None:
+    data = tmp_path / "data"
+    with claimed(data), opened(DataFolder(data).warehouse, SST.catalogue) as warehouse:
+        if is_published:
+            warehouse.publish(PublishedWeek("2999-W01", (), withheld=0))
+        else:
+            warehouse.load(segment_of(a_run(), week="2999-W01"))
+
+    with pytest.raises(SstError, match="2999-W01 is in the warehouse and has not begun") as refused:
+        move(data, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
+    assert refused.value.exit_code == ExitCode.FAILURE
 
 
 def test_what_was_moved_stays_moved_when_its_file_is_deleted(tmp_path: Path) -> None:

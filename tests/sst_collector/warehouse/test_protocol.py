@@ -2,19 +2,16 @@
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from collecting import Values, a_run
 from sst_collector.loader import load
-from sst_collector.publishing.publication import refuse_to_go_back
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse, WarehouseError
 from sst_collector.weeks import shifted
-from sst_core import SST, Catalogue, ConfigurationError, week_of
+from sst_core import SST, Catalogue, week_of
 from warehousing import WEEK, Place, SegmentOf, runs
-
-MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -166,12 +163,11 @@ def test_a_session_counts_once_in_31_days(warehouse: Warehouse, segment_of: Segm
     assert (runs(warehouse, sunday), runs(warehouse, monday_31_days_later)) == (1, 0)
 
 
-def test_a_week_to_come_that_is_published_is_seen(warehouse: Warehouse) -> None:
-    refuse_to_go_back(warehouse, MONDAY)
-    warehouse.publish(PublishedWeek(shifted(week_of(MONDAY), 1), (), withheld=0))
-    refuse_to_go_back(warehouse, MONDAY + timedelta(weeks=1))
-    with pytest.raises(ConfigurationError):
-        refuse_to_go_back(warehouse, MONDAY)
+def test_the_last_week_that_is_published_is_known(warehouse: Warehouse) -> None:
+    assert warehouse.last_published_week() == ""
+    for week in (WEEK, shifted(WEEK, 5)):
+        warehouse.publish(PublishedWeek(week, (), withheld=0))
+    assert warehouse.last_published_week() == shifted(WEEK, 5)
 
 
 def test_only_published_weeks_expire(warehouse: Warehouse, segment_of: SegmentOf) -> None:

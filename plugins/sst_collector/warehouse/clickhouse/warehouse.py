@@ -226,6 +226,10 @@ class ClickhouseWarehouse:
             raise failure or WarehouseError(f"the warehouse didn't decide who publishes {week}")
         self._database.run("decide", week, decided)
 
+    def last_published_week(self) -> str:
+        ((last,),) = self._database.run("last_published_week")
+        return last or ""
+
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         self._database.catch_up()
         return [
@@ -300,7 +304,7 @@ class ClickhouseWarehouse:
         return week in reached.values() and self._clock() < ended + AWAITED
 
     def _first_open(self) -> str:
-        ((last_published,),) = self._database.run("last_published_week")
+        last_published = self.last_published_week()
         return shifted(last_published, 1) if last_published else ""
 
     def _proposed(self, query: str, week: str) -> str | None:

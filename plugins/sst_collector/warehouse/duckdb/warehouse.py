@@ -72,7 +72,7 @@ class DuckdbWarehouse:
         if self._run("loaded_segment", segment.name):
             return
         staged = {"week": "VARCHAR", "rejected": "BIGINT", "forget": "UUID", **self._types}
-        ((last_published,),) = self._run("last_published_week")
+        last_published = self.last_published_week()
         first_open = shifted(last_published, 1) if last_published else ""
         with self._transaction():
             self._run("stage_segment", str(segment), columns=", ".join(f"\"{key}\": '{staged[key]}'" for key in staged))
@@ -124,6 +124,10 @@ class DuckdbWarehouse:
             for cell in published.cells:
                 self._run("publish_cell", published.week, cell.dimension, cell.value, cell.runs, cell.machines)
 
+    def last_published_week(self) -> str:
+        ((last,),) = self._run("last_published_week")
+        return last or ""
+
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         return [
             PublishedWeek(week, tuple(Cell(*row) for row in self._run("published_cells", week)), withheld, rejected)
@@ -136,7 +140,7 @@ class DuckdbWarehouse:
 
     def kept_weeks(self) -> Sequence[str]:
         """The weeks whose runs are kept, in order."""
-        return self._partitions()
+        return [week for week in self._partitions() if self._has_runs(week)]
 
     def kept_runs(self, week: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
         """The runs of `week`, each in the catalogue's order, `size` at a time and always the same ones together."""
