@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from collecting import a_run
 from reading import ROOT, Block, blocks_of
+from sst_collector.doctor import examine
 from sst_collector.journal.writing import Journal
 from sst_collector.loader import load
 from sst_collector.publishing.publication import publish
@@ -274,11 +275,15 @@ def test_after_a_clock_that_was_ahead_what_the_page_says_has_weeks_published_aga
     arrives(14, ahead)
     segments = arrives(15, right)
 
-    run_by_an_operator(of_operators("DROP TABLE"), tmp_path)
+    (tmp_path / "lock").touch()
+    run_by_an_operator(of_operators("DELETE FROM"), tmp_path)
 
     assert (tmp_path / "warehouse.stale").exists()
+    looked_at = {checked.what: checked.advice for checked in examine(tmp_path, None, 3600, right, None)}
+    assert looked_at["the warehouse holds 11 runs, and 1 weeks that are published"] is None
     with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
         refuse_if_ahead(warehouse.last_published_week(), right)
+        assert warehouse.kept_weeks() == ["2026-W49"]  # or it could not be moved
         load(segments, warehouse)
         publish(warehouse, SST.catalogue, 10, right + timedelta(weeks=2))
         told = {week.week: week.cells[0].runs for week in warehouse.published_weeks(since="")}
