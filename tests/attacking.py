@@ -22,7 +22,7 @@ from pathlib import Path
 from sst_collector.dimensions import REFINED
 from sst_collector.publishing.page import PAGES
 from sst_collector.publishing.publication import publish, snapshot_of
-from sst_collector.publishing.ranking import MEMORY, ranking
+from sst_collector.publishing.ranking import MEMORY, keeping, ranking
 from sst_collector.publishing.site import Site
 from sst_collector.publishing.snapshot import WINDOWS
 from sst_collector.publishing.suppression import publishable, together
@@ -372,8 +372,9 @@ def parts_told(rows: Rows, min_machines: int) -> dict[str, set[Part]]:
     """Of each week, the parts of which its published numbers are the sums. They are the rule's, of each group alone."""
     told: dict[str, set[Part]] = {}
     for week, cells in rows.truth.items():
-        rank = ranking(rows.published_weeks(shifted(week, -MEMORY), before=week), SST.catalogue)
-        alone = [(group[0].unsaid, publishable(week, group, min_machines, rank)) for group in groups(cells)]
+        earlier = rows.published_weeks(shifted(week, -MEMORY), before=week)
+        rank, keep = ranking(earlier, SST.catalogue), keeping(earlier, SST.catalogue)
+        alone = [(group[0].unsaid, publishable(week, group, min_machines, rank, keep)) for group in groups(cells)]
         told[week] = {(unsaid, cell.dimension, cell.value) for unsaid, out in alone for cell in out.cells}
     return told
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sst_collector.dimensions import CI_DIMENSION, REFINED, dimensions
-from sst_collector.publishing.ranking import MEMORY, ranking
+from sst_collector.publishing.ranking import MEMORY, keeping, ranking
 from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, mean
 from sst_collector.publishing.suppression import MOST_VALUES, in_tens, publishable, together
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse
@@ -24,8 +24,9 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
     """
     weeks = warehouse.unpublished_weeks(before=week_of(now))
     for week in weeks:
-        rank = ranking(warehouse.published_weeks(since=shifted(week, -MEMORY)), catalogue)
-        published = publishable(week, warehouse.cells(week), min_machines, rank)
+        earlier = warehouse.published_weeks(since=shifted(week, -MEMORY))
+        rank, keep = ranking(earlier, catalogue), keeping(earlier, catalogue)
+        published = publishable(week, warehouse.cells(week), min_machines, rank, keep)
         warehouse.publish(replace(published, rejected=in_tens(warehouse.rejected_lines())))
     return weeks
 

@@ -1,8 +1,12 @@
-"""Ranking: which cells are withheld first when a small one needs neighbours. It is public before the week is counted.
+"""Ranking: which cells are withheld first when a small one needs neighbours, and which are told first where there are
+too many. Both are public before the week is counted.
 
-First comes the value of the fewest machines, as it was last published; last comes what was not published lately, so
-that nothing is withheld for others week after week. A collector that has not published yet takes the catalogue's lists
-from their end, since they start with what is common, and the oldest version first.
+First to be withheld comes the value of the fewest machines, as it was last published; last comes what was not published
+lately, so that nothing is withheld for others week after week. A collector that has not published yet takes the
+catalogue's lists from their end, since they start with what is common, and the oldest version first.
+
+First to be told comes the value of the most machines, as it was last published; then what was not published lately.
+Whoever invents a thousand values keeps away none that is known, unless theirs were published with as many machines.
 """
 
 from collections.abc import Sequence
@@ -25,6 +29,17 @@ def ranking(earlier: Sequence[PublishedWeek], catalogue: Catalogue) -> Rank:
         return machines is None, machines or 0, _place(kinds[cell.dimension], cell.value)
 
     return rank
+
+
+def keeping(earlier: Sequence[PublishedWeek], catalogue: Catalogue) -> Rank:
+    """The sort key by which a week's values are told where there are too many."""
+    rank = ranking(earlier, catalogue)
+
+    def keep(cell: Cell) -> tuple[int, tuple[int, ...]]:
+        _, machines, place = rank(cell)
+        return -machines, place
+
+    return keep
 
 
 def _place(kind: Kind, value: str) -> tuple[int, ...]:

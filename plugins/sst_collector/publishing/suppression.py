@@ -18,8 +18,9 @@ A field that some clients don't know would tie its dimension to others: the runs
 the original client, and so of its versions, and a reader who subtracts has the withheld one of them. So each group of
 runs that leave the same unsaid is treated as a week of its own, and what is published is the sum of what that leaves.
 
-Of a dimension of which more than a thousand values would be published, none is: so many are invented. Small ones don't
-count, or a thousand lines of a stranger's would do.
+Of a dimension of which more than a thousand values would be published, a thousand are: so many are invented. Which ones
+is decided by their names and by what was published before, so that it says no more of the small cells than all would.
+Small ones don't count, or a thousand lines of a stranger's would do.
 
 `docs/collector.md` has the proof, and the attacker in the tests tries.
 """
@@ -39,13 +40,14 @@ MOST_VALUES = 1000
 """Of a dimension, in a group's week: anyone can invent versions, and what is published is kept for good."""
 
 Rank = Callable[[Cell], Any]
-"""A sort key by a cell's dimension and value alone: what is first in order is the first to be withheld for others."""
+"""A sort key by a cell's dimension and value alone."""
 
 
-def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank) -> PublishedWeek:
+def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank, keep: Rank) -> PublishedWeek:
     """What may be published of the `cells` of `week`. With `min_machines` 1 that is all, as it is.
 
-    `rank` must not depend on anything of this week.
+    By `rank` the first is the first to be withheld for others, by `keep` the first to be told where there are too many.
+    Neither may depend on anything of this week.
     """
     if min_machines == 1:
         return PublishedWeek(week, together(cells), withheld=0)
@@ -54,7 +56,7 @@ def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank)
     withheld = 0
     for _, group in groupby(people, key=attrgetter("unsaid")):
         by_dimension = {name: list(part) for name, part in groupby(group, key=attrgetter("dimension"))}
-        for name, part in _of_a_group(by_dimension, min_machines, rank).items():
+        for name, part in _of_a_group(by_dimension, min_machines, rank, keep).items():
             kept += part
             withheld += len(by_dimension[name]) - len(part) if part else 1
     rounded = [
@@ -80,17 +82,26 @@ def in_tens(number: int) -> int:
 
 
 def _of_a_group(
-    by_dimension: Mapping[str, Sequence[Cell]], min_machines: int, rank: Rank
+    by_dimension: Mapping[str, Sequence[Cell]], min_machines: int, rank: Rank, keep: Rank
 ) -> Mapping[str, Sequence[Cell]]:
     """What may be told of each dimension."""
     kept = {
-        name: _kept(part, min_machines, rank, few=_machines_behind(name, by_dimension) < 2 * min_machines - 2)
+        name: _first(
+            _kept(part, min_machines, rank, few=_machines_behind(name, by_dimension) < 2 * min_machines - 2), keep
+        )
         for name, part in by_dimension.items()
     }
     for dimension, (parent, value) in REFINED.items():
         if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
             kept[dimension] = []  # its sum would give the parent's withheld cell back
-    return {name: part if len(part) <= MOST_VALUES else [] for name, part in kept.items()}
+    return kept
+
+
+def _first(cells: Sequence[Cell], keep: Rank) -> Sequence[Cell]:
+    if len(cells) <= MOST_VALUES:
+        return cells
+    first = set(sorted(cells, key=keep)[:MOST_VALUES])
+    return [cell for cell in cells if cell in first]
 
 
 def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:

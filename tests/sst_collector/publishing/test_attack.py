@@ -27,7 +27,7 @@ from attacking import (
     without_neighbours,
 )
 from doubting import is_possible, others
-from sst_collector.publishing.ranking import MEMORY, ranking
+from sst_collector.publishing.ranking import MEMORY, keeping, ranking
 from sst_collector.publishing.site import site
 from sst_collector.publishing.suppression import publishable
 from sst_collector.warehouse.protocol import Cell
@@ -94,21 +94,22 @@ def test_what_a_forger_learns_is_what_the_docs_say() -> None:
     """With nine invented machines, or an invented neighbour: the small cell, and no more."""
     real = [Cell("command", "build", 400, 200), Cell("command", "remove", 4, 2), Cell("platform", "linux", 404, 202)]
     lifted = [real[0], Cell("command", "remove", 4 + 9, 2 + 9), Cell("platform", "linux", 404 + 9, 202 + 9)]
-    assert set(publishable("2026-W48", lifted, 10, rank=str).cells) == set(lifted)
+    assert set(publishable("2026-W48", lifted, 10, rank=str, keep=str).cells) == set(lifted)
     beside = [*real[:2], Cell("command", "diff", 30, 30), Cell("platform", "linux", 404 + 30, 202 + 30)]
-    out = publishable("2026-W48", beside, 10, rank=lambda cell: cell.value != "diff").cells
+    out = publishable("2026-W48", beside, 10, rank=lambda cell: cell.value != "diff", keep=str).cells
     assert set(out) == {beside[0], beside[3]}  # 434 - 400 - 30 of their own: 4 runs of `remove`
 
 
 def published_alike(rows: Rows, week: str, cell: Cell, machines: int, min_machines: int) -> Cells | None:
     """The week with `cell` of so many machines, and published as it was."""
-    rank = ranking(rows.published_weeks(shifted(week, -MEMORY), before=week), SST.catalogue)
+    earlier = rows.published_weeks(shifted(week, -MEMORY), before=week)
+    rank, keep = ranking(earlier, SST.catalogue), keeping(earlier, SST.catalogue)
     truth, out = rows.truth[week], rows.published[week]
     group = tuple(each for each in truth if each.unsaid == cell.unsaid)
     rest = tuple(each for each in truth if each.unsaid != cell.unsaid)
-    of_group = publishable(week, group, min_machines, rank)
+    of_group = publishable(week, group, min_machines, rank, keep)
     for other in others(group, of_group, (cell.dimension, cell.value), machines):
-        if is_possible(other) and publishable(week, (*other, *rest), min_machines, rank) == out:
+        if is_possible(other) and publishable(week, (*other, *rest), min_machines, rank, keep) == out:
             return (*other, *rest)
     return None
 

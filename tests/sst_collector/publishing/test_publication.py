@@ -8,8 +8,9 @@ import pytest
 
 from collecting import Values, a_run
 from sst_collector.loader import load
+from sst_collector.publishing import suppression
 from sst_collector.publishing.publication import publish, snapshot_of
-from sst_collector.publishing.ranking import ranking
+from sst_collector.publishing.ranking import keeping, ranking
 from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.duckdb.warehouse import DuckdbWarehouse, opened
 from sst_collector.warehouse.protocol import Cell, PublishedWeek
@@ -194,6 +195,26 @@ def test_the_original_client_beside_a_small_python_version_is_published(
     arrive(MONDAY, 3, pythonVersion="3.12")
     arrive(MONDAY, 38, sstVersion="1.18.4", pythonVersion=None, distro=None)
     assert builds(snapshot(warehouse, MONDAY + timedelta(weeks=1)))["30"] == (81, 81)
+
+
+def test_where_there_are_too_many_values_those_that_were_published_lately_are_told(
+    warehouse: DuckdbWarehouse, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression, "MOST_VALUES", 2)
+    for machines, version in ((30, "1.2.0"), (20, "1.1.0")):
+        arrive(MONDAY, machines, sstVersion=version)
+    snapshot(warehouse, MONDAY + timedelta(weeks=1))
+    for machines, version in ((99, "0.0.1"), (99, "9.9.9"), (12, "1.2.0"), (12, "1.1.0")):
+        arrive(MONDAY + timedelta(weeks=1), machines, sstVersion=version)
+    snapshot(warehouse, MONDAY + timedelta(weeks=2))
+    assert {cell.value for cell in last_week(warehouse).cells if cell.dimension == "version"} == {"1.1.0", "1.2.0"}
+
+
+def test_the_most_machines_as_they_were_published_last_are_told_first_and_then_the_oldest_version() -> None:
+    earlier = [PublishedWeek("2026-W47", (Cell("version", "2.0.0", 9, 30), Cell("version", "1.0.0", 99, 20)), 0)]
+    cells = [Cell("version", version, 99, 99) for version in ("0.2.0", "0.10.0", "1.0.0", "2.0.0")]
+    told = [cell.value for cell in sorted(cells, key=keeping(earlier, SST.catalogue))]
+    assert told == ["2.0.0", "1.0.0", "0.2.0", "0.10.0"]
 
 
 def test_the_rank_is_of_machines_as_they_were_published_last() -> None:

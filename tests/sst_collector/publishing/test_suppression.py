@@ -1,9 +1,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from operator import attrgetter
 
 import pytest
 
+from sst_collector.publishing import suppression
 from sst_collector.publishing.suppression import publishable
 from sst_collector.warehouse.protocol import Cell, PublishedWeek
 
@@ -33,13 +35,13 @@ def test_a_dimension_goes_with_the_cell_that_it_adds_up_to() -> None:
         Cell("platform", "win32", 3, 2),
         Cell("distro", "debian-12", 25, 18),
     ]
-    out = publishable(WEEK, cells, 10, rank=lambda cell: cell.value != "linux")
+    out = publishable(WEEK, cells, 10, rank=lambda cell: cell.value != "linux", keep=str)
     assert out == PublishedWeek(WEEK, (Cell("platform", "darwin", 50, 30),), withheld=3)
 
 
 def test_a_dimension_that_is_withheld_whole_counts_once() -> None:
     ten = [Cell("version", f"0.{minor}.0", 1, 1) for minor in range(10)]
-    out = publishable(WEEK, [Cell("platform", "darwin", 10, 10), *ten], 10, rank=str)
+    out = publishable(WEEK, [Cell("platform", "darwin", 10, 10), *ten], 10, rank=str, keep=str)
     assert out == PublishedWeek(WEEK, (Cell("platform", "darwin", 10, 10),), withheld=1)
 
 
@@ -50,25 +52,35 @@ def test_in_a_week_of_few_machines_a_dimension_with_a_small_cell_is_withheld_who
     assert published([*of_ten, Cell("platform", "darwin", 29, 18)]) == {"darwin": (29, 18), "build": (10, 10)}
 
 
-@pytest.mark.parametrize("machines", [1, 10])
-def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int) -> None:
+@pytest.mark.parametrize(("machines", "told"), [(1, 0), (10, 1000)])
+def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int, told: int) -> None:
     """Within the test's timeout: a look at each for each would take ten minutes."""
     invented = [Cell("version", f"1.0.{number}", machines, machines) for number in range(100_000)]
     cells = [Cell("platform", "linux", 999_999, 50_000), Cell("version", "0.1.0", 1, 1), *invented]
-    out = publishable(WEEK, cells, 10, rank=lambda cell: cell.value)
-    assert out == PublishedWeek(WEEK, tuple(cells[:1]), withheld=1)
+    out = publishable(WEEK, cells, 10, rank=by_value, keep=by_value)
+    assert (out.cells[0], len(out.cells)) == (cells[0], 1 + told)
 
 
-def test_of_more_than_a_thousand_values_to_publish_none_is() -> None:
+def test_of_more_than_a_thousand_values_a_thousand_are_published() -> None:
     small = [Cell("version", f"0.0.{number}", 1, 1) for number in range(2000)]  # which cost a forger nothing
     large = [Cell("version", f"1.0.{number:04}", 10, 10) for number in range(1003)]
     others = Cell("command", "build", 50, 50)
     # Two go with the small ones.
-    told = publishable(WEEK, [*small, *large[:1002], others], 10, rank=lambda cell: cell.value)
-    assert told == PublishedWeek(WEEK, (others, *large[2:1002]), withheld=2002)
-    for cells in ([*small, *large], large[:1001]):
-        told = publishable(WEEK, [*cells, others], 10, rank=lambda cell: cell.value)
-        assert told == PublishedWeek(WEEK, (others,), withheld=1)
+    for cells, told, withheld in (
+        ([*small, *large[:1002]], large[2:1002], 2002),
+        ([*small, *large], [*large[2:500], *large[501:]], 2003),
+        (large[:1001], [*large[:500], *large[501:1001]], 1),
+    ):
+        out = publishable(WEEK, [*cells, others], 10, by_value, keep=lambda cell: cell.value == "1.0.0500")
+        assert (set(out.cells), out.withheld) == ({*told, others}, withheld)
+
+
+def test_a_dimension_goes_with_the_cell_that_it_adds_up_to_where_that_is_one_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suppression, "MOST_VALUES", 1)
+    cells = [Cell("platform", "darwin", 30, 30), Cell("platform", "linux", 25, 18), Cell("distro", "debian-12", 25, 18)]
+    assert publishable(WEEK, cells, 10, by_value, keep=by_value) == PublishedWeek(WEEK, (cells[0],), withheld=2)
 
 
 def test_where_few_machines_have_linux_distributions_with_a_small_one_are_withheld_whole() -> None:
@@ -84,27 +96,30 @@ def test_groups_that_leave_different_things_unsaid_are_published_as_if_they_were
     ours = command(build=(90, 60), deploy=(40, 20), remove=(9, 9))
     theirs = [Cell("command", "build", 30, 15, "python "), Cell("command", "remove", 9, 9, "python ")]
     few = [Cell("command", "build", 9, 9, "python distro "), Cell("platform", "linux", 9, 9, "python distro ")]
-    alone = [publishable(WEEK, cells, 10, rank=str) for cells in (ours, theirs, few)]
+    alone = [publishable(WEEK, cells, 10, rank=str, keep=str) for cells in (ours, theirs, few)]
     assert [one.cells for one in alone] == [(Cell("command", "deploy", 40, 20),), (), ()]
-    assert publishable(WEEK, [*ours, *theirs, *few], 10, rank=str) == PublishedWeek(
+    assert publishable(WEEK, [*ours, *theirs, *few], 10, rank=str, keep=str) == PublishedWeek(
         WEEK, alone[0].cells, withheld=sum(one.withheld for one in alone)
     )
 
 
 def test_what_is_published_is_the_sum_of_the_groups() -> None:
     both = [*command(build=(90, 60)), Cell("command", "build", 30, 15, "python ")]
-    assert publishable(WEEK, both, 10, rank=str).cells == (Cell("command", "build", 120, 75),)
-    assert publishable(WEEK, both, 1, rank=str).cells == (Cell("command", "build", 120, 75),)
+    assert publishable(WEEK, both, 10, rank=str, keep=str).cells == (Cell("command", "build", 120, 75),)
+    assert publishable(WEEK, both, 1, rank=str, keep=str).cells == (Cell("command", "build", 120, 75),)
 
 
 def test_ci_is_one_rounded_count() -> None:
-    assert publishable(WEEK, [Cell("ci", "true", 1234, None)], 10, str).cells == (Cell("ci", "true", 1230, None),)
-    assert publishable(WEEK, [Cell("ci", "true", 4, None)], 10, str) == PublishedWeek(WEEK, (), withheld=0)
+    assert publishable(WEEK, [Cell("ci", "true", 1234, None)], 10, str, str).cells == (Cell("ci", "true", 1230, None),)
+    assert publishable(WEEK, [Cell("ci", "true", 4, None)], 10, str, str) == PublishedWeek(WEEK, (), withheld=0)
 
 
 def test_a_threshold_of_one_publishes_everything_as_it_is() -> None:
     cells = (Cell("command", "build", 1, 1), Cell("ci", "true", 1234, None))
-    assert publishable(WEEK, cells, 1, str) == PublishedWeek(WEEK, cells, withheld=0)
+    assert publishable(WEEK, cells, 1, str, str) == PublishedWeek(WEEK, cells, withheld=0)
+
+
+by_value = attrgetter("value")
 
 
 def command(**cells: tuple[int, int]) -> list[Cell]:
@@ -112,7 +127,7 @@ def command(**cells: tuple[int, int]) -> list[Cell]:
 
 
 def published(cells: Sequence[Cell], first: str = "deploy") -> dict[str, tuple[int, int | None]]:
-    out = publishable(WEEK, cells, 10, rank=lambda cell: (cell.value != first, cell.value == "build"))
+    out = publishable(WEEK, cells, 10, rank=lambda cell: (cell.value != first, cell.value == "build"), keep=str)
     return {cell.value: (cell.runs, cell.machines) for cell in out.cells}
 
 
@@ -137,6 +152,15 @@ def test_of_what_machines_share_every_small_number_of_machines_remains_possible(
 
 def test_of_distributions_every_small_number_remains_possible_however_few_machines_have_linux() -> None:
     assert told("distro", 3, weeks_of_shared_machines(), elsewhere=9) == []
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_where_there_are_too_many_values_every_small_number_remains_possible(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression, "MOST_VALUES", most)
+    assert told("architecture", 3, weeks_of_separate_machines()) == []
+    assert told("command", 2, weeks_of_shared_machines()) == []
 
 
 def test_the_same_question_finds_what_a_smallest_neighbour_tells() -> None:
@@ -181,6 +205,7 @@ def told(
             [*cells, Cell("platform", "linux", total, machines), *others],
             min_machines,
             rank=lambda cell: (cell.machines if by_size else 0, VALUES.index(cell.value)),
+            keep=lambda cell: -VALUES.index(cell.value),
         )
         names = tuple(cell.value for cell in cells) if any(cell.dimension == dimension for cell in out.cells) else ()
         alike[machines, total, out, names].append(table)
