@@ -70,6 +70,7 @@ def drop_left(files: Mapping[Path, int]) -> None:
         with suppress(OSError):
             if file.stat().st_mtime_ns == written:
                 file.unlink()
+                file.parent.rmdir()  # with the last: DuckDB makes it anew
 
 
 def mark(path: Path) -> None:

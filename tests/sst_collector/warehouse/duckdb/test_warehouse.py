@@ -155,8 +155,11 @@ def test_what_a_killed_process_had_spilled_is_gone_from_the_disk(file: Path) -> 
     with spilling(file) as process:
         process.kill()
     assert spilled(file)
-    with opened(file, SST.catalogue):
-        assert not spilled(file)
+    with opened(file, SST.catalogue) as warehouse:
+        assert not file.with_name(f"{file.name}.tmp").exists()
+        warehouse._connection.execute("SET memory_limit = '20MB'")
+        warehouse._connection.execute("CREATE TEMP TABLE more AS SELECT uuid()::VARCHAR AS a FROM range(1000000)")
+        assert spilled(file)
 
 
 def test_what_another_program_has_spilled_is_left_to_it(file: Path) -> None:
