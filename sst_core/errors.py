@@ -39,6 +39,7 @@ class SstError(Exception):
     ├── CatalogueError            catalogue
     ├── NotPossibleError          authoring.package
     └── WarehouseError            sst_collector.warehouse.protocol
+        ├── ClockAheadError       sst_collector.warehouse.clock_ahead
         └── ServerError           sst_collector.warehouse.clickhouse.server
     ```
 
