@@ -55,7 +55,7 @@ def spilled(path: Path) -> Mapping[Path, int]:
     """The files that lie there, and when each was last written."""
     files = {}
     for file in Path(spilled_beside(path)).glob("*"):
-        with suppress(FileNotFoundError):  # another program may have the file open
+        with suppress(OSError):  # another program may have the file open
             files[file] = file.stat().st_mtime_ns
     return files
 
