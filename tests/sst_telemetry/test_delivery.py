@@ -666,6 +666,17 @@ def test_notes_that_cannot_be_read_do_not_stop_delivery(
     assert loopback.commands == ["build"]
 
 
+def test_notes_that_others_could_have_written_put_nothing_off(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record(consenting, "build")
+    write_state(machine.telemetry, DeliveryState(not_before=NOW.timestamp() + 60))
+    (machine.telemetry / "delivery.json").chmod(0o666)
+
+    assert consenting.deliver(loopback.url, clock=now, now_please=False).left == 0
+    assert loopback.commands == ["build"]
+
+
 def test_nothing_queued_makes_no_request(consenting: Consenting, loopback: Loopback) -> None:
     assert consenting.deliver(loopback.url).left == 0
     assert loopback.requests == []
