@@ -95,7 +95,9 @@ def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
         return None
     from difflib import get_close_matches  # commands have it from Typer, but a sender has not
 
-    for near in get_close_matches("telemetry", folded, cutoff=_NEAR):
+    # Other settings may be called after it, as `opentelemetry` is: an answer of yes or no is more likely ours.
+    about = [name for name, key in folded.items() if "telemetry" in name and isinstance(settings[key], bool)]
+    for near in (*get_close_matches("telemetry", folded, cutoff=_NEAR), *about):
         return f"{folded[near]!r} is not known, and [telemetry] may be meant"
     return None
 

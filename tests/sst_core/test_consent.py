@@ -209,6 +209,12 @@ def test_whatever_is_slipped_in_the_tables_name_is_an_off(table: str, upper: boo
     assert is_off(f"tasks = {{}}\n{table.title() if upper else table} = {value}\n")
 
 
+@pytest.mark.parametrize("key", ["telemetry_enabled", "disable-telemetry", "noTelemetry", '"telemetry.enabled"'])
+def test_an_answer_outside_of_the_table_is_an_off_and_a_setting_of_another_name_is_none(key: str) -> None:
+    assert is_off(f"{key} = false\n")
+    assert not is_off('opentelemetry_endpoint = "https://example.com"\n[opentelemetry]\nenabled = false\n')
+
+
 def is_off(text: str) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         consent = consent_at(Path(temporary))
