@@ -81,3 +81,18 @@ def test_nobody_is_told_how_to_switch_off_the_products_own_commands() -> None:
 
     assert {entry.name for entry in own} >= {"telemetry", "plugins", "collector"}
     assert {switches.how_to_switch_off(entry) for entry in own} == {""}
+
+
+def test_how_to_switch_a_plugin_off_is_by_its_name_where_that_is_enough(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for distribution, name in (("one", "twin"), ("two", "twin"), ("alone", "single"), ("spaced", "two words")):
+        machine.install(distribution, "", {"sst.plugins": {name: distribution}})
+    monkeypatch.syspath_prepend(str(machine.plugins))
+    found = installed(SST)
+    switches = Switches(SST, found, {})
+
+    told = {entry.distribution: switches.how_to_switch_off(entry) for entry in found.plugins if not entry.first_party}
+
+    names = {"one": "one", "two": "two", "alone": "single", "spaced": "spaced"}
+    assert told == {which: f"SST_DISABLE_PLUGINS={name} switches it off" for which, name in names.items()}
