@@ -21,7 +21,7 @@ from sst_core.testing import PROGRAM, Machine, Watcher
 
 # Says what it gets and goes on, until SIGTERM: then it says how often, and ends with 7.
 _COUNTER = """
-import os, signal, sys
+import os, signal, sys, time
 got = []
 def say(*words):
     os.write(1, (" ".join(words) + "\\n").encode())
@@ -35,7 +35,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, on)
 say("ready")
 while True:
-    signal.pause()
+    time.sleep(0.05)  # a pause would sleep through a signal that came just before it
 """
 
 _DISPOSITIONS = "import signal; print(*(signal.getsignal(n) == signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)))"
