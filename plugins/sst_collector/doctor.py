@@ -19,10 +19,10 @@ import duckdb
 from sst_collector.data_folder import DataFolder
 from sst_collector.site_key import SiteKey
 from sst_collector.warehouse.clickhouse.address import Address
-from sst_collector.warehouse.clock_ahead import before_its_time
+from sst_collector.warehouse.clock_ahead import advice_if_ahead
 from sst_collector.warehouse.duckdb.file import is_moved, mark_of
 from sst_collector.warehouse.protocol import WarehouseError
-from sst_core import ConfigurationError, held_if_free, week_of
+from sst_core import ConfigurationError, held_if_free
 
 ROOM = 1 << 30
 """Bytes that the disk should have left: a day's worth of a busy collector, and the copy that expiry makes."""
@@ -180,8 +180,7 @@ def _shared_warehouse(folder: DataFolder, address: Address, now: datetime) -> Ch
 
 def _advice_on_the_clock(last: str | None, published: str | None, now: datetime) -> str | None:
     """What to do about weeks in the warehouse that have not begun, if there are any."""
-    latest = max(last or "", published or "")
-    return before_its_time(latest) if latest > week_of(now) else None
+    return advice_if_ahead(max(last or "", published or ""), now)
 
 
 def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked:

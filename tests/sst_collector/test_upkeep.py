@@ -15,7 +15,7 @@ from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Metrics
 from sst_collector.site_key import SiteKey
 from sst_collector.upkeep import STUCK_SECONDS, Upkeep
-from sst_collector.warehouse.clock_ahead import before_its_time
+from sst_collector.warehouse.clock_ahead import advice_if_ahead
 from sst_collector.warehouse.duckdb.warehouse import DuckdbWarehouse, opened
 from sst_core import SST
 
@@ -292,7 +292,7 @@ def test_after_a_clock_that_was_ahead_nothing_is_filed_in_weeks_to_come_and_it_i
             await upkeep.round()
         clock.now = SUNDAY
         before = upkeep.site
-        told = f"{before_its_time('2028-W02')} What was taken in is kept."
+        told = f"{advice_if_ahead('2028-W02', SUNDAY)} What was taken in is kept."
         for _ in range(2):
             await commit.append(records(20))
             await commit.rotate()

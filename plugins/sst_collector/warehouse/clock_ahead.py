@@ -16,13 +16,15 @@ class ClockAheadError(WarehouseError):
 
 def refuse_if_ahead(latest: str, now: datetime) -> None:
     """Raises :class:`ClockAheadError` where `latest`, a warehouse's last week, has not begun by `now`."""
-    if latest > week_of(now):
-        raise ClockAheadError(before_its_time(latest))
+    if advice := advice_if_ahead(latest, now):
+        raise ClockAheadError(advice)
 
 
-def before_its_time(week: str) -> str:
-    """What it means that `week`, which has not begun, is in a warehouse, and what to do."""
+def advice_if_ahead(latest: str, now: datetime) -> str | None:
+    """What it means that `latest` is in a warehouse and has not begun by `now`, and what to do; None if it has."""
+    if latest <= week_of(now):
+        return None
     return (
-        f"{week} is in the warehouse and has not begun: a clock was ahead. Set this machine's clock right. If it is, "
+        f"{latest} is in the warehouse and has not begun: a clock was ahead. Set this machine's clock right. If it is, "
         'do what docs/collector.md says under "A clock that was ahead".'
     )
