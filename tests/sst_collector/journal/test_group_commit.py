@@ -1,7 +1,8 @@
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,18 @@ from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.journal.writing import Journal
 
 RECORDS = [b'{"n":%d}' % number for number in range(50)]
+
+
+@contextmanager
+def failing_disk() -> Iterator[None]:
+    """Nothing reaches it."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError("no")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sst_collector.journal.writing._sync", fail)
+        yield
 
 
 class WatchedJournal(Journal):
@@ -66,14 +79,11 @@ def test_a_client_that_goes_away_takes_nothing_from_the_others(journal: WatchedJ
     assert len(segment.read_bytes().splitlines()) == 2
 
 
-def test_a_failure_is_everybodys_and_the_next_commit_is_tried(
-    journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_is_everybodys_and_the_next_commit_is_tried(journal: WatchedJournal) -> None:
     async def scenario() -> tuple[Path, ...]:
         with ThreadPoolExecutor(1) as thread:
             commit = GroupCommit(journal, thread)
-            with monkeypatch.context() as broken:
-                broken.setattr("sst_collector.journal.writing._sync", _fail)
+            with failing_disk():
                 results = await asyncio.gather(*(commit.append([record]) for record in RECORDS), return_exceptions=True)
             assert all(isinstance(result, OSError) for result in results)
             await commit.append(RECORDS)
@@ -84,14 +94,11 @@ def test_a_failure_is_everybodys_and_the_next_commit_is_tried(
     assert len(segment.read_bytes().splitlines()) == 50
 
 
-def test_a_journal_that_took_nothing_is_tried_again_and_nothing_is_left_of_that(
-    journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_journal_that_took_nothing_is_tried_again_and_nothing_is_left_of_that(journal: WatchedJournal) -> None:
     async def scenario() -> tuple[Path, ...]:
         with ThreadPoolExecutor(1) as thread:
             commit = GroupCommit(journal, thread)
-            with monkeypatch.context() as broken:
-                broken.setattr("sst_collector.journal.writing._sync", _fail)
+            with failing_disk():
                 with pytest.raises(OSError, match="no"):
                     await commit.append(RECORDS)
                 await commit.try_again()
@@ -102,7 +109,3 @@ def test_a_journal_that_took_nothing_is_tried_again_and_nothing_is_left_of_that(
 
     journal.go.set()
     assert asyncio.run(scenario()) == ()
-
-
-def _fail(_descriptor: int) -> None:
-    raise OSError("no")
