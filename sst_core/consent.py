@@ -37,6 +37,8 @@ class Source(Record):
     """What was found there, in words."""
     where: str
     """Where it was read: a variable or a path."""
+    answered: bool = False
+    """Whether a file's `enabled` says *off*, which `enable` writes anew. Any other *off* of a file is to be mended."""
 
 
 class Decision(Record):
@@ -288,8 +290,8 @@ def _file_source(name: str, path: Path, *, foreign_counts: bool = True) -> Sourc
     except ConfigurationError as error:
         return Source(name, True, str(error), str(path))
     if not isinstance(enabled, bool):
-        return Source(name, True, "[telemetry] enabled is neither true nor false", str(path))
+        return Source(name, True, "[telemetry] enabled is neither true nor false", str(path), answered=True)
     if not enabled:
-        return Source(name, True, "enabled = false", str(path))
+        return Source(name, True, "enabled = false", str(path), answered=True)
     misspelt = misspelt_telemetry(settings)
     return Source(name, misspelt is not None, misspelt or "no objection", str(path))

@@ -13,9 +13,6 @@ from sst_telemetry.sender import LIFETIME
 from sst_telemetry.spawn import missing_since
 from sst_telemetry.state import DeliveryState, read_state_to_show
 
-REWRITTEN = ("enabled = false", "[telemetry] enabled is neither true nor false")
-"""What consent says of a file whose *off* `enable` takes out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -135,7 +132,7 @@ def how_to_switch_on(decision: Decision, command: str) -> str:
         way = source.name
         if way == "project" and source is not nearest:
             way = "another project"
-        elif way in ("project", "user") and source.value not in REWRITTEN:
+        elif way in ("project", "user") and not source.answered:
             way = "a file"
         if source.off and way in ways:
             each.append(ways["home" if source.where == "HOME" else way].format(where=source.where, command=command))
