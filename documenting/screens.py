@@ -12,16 +12,25 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
 from sst_core.testing import Machine
+from sst_core.width import broken
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 TESTS = Path(__file__).parents[1] / "tests"
 COLUMNS = 100
+NARROW = 65
+"""Columns of a terminal whose picture can be read beside another one."""
+PHONE = 480
+"""Pixels of a window in which the page is drawn to be read beside that."""
 MARGIN = 24
 """Below the last card that a picture of the page has, in pixels."""
 HOME = "/home/you"
@@ -54,9 +63,14 @@ def screens() -> dict[str, str]:
         telemetry = machine.on_terminal("telemetry").text
         shown = machine.on_terminal("telemetry", "show", "--preview", "build").text
     shown = re.sub(r'Id":"[0-9a-f]{32}', lambda _: 'Id":"' + "0123456789abcdef" * 2, shown)  # random each time
-    told = {"notice": ("build", notice), "telemetry": ("telemetry", telemetry), "preview": (_PREVIEW, shown)}
+    told = {
+        "notice": ("build", notice, COLUMNS),
+        "telemetry": ("telemetry", telemetry, NARROW),
+        "preview": (_PREVIEW, shown, COLUMNS),
+    }
     return {
-        f"{name}.svg": _drawn(command, text.replace(str(machine.home), HOME)) for name, (command, text) in told.items()
+        f"{name}.svg": _drawn(command, text.replace(str(machine.home), HOME), columns)
+        for name, (command, text, columns) in told.items()
     }
 
 
@@ -77,16 +91,17 @@ def _machine() -> Iterator[Machine]:
         yield machine
 
 
-def _drawn(command: str, text: str) -> str:
-    console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
-    console.print(Text.from_ansi(f"$ sst {command}\n{text.rstrip()}"), overflow="fold")
+def _drawn(command: str, text: str, columns: int) -> str:
+    console = Console(record=True, width=columns, file=StringIO(), force_terminal=True)
+    shown = broken(text.rstrip(), columns)
+    console.print(Text.from_ansi(f"$ sst {command}\n{shown}"), overflow="fold")
     return console.export_svg(title="", code_format=_FORMAT, unique_id="sst", font_aspect_ratio=0.61)
 
 
 def pages() -> Iterator[tuple[str, bytes]]:
     """By name, a collector's page that is full of an invented community's runs, as PNG."""
     sys.path.insert(0, str(TESTS))
-    from playwright.sync_api import FloatRect, ViewportSize
+    from playwright.sync_api import ViewportSize
 
     import community
     from browsing import chromium
@@ -97,18 +112,32 @@ def pages() -> Iterator[tuple[str, bytes]]:
         with collectors(Path(folder)) as start, chromium() as browser:
             collector = start("--min-machines", "10", "--snapshot-every", "3600")
             collector.wait_until(lambda: collector.stats()["snapshot"] is not None)
+            address = str(collector.client.base_url)
             for scheme in ("light", "dark"):
-                with browser.new_context(color_scheme=scheme, viewport=ViewportSize(width=1100, height=900)) as context:
+                with browser.new_context(
+                    color_scheme=scheme, viewport=ViewportSize(width=PHONE, height=900), device_scale_factor=2
+                ) as context:
                     page = context.new_page()
-                    page.goto(str(collector.client.base_url))
-                    # Down to a card's end, so that no card is cut.
-                    weeks = page.locator("section[aria-labelledby=weeks]").bounding_box()
-                    assert weeks
-                    top = FloatRect(x=0, y=0, width=1100, height=weeks["y"] + weeks["height"] + MARGIN)
-                    yield f"dashboard-{scheme}.png", page.screenshot(clip=top)
-                    if scheme == "light":
-                        command = page.locator("section[aria-labelledby=command]")
-                        yield "dashboard-command.png", command.screenshot()
+                    page.goto(address)
+                    yield (
+                        f"dashboard-beside-{scheme}.png",
+                        _shot(page, ".span", "section[aria-labelledby=weeks] figure"),
+                    )
+            with browser.new_context(viewport=ViewportSize(width=1100, height=900)) as context:
+                page = context.new_page()
+                page.goto(address)
+                # Down to a card's end, so that no card is cut.
+                yield "dashboard.png", _shot(page, "body", "section[aria-labelledby=weeks]")
+                yield "dashboard-command.png", page.locator("section[aria-labelledby=command]").screenshot()
+
+
+def _shot(page: "Page", first: str, last: str) -> bytes:
+    """From the top of `first` to the end of `last`, as wide as the window."""
+    top, bottom = (page.locator(each).first.bounding_box() for each in (first, last))
+    assert top and bottom and page.viewport_size
+    start = max(top["y"] - MARGIN, 0)
+    height = bottom["y"] + bottom["height"] + MARGIN - start
+    return page.screenshot(clip={"x": 0, "y": start, "width": page.viewport_size["width"], "height": height})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ def fitted(text: str, stream: IO[str] | None) -> str:
     """
     if stream is None or not is_terminal(stream):
         return text
-    width = columns(stream)
+    return broken(text, columns(stream))
+
+
+def broken(text: str, width: int) -> str:
+    """`text` as :func:`fitted` has it on a terminal of `width` columns."""
     return "\n".join(_broken(line, width) if len(line) > width else line for line in text.split("\n"))
 
 

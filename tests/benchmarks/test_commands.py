@@ -111,7 +111,7 @@ def test_the_summary_has_a_line_for_each_program(measured: Measured, tmp_path: P
     tables(measured, tmp_path, "--write", str(page))
 
     assert (
-        "The command takes 100.0 ms in bare Typer, and 200.0 ms in `sst` with telemetry off."
+        "a command, which takes 100.0 ms in bare Typer and 200.0 ms in `sst` with telemetry off:"
         in page.read_text().replace("\n", " ")
     )
     assert page.read_text().splitlines()[-5:-2] == [
