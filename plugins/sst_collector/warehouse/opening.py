@@ -1,14 +1,14 @@
 """Which warehouse it is: the file in the data folder, unless an address says otherwise."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from secrets import token_hex
 
 from sst_collector.data_folder import DataFolder
 from sst_collector.warehouse.clickhouse.address import Address
 from sst_collector.warehouse.duckdb import warehouse as duckdb_warehouse
 from sst_collector.warehouse.duckdb.file import is_moved
-from sst_collector.warehouse.protocol import Warehouse
+from sst_collector.warehouse.protocol import Warehouse, WarehouseError
 from sst_collector.weeks import Clock
 from sst_core import Catalogue, ConfigurationError, read_own, write_private
 
@@ -29,10 +29,24 @@ def opener(folder: DataFolder, address: Address | None, catalogue: Catalogue, cl
             f"{folder.warehouse} holds runs and published weeks that the other warehouse doesn't have. "
             "Take them along first: sst collector move."
         )
+    return _in_turn(address, catalogue, identity(folder), clock)
+
+
+def _in_turn(address: Address, catalogue: Catalogue, collector: str, clock: Clock) -> OpenWarehouse:
     from sst_collector.warehouse.clickhouse import warehouse as clickhouse_warehouse
 
-    collector = identity(folder)
-    return lambda: clickhouse_warehouse.opened(address, catalogue, collector=collector, clock=clock)
+    @contextmanager
+    def opened() -> Iterator[Warehouse]:
+        nonlocal address
+        try:
+            with clickhouse_warehouse.opened(address, catalogue, collector=collector, clock=clock) as warehouse:
+                yield warehouse
+        except WarehouseError:
+            # A server that answers may still lack a table, or ZooKeeper: the next round begins with another.
+            address = address.turned()
+            raise
+
+    return opened
 
 
 def identity(folder: DataFolder) -> str:

@@ -5,7 +5,7 @@ Everything but a host may be left out. The password may be in the environment in
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sst_core import ConfigurationError
@@ -27,6 +27,10 @@ class Address:
     """The name of the cluster in the servers' configuration; None is one server by itself."""
     user: str
     password: str = field(repr=False)
+
+    def turned(self) -> "Address":
+        """The same warehouse, with the second server as the first."""
+        return replace(self, urls=(*self.urls[1:], self.urls[0]))
 
 
 def parse_address(url: str, environ: Mapping[str, str]) -> Address:

@@ -158,6 +158,21 @@ def test_collectors_go_on_while_a_replica_is_down_and_it_catches_up(tmp_path: Pa
             first.wait_until(lambda one=one, other=other: one() == other())  # type: ignore[misc]
 
 
+def test_a_server_that_answers_and_is_ill_holds_nobody_up_who_has_another(
+    tmp_path: Path, start: StartCollectors
+) -> None:
+    with cluster(tmp_path / "cluster") as servers:
+        database = servers.new_database()
+        collector = start(servers.url(database))
+        collector.post(*some(30))
+        collector.wait_until(lambda: collector.runs() == {"build": 30})
+        servers.shards[0][0].ask("DETACH TABLE runs_here", database)  # the one that it speaks to first
+
+        collector.post(*some(10))
+
+        collector.wait_until(lambda: collector.runs() == {"build": 40})
+
+
 def test_a_server_that_is_killed_under_load_and_one_collector_with_it(tmp_path: Path, start: StartCollectors) -> None:
     rng = random.Random(5)
     with one_server(tmp_path / "server") as servers:
