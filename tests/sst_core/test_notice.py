@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,21 @@ def test_on_a_narrow_terminal_it_has_more_lines_and_says_the_same(
     for line in (*text.splitlines(), *whole.splitlines()):
         assert len(line) <= max(columns, 20) or " " not in re.split(r" {2,}", line.strip())[-1], line
     assert (text == wide) is (columns >= 79)
+
+
+@given(st.lists(st.text("x", min_size=1, max_size=30), min_size=1, max_size=9, unique=True))
+@settings(deadline=None)
+def test_what_it_lists_stands_below_itself_and_fills_79_columns(names: list[str]) -> None:
+    asked = consent(*(CollectingPlugin(name, "https://a.example") for name in names))
+
+    lines = notice_text(asked, asked.items).splitlines()
+
+    listed = lines[1 : next(number for number, line in enumerate(lines) if line.startswith("  Where"))]
+    assert all(line[:9] in ("  What   ", "  Also   ", " " * 9) and line[9] != " " for line in listed)
+    for line, following in pairwise(listed):
+        first = following[9:].split()[0]
+        assert len(line) <= 79
+        assert following.startswith("  Also") or len(f"{line} {first}") > 79
 
 
 def test_of_a_grown_catalogue_only_what_is_new_is_shown() -> None:
