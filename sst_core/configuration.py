@@ -1,7 +1,7 @@
 """TOML files: read with their owner checked, and edited with a person's comments and order kept."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ MAX_BARE = 1 << 16
 
 _NEAR = 0.85
 """How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
+_TELEMETRY = re.compile(r"(?<![a-z])telemetry(?![a-z])")
+"""The word by itself, and not as a part of another one."""
 _MARK = b"\xef\xbb\xbf"
 """What editors on Windows begin a file of UTF-8 with."""
 
@@ -90,16 +92,41 @@ def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
     for key in settings.get("telemetry", ()):
         if key not in TELEMETRY_KEYS:
             return f"[telemetry] has {key!r}, and what is known there is {' and '.join(TELEMETRY_KEYS)}"
+    elsewhere = next(_noes_elsewhere(settings), None) or _slip(settings)
+    return None if elsewhere is None else f"{elsewhere!r} is not known, and [telemetry] may be meant"
+
+
+def _noes_elsewhere(table: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """What is called telemetry, and says no, and isn't the file's `[telemetry]`: a key below the header of another table
+    belongs to that one."""
+    for key, value in table.items():
+        if place or key != "telemetry":
+            if _TELEMETRY.search(key.casefold()) and _says_no(value):
+                yield f"{place}{key}"
+            if isinstance(value, dict):
+                yield from _noes_elsewhere(value, f"{place}{key}.")
+
+
+def _says_no(value: object) -> bool:
+    if isinstance(value, dict):
+        return value.get("enabled", True) is not True or bool(value.get("disabled"))
+    return value is False
+
+
+def _slip(settings: Mapping[str, Any]) -> str | None:
+    """The key or table that is nearly called so, or that answers under a name with the word in it."""
     folded = {key.casefold(): key for key in settings if key != "telemetry"}
     if not folded:
         return None
     from difflib import get_close_matches  # commands have it from Typer, but a sender has not
 
-    # Other settings may be called after it, as `opentelemetry` is: an answer of yes or no is more likely ours.
-    about = [name for name, key in folded.items() if "telemetry" in name and isinstance(settings[key], bool)]
-    for near in (*get_close_matches("telemetry", folded, cutoff=_NEAR), *about):
-        return f"{folded[near]!r} is not known, and [telemetry] may be meant"
-    return None
+    # Other settings may be called after it, as `opentelemetry` is: an answer is more likely ours.
+    about = [name for name, key in folded.items() if "telemetry" in name and _is_answer(name, settings[key])]
+    return next((folded[near] for near in (*get_close_matches("telemetry", folded, cutoff=_NEAR), *about)), None)
+
+
+def _is_answer(name: str, value: object) -> bool:
+    return isinstance(value, bool) or ("abled" in name and not isinstance(value, dict))
 
 
 def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:

@@ -174,6 +174,7 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
 MISSPELT = {
     "[telemetry]\nenable = false": "[telemetry] has 'enable', and what is known there is enabled and collector",
     "[telmetry]\nenabled = false": "'telmetry' is not known, and [telemetry] may be meant",
+    "[tasks]\ntelemetry.enabled = false": "'tasks.telemetry' is not known, and [telemetry] may be meant",
 }
 
 
@@ -213,6 +214,28 @@ def test_whatever_is_slipped_in_the_tables_name_is_an_off(table: str, upper: boo
 def test_an_answer_outside_of_the_table_is_an_off_and_a_setting_of_another_name_is_none(key: str) -> None:
     assert is_off(f"{key} = false\n")
     assert not is_off('opentelemetry_endpoint = "https://example.com"\n[opentelemetry]\nenabled = false\n')
+
+
+NO_ENABLED = ["enabled = false", "enabled = 'no'", "enabled = 0", "disabled = true", "disabled = 1"]
+TABLES = ["tasks.telemetry", "tool.sst.telemetry", "sst_telemetry", "sst-telemetry", "a.b.Telemetry", "telemetry-sst"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("no", NO_ENABLED)
+def test_a_no_in_another_table_of_that_name_is_an_off_and_a_yes_is_not(table: str, no: str) -> None:
+    assert is_off(f"[{table}]\n{no}\n")
+    assert not is_off(f"[{table}]\nenabled = true\ndisabled = false\nendpoint = 'a'\n")
+
+
+@pytest.mark.parametrize(
+    "answer", ["telemetry_enabled = 'false'", "telemetry_disabled = 1", "[sst]\ntelemetry = false"]
+)
+def test_an_answer_of_another_kind_outside_of_the_table_is_an_off(answer: str) -> None:
+    assert is_off(f"{answer}\n")
+
+
+def test_what_is_named_telemetry_and_is_no_answer_is_no_off() -> None:
+    assert not is_off("[tasks]\ntelemetry = ['python', 'telemetry.py']\n[a]\nopentelemetry.enabled = false\n")
 
 
 def is_off(text: str) -> bool:
