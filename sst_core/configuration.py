@@ -97,7 +97,7 @@ def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
 
 
 def _noes_elsewhere(table: Mapping[str, Any], place: str = "") -> Iterator[str]:
-    """What is called telemetry, and says no, and isn't the file's `[telemetry]`: a key below the header of another table
+    """What is called telemetry, says no, and isn't the file's `[telemetry]`: what stands below another table's header
     belongs to that one."""
     for key, value in table.items():
         if place or key != "telemetry":

@@ -8,6 +8,8 @@ from sst_core.locations import Locations
 from sst_core.product import Product
 from sst_core.records import Record
 
+_LABEL = 63
+"""Characters of a host name between two dots, at most: RFC 1035."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -46,6 +48,8 @@ def _usable(url: object, where: str) -> Destination:
         return Destination(None, f"the address in {where} is not a URL")
     if parts.scheme not in ("https", "http") or not host:
         return Destination(None, f"the address in {where} is not a URL that starts with https://")
+    if not all(0 < len(label) <= _LABEL for label in host.removesuffix(".").split(".")):
+        return Destination(None, f"the address in {where} names no host that there can be")
     if parts.username or parts.password:
         return Destination(None, f"the address in {where} has a name or password in it")
     if parts.scheme == "http" and host not in _LOOPBACK:

@@ -29,6 +29,8 @@ MAX_DOUBTS = 4
 PATIENCE = 60.0
 """How long a delivery that a person asked for waits for a sender that is at work, in seconds. One sender in CI waits
 too, as long as it lives."""
+UNUSABLE_ADDRESS = "an address that can't be used"
+"""The outcome where a request can't be made to the collector's address."""
 UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
 _FIRST_WAIT = 60.0
@@ -133,12 +135,13 @@ class Delivery:
         return Report(0, "everything is delivered")
 
     def _connected(self, url: str) -> "Connection":
-        from sst_telemetry.post import Connection
+        from sst_telemetry.post import AddressError, Connection
 
         try:
             return Connection(url, self._product.name)
-        except ConfigurationError:
-            self._note_unsendable(url, UNUSABLE_SETTINGS)
+        except ConfigurationError as error:
+            is_address = isinstance(error, AddressError)
+            self._note_unsendable(url, UNUSABLE_ADDRESS if is_address else UNUSABLE_SETTINGS)
             raise
 
     def _composed(self, url: str, paths: Sequence[Path], now: datetime) -> Composed:

@@ -69,6 +69,17 @@ _WORDS: Mapping[type[BaseException], str] = {
 _UNREACHABLE = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
+_SETTINGS = {
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+}
+"""What a proxy and certificates come from, in capitals or not."""
+
+
+class AddressError(ConfigurationError):
+    """The collector's address is none that a request can be made to."""
+
+
 class _TooLong(Exception):
     """There is more of an answer than is read."""
 
@@ -82,10 +93,10 @@ class Connection:
         self._is_late = False
         self._left = MAX_ANSWER
         headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+        # Proxies and certificates come from the usual variables. Plain HTTP is for loopback alone, and through a proxy
+        # it would leave the machine.
+        is_secure = _address(url).scheme == "https"
         try:
-            # Proxies and certificates come from the usual variables. Plain HTTP is for loopback alone, and through a
-            # proxy it would leave the machine.
-            is_secure = httpx.URL(url).scheme == "https"
             self._client = httpx.Client(
                 headers=headers,
                 timeout=_TIMEOUT,
@@ -96,7 +107,7 @@ class Connection:
                 trust_env=is_secure,
             )
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
-            raise ConfigurationError(f"The proxy or certificate settings can't be used: {error}.") from None
+            raise ConfigurationError(_unusable(error, os.environ)) from None
 
     def __enter__(self) -> "Connection":
         return self
@@ -177,6 +188,24 @@ def _in_words(error: BaseException) -> str:
             return "unreachable"
         cause = cause.__context__  # and no __cause__: its pool raises "from None"
     return type(error).__name__
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+        _ = address.host  # which is decoded when it is asked for
+    except (httpx.InvalidURL, ValueError):
+        raise AddressError(f"The collector's address can't be used: {url}.") from None
+    return address
+
+
+def _unusable(error: Exception, environ: Mapping[str, str]) -> str:
+    """Never in the error's own words: they may quote a part of a proxy's password."""
+    names = ", ".join(sorted(name for name in environ if name.upper() in _SETTINGS))
+    why = error.strerror if isinstance(error, OSError) else None
+    if isinstance(error, ImportError):
+        why = "a proxy that speaks SOCKS needs the package socksio"
+    return f"The proxy or certificate settings can't be used ({names}){f': {why}' if why else ''}."
 
 
 def _trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:

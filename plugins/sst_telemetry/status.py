@@ -40,7 +40,10 @@ class Status:
         last = delivery and delivery.last
         return {
             "enabled": self.decision.enabled,
-            "sources": [asdict(source) for source in self.decision.sources],
+            "sources": [
+                {"name": source.name, "off": source.off, "value": source.value, "where": source.where}
+                for source in self.decision.sources
+            ],
             "collector": self.destination.url,
             "queued": self.queued,
             "problem": self.problem or None,

@@ -36,7 +36,14 @@ def test_the_environment_comes_before_the_file_and_the_file_before_the_default(t
 
 @pytest.mark.parametrize(
     "url",
-    ["https://a.example/events", "HTTPS://a.example", "http://localhost:1/e", "http://127.0.0.1/e", "http://[::1]:8/e"],
+    [
+        "https://a.example/events",
+        "HTTPS://a.example",
+        "https://a.example./",
+        "http://localhost:1/e",
+        "http://127.0.0.1/e",
+        "http://[::1]:8/e",
+    ],
 )
 def test_what_is_encrypted_or_does_not_leave_the_machine_is_used(url: str) -> None:
     assert find_destination(SST, {"SST_TELEMETRY_URL": url}).url
@@ -57,6 +64,9 @@ def test_what_is_encrypted_or_does_not_leave_the_machine_is_used(url: str) -> No
         "a.example",
         "ftp://a.example",
         "file:///etc/passwd",
+        "https://a..example/events",
+        "https://.example",
+        f"https://{'a' * 64}.example",
         "secret words",
     ],
 )

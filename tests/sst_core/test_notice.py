@@ -117,7 +117,7 @@ def test_the_first_says_what_why_and_where_to() -> None:
     for field in SST.catalogue:
         assert field.label in " ".join(text.split())
     assert "https://a.example/events" in text
-    assert "stays on this machine" in notice_text(consent(), ITEMS)
+    assert "  Where  it stays on this machine: no collector is configured\n" in notice_text(consent(), ITEMS)
 
 
 @pytest.mark.parametrize("columns", [10, 40, 79, 80, 200])

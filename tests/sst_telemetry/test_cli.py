@@ -135,7 +135,7 @@ def test_settings_that_cannot_be_used_are_an_error_in_words(
     ended = flush(machine, "https://localhost:1/events")
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith("sst: error: The proxy or certificate settings can't be used: ")
+    assert ended.stderr.startswith(f"sst: error: The proxy or certificate settings can't be used ({variable})")
     assert len(machine.queued()) == 1
 
 

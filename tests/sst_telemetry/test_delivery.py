@@ -22,7 +22,7 @@ from sst_core import SST, ConfigurationError, held
 from sst_core.testing import PATIENCE, Machine
 from sst_telemetry.batch import compose
 from sst_telemetry.burst import PAUSE
-from sst_telemetry.delivery import MAX_WAIT, UNUSABLE_SETTINGS, Delivery
+from sst_telemetry.delivery import MAX_WAIT, UNUSABLE_ADDRESS, UNUSABLE_SETTINGS, Delivery
 from sst_telemetry.folder import Folder
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
@@ -232,6 +232,15 @@ def test_settings_that_cannot_be_used_are_noted_and_back_off(
     assert NOW.timestamp() + 29 < state.not_before
     assert len(machine.queued()) == 1
     assert "secret" not in (machine.telemetry / "delivery.json").read_text()
+
+
+def test_an_address_that_no_request_can_be_made_to_is_noted_as_that(consenting: Consenting) -> None:
+    consenting.record()
+
+    with pytest.raises(ConfigurationError):
+        consenting.deliver("https://xn--a.example/events", clock=now)
+
+    assert consenting.status["last_delivery"]["outcome"] == UNUSABLE_ADDRESS
 
 
 def test_a_secret_that_cannot_be_trusted_is_noted_and_backs_off(

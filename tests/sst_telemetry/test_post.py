@@ -21,7 +21,7 @@ from loopback import Answer, Flood, Loopback, accounting, answer, dripping, drip
 from proxying import HOST, Authority, Proxy
 from sst_core import ConfigurationError
 from sst_core.testing import PATIENCE
-from sst_telemetry.post import MAX_ANSWER, Accounted, Connection, Failed, Refused
+from sst_telemetry.post import MAX_ANSWER, Accounted, AddressError, Connection, Failed, Refused
 
 LINES = [b'{"a":1}', b'{"b":2}', b'{"c":3}']
 
@@ -244,8 +244,30 @@ def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopba
 def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
 
-    with pytest.raises(ConfigurationError, match="proxy or certificate settings can't be used"):
+    with pytest.raises(ConfigurationError, match=rf"proxy or certificate settings can't be used \({variable}\)"):
         Connection("https://collector.example/events", "sst")
+
+
+@pytest.mark.usefixtures("authority")
+@pytest.mark.parametrize("between", ["/", "#", "?", ":", "@"])
+@pytest.mark.parametrize("scheme", ["http", "htp", "socks5"])
+def test_no_part_of_a_proxys_password_is_in_the_words_for_one_that_can_not_be_used(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, between: str
+) -> None:
+    monkeypatch.setenv("https_proxy", f"{scheme}://alice:Tr0ub4dor{between}3xample@proxy:http")
+
+    with pytest.raises(ConfigurationError) as refused:
+        Connection("https://collector.example/events", "sst")
+
+    for part in ("alice", "Tr0ub4dor", "3xample"):
+        assert part not in str(refused.value)
+    assert "(https_proxy)" in str(refused.value)
+
+
+@pytest.mark.usefixtures("authority")
+def test_an_address_that_no_request_can_be_made_to_is_not_blamed_on_a_proxy() -> None:
+    with pytest.raises(AddressError, match=r"^The collector's address can't be used: https://xn--a\.example/events\.$"):
+        Connection("https://xn--a.example/events", "sst")
 
 
 def test_all_that_was_sent_may_be_rejected(loopback: Loopback) -> None:

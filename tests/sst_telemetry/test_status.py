@@ -30,7 +30,7 @@ def test_it_names_every_source_with_its_value_and_its_place(machine: Machine, co
     found = status(machine)
 
     assert found["enabled"] is True
-    assert all(source.keys() == {"name", "off", "value", "where", "answered"} for source in found["sources"])
+    assert all(source.keys() == {"name", "off", "value", "where"} for source in found["sources"])
     places = {source["where"]: source["name"] for source in found["sources"]}
     assert places["SST_TELEMETRY_DISABLED"] == places["DO_NOT_TRACK"] == "environment"
     assert places[str(machine.config_file)] == "user"
