@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EPIPE
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -116,11 +115,13 @@ def open_session(product: Product) -> Session:
     """Read the environment and what is installed, once, for this run."""
     plugins = Plugins(product, installed(product), os.environ)
     ci = ci_name(os.environ)
+    folder = working_folder()
     consent = Consent(
         product=product,
         environ=os.environ,
-        folder=working_folder() or Path("/"),  # which alone is known to have been above one that was deleted
+        folder=folder,
         ci=ci,
+        folder_is_gone=folder is None,
         switched_off=plugins.switches.own_telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,
     )

@@ -73,6 +73,8 @@ class Consent(Record):
     """The working directory at the start, from which `sst.toml` is looked for upward, as it is from that of the moment:
     a program's callback may have changed it. None where no project is to be asked, as by a sender."""
     ci: str | None
+    folder_is_gone: bool = False
+    """Whether the working directory had been deleted at the start: nobody can say what was in it and above it."""
     switched_off: bool = False
     """Whether the collecting plugin is switched off by name."""
     collecting_plugins: "tuple[CollectingPlugin, ...]" = ()
@@ -217,6 +219,9 @@ class Consent(Record):
         )
 
     def _projects(self) -> Iterator[Source]:
+        if self.folder_is_gone:
+            why = f"deleted, so no {self.product.settings_name} in it or above can be asked"
+            yield Source("folder", True, why, "the working directory")
         if self.folder is None:
             return
         folders = (working_folder() or self.folder, self.folder)

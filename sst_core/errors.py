@@ -30,7 +30,8 @@ class SstError(Exception):
     ```text
     SstError
     ├── ConfigurationError
-    │   └── ForeignFileError      files
+    │   ├── ForeignFileError      files
+    │   └── AddressError          sst_telemetry.post
     ├── NoProviderError
     ├── ToolNotFoundError         processes
     ├── AdoptionError

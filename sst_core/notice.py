@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sst_core.catalogue import Catalogue, Field, Section
 from sst_core.consent import Consent, Decision
 from sst_core.destination import find_destination
-from sst_core.terminal import is_terminal, say
+from sst_core.terminal import is_terminal, leads_nowhere, say
 from sst_core.width import columns, fitted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def show_notice(consent: Consent, decision: Decision) -> bool:
     try:
         if consent.ci is not None:
             text = notice_text(consent, decision.unseen, "In CI, recording begins with this run.")
-            return consent.grant_on_notice((), lambda: say(text))
+            return consent.grant_on_notice((), lambda: not leads_nowhere(sys.stderr) and say(text))
         if is_terminal(sys.stderr):
             text, items = what_fits(consent, decision.unseen)
             if items:

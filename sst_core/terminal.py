@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 
@@ -96,6 +97,16 @@ def unwritten(stream: IO[str] | None) -> OSError | None:
 def can_ask() -> bool:
     """Whether a person can be asked: they read stderr, and what they type is on stdin."""
     return is_terminal(sys.stderr) and is_terminal(sys.stdin)
+
+
+def leads_nowhere(stream: IO[str] | None) -> bool:
+    """Whether what is written to `stream` is thrown away: closed, or the null device."""
+    if stream is None:
+        return True
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), Path(os.devnull).stat())
+    except (OSError, ValueError):  # it is in memory, or there is no such device
+        return False
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

@@ -121,6 +121,7 @@ def how_to_switch_on(decision: Decision, command: str) -> str:
     ways = {
         "environment": "unset {where}",
         "plugins": "take telemetry out of {where}",
+        "folder": "change to a directory that exists",
         "project": "`{command} enable --project`, for everybody in it",
         "another project": "see to {where}, which is for everybody below it",
         "user": "`{command} enable`",

@@ -517,8 +517,9 @@ def test_in_ci_a_run_that_can_not_say_so_in_its_log_is_not_recorded(machine: Mac
     env = {"GITHUB_ACTIONS": "true"}
     closed = ("sh", "-c", 'exec "$0" "$@" 2>&-', str(PROGRAM))
     full = ("sh", "-c", 'exec "$0" "$@" 2> /dev/full', str(PROGRAM))
+    thrown_away = ("sh", "-c", 'exec "$0" "$@" 2> /dev/null', str(PROGRAM))
 
-    for program in (closed, full):
+    for program in (closed, full, thrown_away):
         assert machine.sst("build", env=env, program=program).stdout == "built\n"
         assert machine.queued() == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from consenting import Consenting
 from loopback import Loopback, accounting, answer
-from sst_core.testing import Machine
+from sst_core.testing import PROGRAM, Machine
 from sst_telemetry.spawn import STAMP
 
 KEYS = {"enabled", "sources", "collector", "queued", "last_delivery"}
@@ -262,3 +262,23 @@ def test_what_prints_instead_of_recording_is_named(machine: Machine) -> None:
     assert words in machine.sst("telemetry", env={"SST_TELEMETRY_DEBUG": "1"}).stdout
     for env in ({}, {"SST_TELEMETRY_DEBUG": "0"}):
         assert "SST_TELEMETRY_DEBUG" not in machine.sst("telemetry", env=env).stdout
+
+
+def test_where_the_working_directory_was_deleted_nobody_knows_whose_off_it_was_and_it_is_one(
+    machine: Machine, consenting: Consenting
+) -> None:
+    (machine.folder / "gone" / "below").mkdir(parents=True)
+    (machine.folder / "gone" / "sst.toml").write_text("[telemetry]\nenabled = false\n")
+    leaving = f'cd {machine.folder}/gone/below && rmdir ../below && exec "$0" "$@"'
+    gone = ("sh", "-c", leaving, str(PROGRAM))
+
+    machine.sst("plugins", "list", program=gone)
+    (machine.folder / "gone" / "below").mkdir()
+    ended = machine.sst("telemetry", program=gone)
+
+    assert machine.queued() == []
+    assert (
+        "  off  folder       deleted, so no sst.toml in it or above can be asked (the working directory)\n"
+        in ended.stdout
+    )
+    assert ended.stdout.splitlines()[-1] == "Next: to switch it on, change to a directory that exists."
