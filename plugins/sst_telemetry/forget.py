@@ -56,11 +56,12 @@ def reset(consent: Consent) -> Forgotten:
         try:
             forgotten = _ask(consent, pending)
         finally:
-            drop_secret(locations.telemetry)
-            remove_leftovers(locations)
             if locations.telemetry.is_dir():
                 write_last_batch(locations.telemetry, b"")  # the old id is in it
                 _forget_attempts(locations)
+            remove_leftovers(locations)
+            # The last: what was tried under it and is still there would be sent again under the next one.
+            drop_secret(locations.telemetry)
     return replace(forgotten, what=f"{forgotten.what} From now on this is another machine.")
 
 
@@ -96,14 +97,14 @@ def _ask(consent: Consent, pending: Pending) -> Forgotten:
 def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | None]:
     """Ask one collector, some ids a request. Returns how many it confirmed, and what came instead for the next.
 
-    The ids of two machines are in no request together: it would say that they are one.
+    The ids of two machines are in no request together, nor on one connection: it would say that they are one.
     """
     from sst_telemetry.post import Connection
 
     asked = 0
     try:
-        with Connection(url, consent.product.name) as connection:
-            for ids in pending[url]:
+        for ids in pending[url]:
+            with Connection(url, consent.product.name) as connection:
                 while some := list(ids)[:IDS_A_REQUEST]:
                     failure = connection.forget(some)
                     if failure is not None:

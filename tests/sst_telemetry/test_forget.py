@@ -1,5 +1,6 @@
 import json
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -7,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from consenting import Consenting
-from loopback import Loopback, accounting, answer, dripping, hanging
+from loopback import Loopback, Request, accounting, answer, dripping, hanging
 from sst_collector.receiving.schema import MAX_FORGOTTEN
 from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
-from sst_telemetry.identity import machine_secret, weekly_id
+from sst_telemetry.identity import machine_secret, stored_secret, weekly_id
 from sst_telemetry.pending import WEEKS, pending_count
 from waiting import eventually
 
@@ -220,7 +221,7 @@ def test_reset_leaves_no_old_id_on_the_disk(consenting: Consenting, machine: Mac
     assert all(old.encode() not in path.read_bytes() for path in machine.state.rglob("*") if path.is_file())
 
 
-def test_what_is_pending_of_machines_that_this_one_was_is_in_no_request_with_another_ones(
+def test_what_is_pending_of_machines_that_this_one_was_is_in_no_request_and_on_no_connection_with_another_ones(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:
     secrets = []
@@ -230,8 +231,13 @@ def test_what_is_pending_of_machines_that_this_one_was_is_in_no_request_with_ano
         reset(consenting.consent())
         loopback.otherwise = accounting()
     secrets.append(a_delivered_run(consenting, machine, loopback))
-    tried = len(loopback.requests)
-    loopback.otherwise = CONFIRMED
+    tried, peers = len(loopback.requests), []
+
+    def noting(connection: socket.socket, request: Request) -> bool:
+        peers.append(connection.getpeername())
+        return CONFIRMED(connection, request)
+
+    loopback.otherwise = noting
     assert pending_count(consenting.locations) == 2 * WEEKS
 
     assert forget(consenting.consent()).asked == 3 * WEEKS
@@ -240,6 +246,7 @@ def test_what_is_pending_of_machines_that_this_one_was_is_in_no_request_with_ano
     ids = [{weekly_id(secret, week) for week in weeks} for secret in secrets]
     bodies = [request.raw.partition(b"\r\n\r\n")[2] for request in loopback.requests[tried:]]
     assert [set(json.loads(body)["anonymousIds"]) for body in bodies] == ids
+    assert len(set(peers)) == len(secrets)
     assert pending_count(consenting.locations) == 0
 
 
@@ -257,6 +264,29 @@ def test_a_retry_under_another_id_would_link_the_two_so_reset_drops_what_was_tri
     consenting.deliver(loopback.url)
 
     assert loopback.requests[-1].commands == ["deploy"]
+
+
+@pytest.mark.parametrize("step", ["write_last_batch", "_forget_attempts", "remove_leftovers", "drop_secret"])
+def test_a_reset_that_is_interrupted_leaves_no_tried_run_to_another_machine(
+    consenting: Consenting, machine: Machine, loopback: Loopback, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    secret = a_delivered_run(consenting, machine, loopback)
+    consenting.record("build")
+    loopback.otherwise = answer(500)
+    consenting.deliver(loopback.url)
+    monkeypatch.setattr(f"sst_telemetry.forget.{step}", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        reset(consenting.consent())
+
+    assert stored_secret(consenting.locations.telemetry) == secret
+    monkeypatch.undo()
+    reset(consenting.consent())
+    assert stored_secret(consenting.locations.telemetry) is None
+    assert machine.queued() == []
 
 
 def test_a_retry_in_the_next_week_keeps_the_id_of_the_first(consenting: Consenting, loopback: Loopback) -> None:
@@ -333,7 +363,7 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     ended = machine.sst("telemetry", "forget", env=wrong)
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"{secured} did not confirm (The proxy or certificate settings can't be used: " in ended.stderr
+    assert f"{secured} did not confirm (The proxy or certificate settings can't be used (SSL_CERT_FILE): " in ended.stderr
     assert "`forget` asks again, until " in ended.stderr
     assert pending_count(consenting.locations) == 2 * WEEKS
 
