@@ -53,17 +53,28 @@ def _read_checked(path: Path, descriptor: int) -> bytes:
     _refuse_foreign(path, status.st_uid)
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"{path} is not a regular file. Put a file there, or nothing.")
-    if os.name == "posix" and _others_can_write(status):
+    if os.name == "posix" and _others_can_write(descriptor, status):
         raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
     # Not before the checks: a folder can't even be wrapped in a file object.
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read(MAX_BYTES + 1)
 
 
-def _others_can_write(status: os.stat_result) -> bool:
+def _others_can_write(file: Path | int, status: os.stat_result) -> bool:
     if status.st_mode & 0o002:
         return True
-    return bool(status.st_mode & 0o020) and not _is_private_group(status)
+    return bool(status.st_mode & 0o020) and (_has_access_list(file) or not _is_private_group(status))
+
+
+def _has_access_list(file: Path | int) -> bool:
+    """Whether an ACL names who else may do something. The mode's group bits are then what any of these may at most."""
+    if sys.platform != "linux":  # elsewhere an ACL doesn't show in the mode
+        return False
+    try:
+        os.getxattr(file, "system.posix_acl_access")
+    except OSError:  # there is none, or no such thing in that file system
+        return False
+    return True
 
 
 def _is_private_group(status: os.stat_result) -> bool:
@@ -96,7 +107,7 @@ def refuse_foreign(path: Path) -> None:
         except OSError:
             return
         _refuse_foreign(path, status.st_uid)
-    if os.name == "posix" and _others_can_write(status):
+    if os.name == "posix" and _others_can_write(path, status):
         raise ConfigurationError(f"{path} can be written by others. Run: chmod go-w {path}")
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from permissions import give_away
-from sharing import share_with_a_group
+from sharing import share_by_access_list, share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
 from sst_core.consent import KEPT_BYTES
 from sst_core.files import MAX_BYTES
@@ -726,7 +726,11 @@ def test_a_project_that_was_checked_out_under_umask_002_is_the_users_own(consent
     assert len(consenting.queued()) == 1
 
 
-@pytest.mark.parametrize("share", [share_with_a_group, lambda path: path.chmod(0o646)], ids=["group", "all"])
+@pytest.mark.parametrize(
+    "share",
+    [share_with_a_group, share_by_access_list, lambda path: path.chmod(0o646)],
+    ids=["group", "access list", "all"],
+)
 def test_a_project_that_others_can_write_neither_runs_nor_records(
     consenting: Machine, share: Callable[[Path], None]
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from permissions import give_away
-from sharing import share_with_a_group
+from sharing import share_by_access_list, share_with_a_group
 from sst_core import ConfigurationError, read_own, sync_path, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder, refuse_foreign
 
@@ -251,6 +251,23 @@ def test_a_group_that_nobody_knows_is_not_ones_own(tmp_path: Path) -> None:
         read_own(path)
     with pytest.raises(ConfigurationError, match="can be written by others"):
         refuse_foreign(path)
+
+
+def test_what_an_access_list_lets_somebody_write_is_not_ones_own(tmp_path: Path) -> None:
+    """Its mode is that of a file from under umask 002."""
+    path = tmp_path / "file"
+    path.touch()
+    share_by_access_list(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+    with pytest.raises(ConfigurationError, match="Run: chmod go-w"):
+        read_own(path)
+    with pytest.raises(ConfigurationError, match="Run: chmod go-w"):
+        refuse_foreign(path)
+
+    path.chmod(0o644)
+    assert read_own(path) == b""
+    refuse_foreign(path)
 
 
 def test_what_is_not_there_is_nobodys(tmp_path: Path) -> None:
