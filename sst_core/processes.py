@@ -53,7 +53,7 @@ def _ended(
     stdout: int | IO[str] | None,
     attend: Callable[[Process], bytes | None],
 ) -> tuple[int, bytes | None]:
-    with _signals_left_to_the_tool() as tool:
+    with exit_codes_kept(), _signals_left_to_the_tool() as tool:
         try:
             process = subprocess.Popen(arguments, cwd=folder, env=environ, stdout=stdout)
         except (OSError, ValueError) as error:
@@ -92,6 +92,23 @@ def _our_stderr() -> int | IO[str]:
         return sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):  # closed by whoever started us
         return subprocess.DEVNULL
+
+
+@contextmanager
+def exit_codes_kept() -> Iterator[None]:
+    """Have the system keep the exit code of each child that ends until it is waited for.
+
+    Whoever started this process may have SIGCHLD ignored, which lasts from one program to the next. Then the system
+    keeps none, and `subprocess` takes each for 0. A child gets the default, under which its own children end as usual.
+    """
+    if not hasattr(signal, "SIGCHLD") or signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 class _Tool:

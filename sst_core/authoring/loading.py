@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_core.authoring.survey import Surveyed
+from sst_core.processes import exit_codes_kept
 from sst_core.product import Product
 from sst_core.records import Record
 
@@ -81,7 +82,7 @@ def _load_once(product: Product, surveyed: Surveyed) -> Loading:
     with tempfile.TemporaryDirectory(prefix="plugin-") as folder:
         report, out, err = (Path(folder) / name for name in ("report", "out", "err"))
         # Files, and no pipes: a process that the plugin starts may hold an end of them for as long as it likes.
-        with out.open("wb") as stdout, err.open("wb") as stderr:
+        with exit_codes_kept(), out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
                 # -P: what lies in the working directory is not to be imported.
                 [

@@ -322,6 +322,35 @@ def test_an_orphan_that_ends_is_gone_while_the_tool_still_runs(machine: Machine)
     assert (ended.returncode, ended.stdout) == (7, "10 left 0\n")
 
 
+# Becomes the program, with the end of children ignored.
+_IGNORING = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose orphan a process is")
+@pytest.mark.parametrize(
+    ("code", "words"), [("raise SystemExit(7)", ""), (_LEAVING_MANY, "10 left 0\n")], ids=["short", "long"]
+)
+def test_a_failure_is_one_where_whoever_started_us_ignores_its_children(
+    machine: Machine, code: str, words: str
+) -> None:
+    project(machine, code)
+
+    ended = machine.sst("start", program=(*python(_IGNORING), str(PROGRAM)))
+
+    assert (ended.returncode, ended.stdout) == (7, words)
+
+
+def test_children_are_ignored_again_when_it_has_ended(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert read_tool(python("print('read'); raise SystemExit(7)"), tmp_path) == (7, "read\n")
+        with pytest.raises(ToolNotFoundError):
+            run_tool(["no-such-tool-anywhere"], tmp_path)
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_a_child_that_somebody_else_waits_for_is_left_to_them(tmp_path: Path) -> None:
     before = subprocess.Popen(python("import time; time.sleep(0.5); raise SystemExit(3)"))
     codes: list[int] = []

@@ -1,6 +1,7 @@
 """`sst plugins doctor`: what is wrong with a plugin, whatever it does to the process that loads it."""
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -326,6 +327,17 @@ def test_it_works_where_a_plugin_breaks_every_other_command(machine: Machine) ->
 
     assert run.returncode == 1
     assert "deadly  deadly 1.0, sst.plugins\n  wrong: it ended the process" in run.stdout
+
+
+def test_with_what_a_plugin_ended_is_known_where_whoever_started_us_ignores_its_children(machine: Machine) -> None:
+    machine.install("wrong", "import os; os._exit(7)", {"sst.plugins": {"wrong": "wrong"}})
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        run = machine.in_process("plugins", "doctor", "wrong")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+    assert "it ended the process while it was loaded (exit code 7)" in run.stdout
 
 
 def test_what_lies_in_the_working_directory_is_not_imported(machine: Machine) -> None:
