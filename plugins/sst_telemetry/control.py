@@ -43,8 +43,8 @@ class Switched:
     """What was done, in a sentence."""
     next: str
     """What to do where telemetry was to be on and is off; else empty."""
-    pending_forget: int
-    """Ids that `forget` has still to ask for: the only ones that `disable` leaves."""
+    pending_forget: int | None
+    """Ids that `forget` has still to ask for: the only ones that `disable` leaves. None if it can't be known."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
@@ -122,9 +122,11 @@ def disable(consent: Consent) -> Switched:
         )
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
-    pending = _pending(consent)
-    if pending:
-        what += f" Kept are {pending} ids for which `{consent.product.telemetry} forget` has still to ask."
+    pending, telemetry = _pending(consent), consent.product.telemetry
+    if pending is None:
+        what += f" Kept is what `{telemetry} forget` has still to ask for: `{telemetry}` says why it can't be read."
+    elif pending:
+        what += f" Kept are {pending} ids for which `{telemetry} forget` has still to ask."
     return Switched(changed, False, off, what, "", pending)
 
 
@@ -164,11 +166,15 @@ def _what_of_project(path: Path, enabled: bool, changed: bool) -> str:
     return f"{holds}. Commit it, so that it holds for the team." if changed else f"{holds}; nothing was to be changed."
 
 
-def _pending(consent: Consent) -> int:
+def _pending(consent: Consent) -> int | None:
     try:
-        return pending_count(consent.locations)
+        locations = consent.locations
     except ConfigurationError:  # a project's choice needs no home folder
         return 0
+    try:
+        return pending_count(locations)
+    except ConfigurationError:
+        return None
 
 
 def purge(consent: Consent) -> int:

@@ -69,7 +69,7 @@ _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so ther
 
 
 def _noted(consent: Consent) -> Pending:
-    """All that is to be asked, which is kept before anybody is. Raises SstError where it can't be kept."""
+    """All that is to be asked, which is kept before anybody is. Raises SstError where it can't be read or kept."""
     locations, now = consent.locations, utc_now()
     pending = read_pending(locations, now)
     for url in _sent_to(consent):

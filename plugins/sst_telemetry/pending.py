@@ -17,18 +17,22 @@ Pending = dict[str, list[Ids]]
 
 
 def pending_count(locations: Locations) -> int:
-    """How many ids no collector has confirmed yet."""
+    """How many ids no collector has confirmed yet. Raises as `read_pending`."""
     return count(read_pending(locations, utc_now()))
 
 
 def read_pending(locations: Locations, now: datetime) -> Pending:
-    """What is still to be asked, less the weeks of which no collector keeps anything any more."""
+    """What is still to be asked, less the weeks of which no collector keeps anything any more.
+
+    Raises :class:`ConfigurationError` where that can't be known: nobody is told "nothing" then, and the file stays.
+    """
+    path = Folder(locations.telemetry).pending
     try:
-        values = json.loads(read_own(Folder(locations.telemetry).pending) or b"{}")
-    except (ConfigurationError, ValueError, RecursionError):
-        return {}
+        values = json.loads(read_own(path) or b"{}")
+    except (ValueError, RecursionError):
+        values = None
     if not isinstance(values, dict):
-        return {}
+        raise ConfigurationError(f"{path} is torn: which ids are still to be asked for is not known. Delete it.")
     kept_weeks = weeks(now)
     return {
         url: [

@@ -23,13 +23,13 @@ class Status:
     decision: Decision
     destination: Destination
     queued: int | None
-    """None if it can't be known, as `delivery`."""
+    """None if it can't be known, as `delivery` and `pending_forget`."""
     delivery: DeliveryState | None
     problem: str
-    """Why one of the two above can't be known, or empty."""
+    """Why one of these can't be known, or empty."""
     missing_since: str | None
     """When a sender was to start that never came to its work, UTC, ISO 8601; None where none is missed."""
-    pending_forget: int
+    pending_forget: int | None
     """Ids that the collector could not be asked to forget yet: the only ids that are kept while off."""
     collecting_plugins: tuple[CollectingPlugin, ...] = ()
     """Those of others that collect too, under the same consent."""
@@ -79,11 +79,7 @@ class Status:
                 f"Also       plugin {plugin.distribution} collects, to {plugin.sends_to}"
                 for plugin in self.collecting_plugins
             ),
-            *(
-                [f"Forget     {self.pending_forget} ids are still to be asked for: `{self.command} forget`"]
-                if self.pending_forget
-                else []
-            ),
+            *self._to_forget(),
             "",
             self._next(),
         ]
@@ -107,6 +103,12 @@ class Status:
             "set aside, not a recorded run": self.delivery.set_aside,
         }
         return [f"Not sent   {_runs(count)} {why}" for why, count in counts.items() if count]
+
+    def _to_forget(self) -> list[str]:
+        if self.pending_forget is None:
+            return [f"Forget     {self._unknown}"]
+        asking = f"Forget     {self.pending_forget} ids are still to be asked for: `{self.command} forget`"
+        return [asking] if self.pending_forget else []
 
     def _next(self) -> str:
         if self.decision.enabled:
@@ -148,27 +150,35 @@ def read_status(consent: Consent) -> Status:
     decision, destination = consent.decide(), find_destination(consent.product, consent.environ)
     queued: int | None = 0
     delivery: DeliveryState | None = DeliveryState()
-    pending_forget, problem, missing = 0, "", None
+    pending_forget: int | None = 0
+    problems: list[str] = []
+    missing = None
     with suppress(ConfigurationError):  # the sources say what is wrong with the home folder
         locations = consent.locations
-        pending_forget = pending_count(locations)
+        try:
+            pending_forget = pending_count(locations)
+        except ConfigurationError as error:
+            pending_forget = None
+            problems.append(str(error))
         try:
             delivery = read_state_to_show(locations.telemetry)
         except ConfigurationError as error:
-            delivery, problem = None, str(error)
+            delivery = None
+            problems.append(str(error))
         try:
             queued = len(Queue(locations.queue).waiting())
             if queued and decision.enabled and destination.url:
                 missing = missing_since(locations)
         except OSError as error:
-            queued, problem = None, str(error)
+            queued = None
+            problems.append(str(error))
     return Status(
         command=consent.product.telemetry,
         decision=decision,
         destination=destination,
         queued=queued,
         delivery=delivery,
-        problem=problem,
+        problem=" ".join(problems),
         missing_since=_if_overdue(missing),
         pending_forget=pending_forget,
         collecting_plugins=consent.collecting_plugins,

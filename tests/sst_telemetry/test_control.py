@@ -128,6 +128,21 @@ def test_disabling_twice_changes_nothing_and_says_so(machine: Machine, consentin
     assert machine.sst("telemetry", "disable").stdout == "Telemetry was off already.\n"
 
 
+def test_disabling_says_that_it_keeps_what_forget_has_still_to_ask_for_where_that_cannot_be_read(
+    machine: Machine, consenting: Consenting
+) -> None:
+    file = machine.state / "forget.json"
+    file.write_text("{}")
+    file.chmod(0o666)
+
+    told = answer(machine, "disable")
+
+    assert told["pending_forget"] is None
+    kept = " Kept is what `sst telemetry forget` has still to ask for: `sst telemetry` says why it can't be read."
+    assert told["what"].endswith(kept)
+    assert everything(machine) == ["forget.json", "telemetry.lock"]
+
+
 def test_disabling_before_anybody_was_asked_holds(machine: Machine) -> None:
     assert answer(machine, "disable")["changed"] is True
     assert answer(machine, "disable")["changed"] is False

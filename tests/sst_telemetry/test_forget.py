@@ -368,6 +368,12 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     assert pending_count(consenting.locations) == 2 * WEEKS
 
 
+# A disk that takes the number of a process, and nothing that is longer.
+_FULL = (
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99)); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 @pytest.mark.parametrize("command", ["forget", "reset"])
 def test_a_request_that_cannot_be_kept_is_not_made_and_can_be_made_later(
     consenting: Consenting, machine: Machine, loopback: Loopback, command: str
@@ -375,16 +381,38 @@ def test_a_request_that_cannot_be_kept_is_not_made_and_can_be_made_later(
     secret = a_delivered_run(consenting, machine, loopback)
     loopback.otherwise = CONFIRMED
     before = len(loopback.requests)
-    (consenting.locations.state / "forget.json").mkdir()
 
-    ended = machine.sst("telemetry", command)
+    ended = machine.sst("telemetry", command, program=(sys.executable, "-c", _FULL, str(PROGRAM)))
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("sst: error: The request can't be kept on this machine: ")
     assert len(loopback.requests) == before
-    (consenting.locations.state / "forget.json").rmdir()
     assert machine.sst("telemetry", command).returncode == 0
     assert weekly_id(secret, week_of(datetime.now(UTC))) in asked(loopback)
+
+
+@pytest.mark.parametrize("command", ["forget", "reset"])
+def test_what_is_pending_and_cannot_be_trusted_stays_and_nobody_is_asked(
+    consenting: Consenting, machine: Machine, loopback: Loopback, command: str
+) -> None:
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = answer(500)
+    assert machine.sst("telemetry", "forget").returncode == 1
+    file, before = consenting.locations.state / "forget.json", len(loopback.requests)
+    kept = file.read_bytes()
+    file.chmod(0o666)
+
+    ended = machine.sst("telemetry", command)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{file} can be written by others. Run: chmod go-w {file}" in ended.stderr
+    assert (file.read_bytes(), machine_secret(machine.telemetry)) == (kept, secret)
+    assert len(loopback.requests) == before
+
+    file.chmod(0o600)
+    loopback.otherwise = CONFIRMED
+    assert machine.sst("telemetry", command).returncode == 0
+    assert not file.exists()
 
 
 @pytest.mark.parametrize(

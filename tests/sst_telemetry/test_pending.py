@@ -1,27 +1,52 @@
 """What is still to be asked for: read from a file that anybody may have damaged, and no longer than it can matter."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
 
 from consenting import Consenting
-from sst_core import week_of
+from permissions import give_away
+from sst_core import ConfigurationError, week_of
 from sst_telemetry.pending import WEEKS, pending_count, weeks
 
 
-def test_a_pending_file_that_is_torn_or_foreign_is_not_sent(consenting: Consenting) -> None:
+def test_what_is_no_id_in_a_pending_file_is_not_sent(consenting: Consenting) -> None:
     file = consenting.locations.state / "forget.json"
     for content in (
         "",
-        "{",
         '{"a": 1}',
         '{"a": {"no list": "2026-W48"}}',
         json.dumps({"a": [{"not an id": week_of(datetime.now(UTC))}]}),
         '{"a": ["not ids"]}',
-        "[[]]",
-        "[" * 100_000,
     ):
         file.write_text(content)
         assert pending_count(consenting.locations) == 0
+
+
+@pytest.mark.parametrize("content", ["{", "[[]]", "null", "[" * 100_000], ids=lambda content: content[:4])
+def test_a_pending_file_that_is_torn_is_not_taken_for_an_empty_one(consenting: Consenting, content: str) -> None:
+    file = consenting.locations.state / "forget.json"
+    file.write_text(content)
+
+    with pytest.raises(ConfigurationError, match=r"is torn: .* Delete it\.") as refused:
+        pending_count(consenting.locations)
+
+    assert str(refused.value).startswith(str(file))
+
+
+@pytest.mark.parametrize("foreign", [lambda file: file.chmod(0o666), give_away], ids=["writable", "another's"])
+def test_a_pending_file_that_others_may_have_written_is_not_taken_for_an_empty_one(
+    consenting: Consenting, foreign: Callable[[Path], None]
+) -> None:
+    file = consenting.locations.state / "forget.json"
+    file.write_text("{}")
+    foreign(file)
+
+    with pytest.raises(ConfigurationError):
+        pending_count(consenting.locations)
 
 
 def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Consenting) -> None:

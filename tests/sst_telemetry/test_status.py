@@ -174,6 +174,22 @@ def test_notes_that_others_could_have_written_are_not_taken_for_never(
     assert "delivery.json can be written by others" in shown.stderr
 
 
+def test_what_is_still_to_be_asked_and_cannot_be_trusted_is_not_said_to_be_nothing(
+    machine: Machine, consenting: Consenting
+) -> None:
+    pending, notes = machine.state / "forget.json", machine.telemetry / "delivery.json"
+    for file in (pending, notes):
+        file.write_text("{}")
+        file.chmod(0o666)
+
+    text, found = machine.sst("telemetry").stdout, status(machine)
+
+    assert f"Forget     not known: {pending} can be written by others. Run: chmod go-w {pending}" in text
+    assert found["pending_forget"] is None
+    assert all(f"chmod go-w {file}" in found["problem"] for file in (pending, notes))
+    assert found["queued"] == 0, "which is known"
+
+
 @pytest.mark.parametrize(
     ("due", "came", "queued", "told"),
     [(-60, -90, 1, True), (-60, -60, 1, False), (-60, -30, 1, False), (-2, -90, 1, False), (-60, -90, 0, False)],
