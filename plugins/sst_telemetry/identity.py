@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from sst_core import ConfigurationError, RandomId, read_own, write_private
@@ -57,17 +58,13 @@ def drop_secret(telemetry: Path) -> None:
     Folder(telemetry).secret.unlink(missing_ok=True)
 
 
-def has_secret(telemetry: Path) -> bool:
-    """Whether this machine has one, sound or not."""
-    return Folder(telemetry).secret.exists()
-
-
-def secret_for_looking(telemetry: Path) -> bytes:
-    """The stored secret, or one for this once: to look at what is queued leaves no id on the disk."""
-    try:
-        return stored_secret(telemetry) or os.urandom(_SECRET_BYTES)
-    except ConfigurationError:
-        return os.urandom(_SECRET_BYTES)
+def secret_for_looking(telemetry: Path) -> tuple[bytes, bool]:
+    """The stored secret, or one for this once, and whether it is that: to look at what is queued leaves no id on the
+    disk."""
+    with suppress(ConfigurationError):
+        if (stored := stored_secret(telemetry)) is not None:
+            return stored, False
+    return os.urandom(_SECRET_BYTES), True
 
 
 def stored_secret(telemetry: Path) -> bytes | None:

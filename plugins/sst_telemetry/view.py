@@ -17,7 +17,7 @@ from sst_core import (
     utc_now,
 )
 from sst_telemetry.batch import Composed, compose, preview
-from sst_telemetry.identity import has_secret, secret_for_looking
+from sst_telemetry.identity import secret_for_looking
 from sst_telemetry.queue import Queue
 from sst_telemetry.record import run_facts
 from sst_telemetry.state import LastDelivery, read_last_batch, read_state_to_show
@@ -33,13 +33,14 @@ class View:
     last: LastDelivery | None
     last_batch: str
     made_up: bool = False
-    """Whether the weekly id shown with what is queued is made up, since this machine has none now."""
+    """Whether the weekly id shown with what is queued is made up, since this machine has none now that can be used."""
 
     def as_json(self) -> Mapping[str, object]:
         """For scripts."""
         batch = {} if self.last is None else {"at": self.last.at, "url": self.last.url, "outcome": self.last.outcome}
         return {
             "queued": list(self.queued),
+            "made_up_id": self.made_up,
             "unusable": list(self.unusable),
             "last_batch": None if self.last is None else {**batch, "body": self.last_batch},
         }
@@ -106,5 +107,6 @@ def _composed(consent: Consent, locations: Locations) -> tuple[Composed, bool]:
         if mine is not None and consent.decide().enabled:
             return compose(consent.product, locations, waiting, now), False
     # Nothing would be sent, or the machine's id can't be kept: what is queued can be looked at all the same.
-    made_up = not has_secret(locations.telemetry)
-    return compose(consent.product, locations, waiting, now, secret_for_looking), made_up
+    secret, made_up = secret_for_looking(locations.telemetry)
+    composed = compose(consent.product, locations, waiting, now, lambda _: secret)
+    return composed, made_up and bool(composed.lines)

@@ -30,7 +30,8 @@ def commands(lines: list[str]) -> list[str]:
 
 def test_nothing_yet(machine: Machine, consenting: Consenting) -> None:
     assert machine.sst("telemetry", "show").stdout == "Nothing is queued.\n\nNothing was ever sent.\n"
-    assert shown(machine) == {"queued": [], "unusable": [], "last_batch": None}
+    assert shown(machine) == {"queued": [], "made_up_id": False, "unusable": [], "last_batch": None}
+    assert shown(machine, DO_NOT_TRACK="1")["made_up_id"] is False, "none is shown"
 
 
 def test_what_is_queued_is_shown_in_order_and_what_is_no_run_is_named(machine: Machine, consenting: Consenting) -> None:
@@ -109,3 +110,24 @@ def test_while_off_it_says_whether_the_id_is_the_machines_or_made_up(machine: Ma
     assert made_up.startswith("Queued (1), as they would be sent, but for a weekly id made up for this:\n")
     assert kept.startswith("Queued (1), as they would be sent:\n")
     assert weekly_id(machine_secret(machine.telemetry), week_of(datetime.now(UTC))) in kept
+    assert shown(machine, **off)["made_up_id"] is False
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "environ"),
+    [(b"torn", 0o600, {"DO_NOT_TRACK": "1"}), (b"x" * 32, 0o666, {})],
+    ids=["torn while off", "not trusted while on"],
+)
+def test_an_id_in_place_of_one_of_a_secret_that_cannot_be_used_is_said_to_be_made_up(
+    machine: Machine, consenting: Consenting, content: bytes, mode: int, environ: dict[str, str]
+) -> None:
+    consenting.record()
+    secret = machine.telemetry / "secret"
+    secret.write_bytes(content)
+    secret.chmod(mode)
+
+    text, found = machine.sst("telemetry", "show", env=environ).stdout, shown(machine, **environ)
+
+    assert text.startswith("Queued (1), as they would be sent, but for a weekly id made up for this:\n")
+    assert found["made_up_id"] is True
+    assert found["queued"][0] not in text, "another is made up each time"
