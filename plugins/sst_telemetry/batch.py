@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sst_core import CatalogueError, Locations, Moment, Product, Run, week_of
 from sst_telemetry.identity import machine_secret, random_id, weekly_id
+from sst_telemetry.needed import needed
 from sst_telemetry.queue import Queue, pinned_week
 
 MAX_LINES = 500
@@ -43,7 +44,10 @@ def compose(
     now: datetime,
     secret_of: Callable[[Path], bytes] = machine_secret,
 ) -> Composed:
-    """The lines for `paths`, in order. Raises what `secret_of` raises: it is called once, where a line needs it."""
+    """The lines for `paths`, in order. Raises what `secret_of` raises: it is called once, where a line needs it.
+
+    Raises SstError where what measures this machine can't be imported.
+    """
     this_week = week_of(now)
     machine = _machine_facts(product)
     queue = Queue(locations.queue)
@@ -79,7 +83,8 @@ def preview(product: Product, run: Mapping[str, object]) -> str:
 
 
 def _machine_facts(product: Product) -> Mapping[str, object]:
-    return product.catalogue.measure(Moment.SENDING, Run(product.version, command="", ci=None))
+    with needed(product):
+        return product.catalogue.measure(Moment.SENDING, Run(product.version, command="", ci=None))
 
 
 def _encode(product: Product, run: Mapping[str, object], machine: Mapping[str, object], anonymous: str) -> bytes:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core import ConfigurationError, Consent, Destination, find_destination, held, held_if_free, utc_now
+from sst_core import ConfigurationError, Consent, Destination, SstError, find_destination, held, held_if_free, utc_now
 from sst_telemetry.batch import Composed, Line, compose, requests_of
 from sst_telemetry.burst import LAST_LOOK, Burst
 from sst_telemetry.folder import Folder
 from sst_telemetry.leftovers import remove_leftovers
+from sst_telemetry.needed import needed
 from sst_telemetry.queue import Queue
 from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
 
@@ -67,10 +68,14 @@ class Delivery:
     def run(self, *, now_please: bool = False) -> Report:
         """Deliver what is queued. `now_please` does not wait for the time that an earlier failure set.
 
-        Raises OSError for what the disk refuses, and ConfigurationError for proxy settings that can't be used.
+        Raises OSError for what the disk refuses, ConfigurationError for proxy settings that can't be used, and SstError
+        for a part of the program that is missing.
         """
         if not self._locations.telemetry.is_dir():
             return Report(0, "nothing is queued")
+        if not now_please:  # a person who delivers does not make up for senders that never come
+            with suppress(OSError):
+                Folder(self._locations.telemetry).came.touch(mode=0o600)
         if self._consent.ci is not None:  # from here on, since what it waits for the lock is of its life too
             stamp = Folder(self._locations.telemetry).stamp
             self._burst = Burst(self._queue, stamp, 0.0 if now_please else LAST_LOOK)
@@ -78,8 +83,6 @@ class Delivery:
             try:
                 lock = self._lock(stack, now_please)
             except TimeoutError:
-                with suppress(OSError):
-                    os.utime(self._locations.lock)  # it has come, and is not missed
                 return Report(self._left(), "another sender is at work")
             os.write(lock, str(os.getpid()).encode())  # for `disable`, which ends a sender
             with suppress(OSError):  # what can't be deleted keeps nothing from being sent
@@ -135,19 +138,22 @@ class Delivery:
         return Report(0, "everything is delivered")
 
     def _connected(self, url: str) -> "Connection":
-        from sst_telemetry.post import AddressError, Connection
-
         try:
+            with needed(self._product):
+                from sst_telemetry.post import AddressError, Connection
             return Connection(url, self._product.name)
         except ConfigurationError as error:
             is_address = isinstance(error, AddressError)
             self._note_unsendable(url, UNUSABLE_ADDRESS if is_address else UNUSABLE_SETTINGS)
             raise
+        except SstError as error:
+            self._note_unsendable(url, str(error))
+            raise
 
     def _composed(self, url: str, paths: Sequence[Path], now: datetime) -> Composed:
         try:
             return compose(self._product, self._locations, paths, now)
-        except ConfigurationError as error:
+        except SstError as error:
             self._note_unsendable(url, str(error))
             raise
 

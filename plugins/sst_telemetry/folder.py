@@ -41,6 +41,13 @@ class Folder:
         return self.path / STAMP
 
     @property
+    def came(self) -> Path:
+        """Its time is when a sender last came to its work."""
+        from sst_telemetry.spawn import CAME
+
+        return self.path / CAME
+
+    @property
     def next_sender(self) -> Path:
         """In CI, held by the one sender that waits for the one at work."""
         return self.path / "sender-waits"

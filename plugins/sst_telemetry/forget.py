@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sst_core import ConfigurationError, Consent, Locations, find_destination, utc_now
+from sst_core import ConfigurationError, Consent, Locations, SstError, find_destination, utc_now
 from sst_telemetry.folder import Folder
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import remove_leftovers
+from sst_telemetry.needed import needed
 from sst_telemetry.pending import Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import read_last_batch, read_state, write_last_batch
@@ -99,8 +100,11 @@ def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | N
 
     The ids of two machines are in no request together, nor on one connection: it would say that they are one.
     """
-    from sst_telemetry.post import Connection
-
+    try:
+        with needed(consent.product):
+            from sst_telemetry.post import Connection
+    except SstError as error:
+        return 0, str(error)
     asked = 0
     try:
         for ids in pending[url]:

@@ -19,6 +19,8 @@ the stamp before its last look at the queue: that look sees the run of a command
 that finds none starts the next sender."""
 STAMP = "sender-started"
 """In the telemetry folder."""
+CAME = "sender-came"
+"""Beside it, and the sender's alone: the lock is held by whoever changes consent, too."""
 
 # What the sender needs: where things are, how to reach the collector, and what may turn telemetry off.
 PASSED_ON = (
@@ -53,7 +55,7 @@ def start_sender_if_due(context: Context, run: str | None) -> None:
     if in_ci and run is not None and not Path(run).exists():
         return  # a sender has it in hand already: of a burst, this command's end is the last
     if _claim(stamp, interval):
-        if last is not None and not _has_come(locations, last):
+        if last is not None and not _has_come(locations.telemetry, last):
             with suppress(OSError):
                 _trim(locations)
         _spawn(context.product, in_ci=in_ci)
@@ -75,7 +77,7 @@ def missing_since(locations: Locations) -> float | None:
     Raises OSError.
     """
     last = _last_start(locations.telemetry / STAMP)
-    return None if last is None or _has_come(locations, last) else last.st_mtime
+    return None if last is None or _has_come(locations.telemetry, last) else last.st_mtime
 
 
 def _last_start(stamp: Path) -> os.stat_result | None:
@@ -85,9 +87,9 @@ def _last_start(stamp: Path) -> os.stat_result | None:
         return None
 
 
-def _has_come(locations: Locations, started: os.stat_result) -> bool:
+def _has_come(telemetry: Path, started: os.stat_result) -> bool:
     try:
-        return locations.lock.stat().st_mtime >= started.st_mtime
+        return (telemetry / CAME).stat().st_mtime >= started.st_mtime
     except FileNotFoundError:
         return False
 

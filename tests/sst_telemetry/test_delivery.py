@@ -917,11 +917,36 @@ def test_a_person_who_asks_waits_for_the_sender_at_work(
 def test_a_sender_that_finds_another_at_work_has_come(consenting: Consenting, loopback: Loopback) -> None:
     consenting.record()
     with held(consenting.locations.lock, 0):
-        os.utime(consenting.locations.lock, (1, 1))
-
         assert consenting.deliver(loopback.url, now_please=False).reason == "another sender is at work"
 
-        assert consenting.locations.lock.stat().st_mtime > 1
+    assert Folder(consenting.machine.telemetry).came.exists()
+
+
+@pytest.mark.parametrize("now_please", [False, True])
+def test_a_sender_has_come_and_a_person_who_delivers_has_not(
+    consenting: Consenting, loopback: Loopback, now_please: bool
+) -> None:
+    came = Folder(consenting.machine.telemetry).came
+
+    consenting.deliver(loopback.url, now_please=now_please)
+
+    assert came.exists() is not now_please
+    came.touch(mode=0o600)
+    assert came.stat().st_mode & 0o777 == 0o600, "it is made as all that is private is"
+    os.utime(came, (1, 1))
+
+    consenting.deliver(loopback.url, now_please=now_please)
+
+    assert (came.stat().st_mtime > 1) is not now_please
+
+
+def test_a_coming_that_cannot_be_noted_keeps_nothing_from_being_sent(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    consenting.record()
+    Folder(consenting.machine.telemetry).came.symlink_to("/nowhere/at/all")
+
+    assert consenting.deliver(loopback.url, now_please=False).left == 0
 
 
 @pytest.mark.parametrize(("ci", "now_please"), [(None, False), (None, True), ("other", True)])

@@ -363,9 +363,24 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     ended = machine.sst("telemetry", "forget", env=wrong)
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"{secured} did not confirm (The proxy or certificate settings can't be used (SSL_CERT_FILE): " in ended.stderr
+    assert (
+        f"{secured} did not confirm (The proxy or certificate settings can't be used (SSL_CERT_FILE): " in ended.stderr
+    )
     assert "`forget` asks again, until " in ended.stderr
     assert pending_count(consenting.locations) == 2 * WEEKS
+
+
+def test_a_module_that_is_missing_leaves_the_request_pending_and_says_which(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    (machine.home / "httpx.py").write_text("raise ModuleNotFoundError(\"No module named 'httpx'\")")
+
+    ended = machine.sst("telemetry", "forget", env={"PYTHONPATH": str(machine.home)})
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "did not confirm (A part of sst can't be imported: No module named 'httpx'. Install sst" in ended.stderr
+    assert pending_count(consenting.locations) == WEEKS
 
 
 # A disk that takes the number of a process, and nothing that is longer.

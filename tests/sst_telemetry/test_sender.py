@@ -127,6 +127,23 @@ def test_imports_that_hang_are_within_its_lifetime(machine: Machine, consenting:
     assert ended(start(machine, "https://collector.invalid/events", lifetime=2.0)) == (-signal.SIGALRM, b"")
 
 
+@pytest.mark.parametrize("module", ["httpx", "distro"])
+def test_where_a_module_is_missing_a_user_is_told_which_and_what_to_do(
+    machine: Machine, consenting: Consenting, loopback: Loopback, module: str
+) -> None:
+    consenting.record()
+    (machine.home / f"{module}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{module}'\")")
+    machine.environ |= {"PYTHONPATH": str(machine.home), "SST_TELEMETRY_URL": loopback.url}
+
+    assert ended(start(machine, loopback.url)) == (0, b"")
+
+    words = f"A part of sst can't be imported: No module named '{module}'. Install sst again."
+    assert f"0 runs, 0 accepted (answer: {words})\n" in machine.sst("telemetry").stdout
+    assert (consenting.state.failures, len(machine.queued()), loopback.requests) == (1, 1, [])
+    flushed = machine.sst("telemetry", "flush")
+    assert (flushed.returncode, flushed.stdout, flushed.stderr) == (1, "", f"sst: error: {words}\n")
+
+
 def test_where_there_is_no_such_alarm_it_ends_too(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
     consenting.record()
     loopback.otherwise = hanging

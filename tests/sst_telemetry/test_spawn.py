@@ -17,7 +17,7 @@ from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import spawn
 from sst_telemetry.queue import MAX_AGE
-from sst_telemetry.spawn import INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
+from sst_telemetry.spawn import CAME, INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
 from waiting import eventually
 
 
@@ -118,10 +118,10 @@ def test_where_no_sender_comes_a_command_keeps_the_queue_within_its_bounds(
     consenting.record(at=time.time() - MAX_AGE - 60)
     consenting.hold_back_senders()
     os.utime(building.telemetry / STAMP, (2, 2))
-    consenting.locations.lock.unlink(missing_ok=True)
+    consenting.locations.lock.touch()  # as `enable`, `purge` or `forget` does
     if came is not None:
-        consenting.locations.lock.touch()
-        os.utime(consenting.locations.lock, (came, came))
+        (building.telemetry / CAME).touch()
+        os.utime(building.telemetry / CAME, (came, came))
 
     start_sender_if_due(Context(product=PRODUCT, ci=None), None)
 

@@ -12,7 +12,7 @@ import pytest
 from consenting import Consenting
 from loopback import Loopback, accounting, answer
 from sst_core.testing import PROGRAM, Machine
-from sst_telemetry.spawn import STAMP
+from sst_telemetry.spawn import CAME, STAMP
 
 KEYS = {"enabled", "sources", "collector", "queued", "last_delivery"}
 
@@ -204,8 +204,8 @@ def test_a_sender_that_never_came_is_missed(
     consenting.hold_back_senders()
     now = int(time.time())
     os.utime(machine.telemetry / STAMP, (now + due, now + due))
-    consenting.locations.lock.touch()
-    os.utime(consenting.locations.lock, (now + came, now + came))
+    (machine.telemetry / CAME).touch()
+    os.utime(machine.telemetry / CAME, (now + came, now + came))
 
     found = consenting.status["sender_missing_since"]
 
@@ -214,6 +214,24 @@ def test_a_sender_that_never_came_is_missed(
     assert (line in machine.sst("telemetry").stdout) is told
     for useless in ({"SST_TELEMETRY_URL": ""}, {"DO_NOT_TRACK": "1"}):
         assert status(machine, **useless)["sender_missing_since"] is None, "`flush` would send nothing"
+
+
+@pytest.mark.usefixtures("one_row_a_process")
+@pytest.mark.parametrize("command", ["enable", "purge", "forget", "flush"])
+def test_what_else_takes_the_senders_lock_is_not_taken_for_its_coming(
+    machine: Machine, consenting: Consenting, command: str
+) -> None:
+    machine.environ["SST_TELEMETRY_URL"] = "http://127.0.0.1:9/events"
+    consenting.record()
+    consenting.hold_back_senders()
+    then = time.time() - 60
+    os.utime(machine.telemetry / STAMP, (then, then))
+
+    machine.sst("telemetry", command)
+
+    assert consenting.locations.lock.stat().st_mtime > then
+    consenting.record()
+    assert consenting.status["sender_missing_since"] is not None
 
 
 def _no_folder(machine: Machine) -> None:
