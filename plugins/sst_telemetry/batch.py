@@ -10,7 +10,7 @@ from pathlib import Path
 from sst_core import CatalogueError, Locations, Moment, Product, Run, week_of
 from sst_telemetry.identity import machine_secret, random_id, weekly_id
 from sst_telemetry.needed import needed
-from sst_telemetry.queue import Queue, pinned_week
+from sst_telemetry.queue import Queue, pinned_week, session_of
 
 MAX_LINES = 500
 """In one request. A collector takes 1,000, but its answer about so many bad ones is more than we read."""
@@ -33,8 +33,16 @@ class Composed:
     """What became of the queue's files."""
 
     lines: tuple[Line, ...]
-    unusable: tuple[Path, ...]
-    """Files that are torn, or are no recorded run of this catalogue."""
+    no_runs: tuple[Path, ...]
+    """Files that are torn, or that no version has recorded."""
+    of_others: tuple[Path, ...]
+    """Runs that another version has recorded: something in them is not in this catalogue, and nobody can vouch for it
+    here."""
+
+    @property
+    def unusable(self) -> tuple[Path, ...]:
+        """All that is not sent."""
+        return *self.no_runs, *self.of_others
 
 
 def compose(
@@ -53,16 +61,20 @@ def compose(
     queue = Queue(locations.queue)
     secret = cache(lambda: secret_of(locations.telemetry))
     lines: list[Line] = []
-    unusable: list[Path] = []
+    no_runs: list[Path] = []
+    of_others: list[Path] = []
     for path in paths:
-        run = _run(product, queue.read(path))
-        if run is None:
-            unusable.append(path)
+        values = _values(queue.read(path))
+        try:
+            run = product.catalogue.check(values, Moment.RUN)
+        except CatalogueError:
+            # Every version records the run's id, and names the file by it.
+            (of_others if values.get("sessionId") == session_of(path) else no_runs).append(path)
             continue
         week = pinned_week(path) or this_week
         anonymous = random_id() if run["isCI"] else weekly_id(secret(), week)
         lines.append(Line(path, _encode(product, run, machine, anonymous), week))
-    return Composed(tuple(lines), tuple(unusable))
+    return Composed(tuple(lines), tuple(no_runs), tuple(of_others))
 
 
 def requests_of(paths: Sequence[Path], now: datetime) -> list[list[Path]]:
@@ -92,9 +104,10 @@ def _encode(product: Product, run: Mapping[str, object], machine: Mapping[str, o
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def _run(product: Product, content: bytes | None) -> Mapping[str, object] | None:
+def _values(content: bytes | None) -> Mapping[str, object]:
+    """What was recorded; nothing where that is torn."""
     try:
         values = json.loads(content or b"")
-        return product.catalogue.check(values, Moment.RUN) if isinstance(values, dict) else None
-    except (ValueError, RecursionError, CatalogueError):
-        return None
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

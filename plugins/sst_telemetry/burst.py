@@ -6,9 +6,8 @@ starting another: whoever records after that starts the next, and nobody before.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-from sst_telemetry.queue import Queue
 
 PAUSE = 0.5
 """Seconds that a sender waits for more runs."""
@@ -19,9 +18,9 @@ LAST_LOOK = 5.0
 class Burst:
     """The runs of a burst, as one sender takes them from the queue."""
 
-    def __init__(self, queue: Queue, stamp: Path, seconds: float) -> None:
-        """`seconds` from now on it waits for more runs."""
-        self._queue = queue
+    def __init__(self, waiting: Callable[[], list[Path]], stamp: Path, seconds: float) -> None:
+        """`seconds` from now on it waits for more runs, which are what `waiting` returns."""
+        self._waiting = waiting
         self._stamp = stamp
         self._last_look_at = time.monotonic() + seconds
         self._has_looked = self._has_looked_last = False
@@ -33,8 +32,8 @@ class Burst:
         if self._has_looked:
             time.sleep(PAUSE)
         self._has_looked = True
-        if time.monotonic() < self._last_look_at and (waiting := self._queue.waiting()):
+        if time.monotonic() < self._last_look_at and (waiting := self._waiting()):
             return waiting
         self._has_looked_last = True
         self._stamp.unlink(missing_ok=True)
-        return self._queue.waiting()
+        return self._waiting()

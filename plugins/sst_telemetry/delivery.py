@@ -34,6 +34,8 @@ UNUSABLE_ADDRESS = "an address that can't be used"
 """The outcome where a request can't be made to the collector's address."""
 UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
+OF_ANOTHER_VERSION = "what another version recorded waits for its sender"
+"""The reason where nothing else is left. This version can't vouch for what is in it."""
 _FIRST_WAIT = 60.0
 
 
@@ -64,6 +66,8 @@ class Delivery:
         """Whether the collector has, for any run, in this delivery: then it is one."""
         self._doubtful: list[Line] = []
         """Runs that were refused one by one, by what may be no collector."""
+        self._of_others: set[Path] = set()
+        """Runs of another version, which is to send them."""
 
     def run(self, *, now_please: bool = False) -> Report:
         """Deliver what is queued. `now_please` does not wait for the time that an earlier failure set.
@@ -78,7 +82,7 @@ class Delivery:
                 Folder(self._locations.telemetry).came.touch(mode=0o600)
         if self._consent.ci is not None:  # from here on, since what it waits for the lock is of its life too
             stamp = Folder(self._locations.telemetry).stamp
-            self._burst = Burst(self._queue, stamp, 0.0 if now_please else LAST_LOOK)
+            self._burst = Burst(self._waiting, stamp, 0.0 if now_please else LAST_LOOK)
         with ExitStack() as stack:
             try:
                 lock = self._lock(stack, now_please)
@@ -108,6 +112,10 @@ class Delivery:
     def _left(self) -> int:
         return len(self._queue.waiting())
 
+    def _waiting(self) -> list[Path]:
+        """What is queued and may be of this version: each of the others is read once."""
+        return [path for path in self._queue.waiting() if path not in self._of_others]
+
     def _deliver(self, now_please: bool) -> Report:
         if not self._consent.decide().enabled:
             return Report(self._left(), "telemetry is off")
@@ -122,7 +130,7 @@ class Delivery:
         return self._post_all(target, target.url)
 
     def _post_all(self, target: Destination, url: str) -> Report:
-        wait_for_runs = self._queue.waiting if self._burst is None else self._burst.wait_for_runs
+        wait_for_runs = self._waiting if self._burst is None else self._burst.wait_for_runs
         waiting = wait_for_runs()
         if not waiting:
             return Report(0, "nothing is queued")  # and no client is imported
@@ -135,6 +143,8 @@ class Delivery:
             if self._doubtful:
                 return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
             waiting = wait_for_runs()
+        if self._of_others:
+            return Report(len(self._of_others), OF_ANOTHER_VERSION)
         return Report(0, "everything is delivered")
 
     def _connected(self, url: str) -> "Connection":
@@ -166,9 +176,10 @@ class Delivery:
     def _post_some(self, url: str, paths: Sequence[Path], now: datetime) -> str | None:
         """Compose and post, on a connection of their own: it too would link two weeks. Returns why to stop, or None."""
         composed = self._composed(url, paths, now)
-        for path in composed.unusable:
+        for path in composed.no_runs:
             self._queue.set_aside(path)
-        self._remember(self._state().counting(set_aside=len(composed.unusable)))
+        self._remember(self._state().counting(set_aside=len(composed.no_runs)))
+        self._of_others.update(composed.of_others)
         if not composed.lines:
             return None
         with self._connected(url) as connection:

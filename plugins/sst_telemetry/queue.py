@@ -143,6 +143,11 @@ def pinned_week(path: Path) -> str | None:
     return parts[1] if len(parts) == 3 else None
 
 
+def session_of(path: Path) -> str:
+    """The run's own id, as its name has it."""
+    return path.name.partition(".")[0][_DIGITS + 1 :]
+
+
 def _recorded_at(name: str) -> float | None:
     """Seconds since the epoch, from a run's name; None for a name that is none of ours."""
     if name[_DIGITS : _DIGITS + 1] != "-":  # first, since there may be a million others

@@ -56,6 +56,18 @@ def test_flush_that_leaves_something_exits_with_one_and_says_why(machine: Machin
     assert json.loads(as_json.stdout) == {"left": 2, "reason": "connection refused (SST_TELEMETRY_URL)"}
 
 
+def test_flush_that_leaves_what_another_version_recorded_says_so(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    run = consenting.record("build")
+    run.write_text(run.read_text().replace('"build"', '"sell"'))
+
+    ended = flush(machine, loopback.url)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "sst: error: 1 run is left: what another version recorded waits for its sender\n"
+
+
 def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consenting) -> None:
     consenting.record("build")
 

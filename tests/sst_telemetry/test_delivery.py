@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
@@ -18,11 +19,19 @@ import pytest
 from consenting import Consenting, names
 from locking import is_held
 from loopback import Answer, Loopback, Request, accounting, answer, raw, refusing
-from sst_core import SST, ConfigurationError, held
+from sst_core import SST, ConfigurationError, Locations, Product, held
+from sst_core.fields import standard_catalogue
 from sst_core.testing import PATIENCE, Machine
-from sst_telemetry.batch import compose
+from sst_telemetry.batch import Composed, compose
 from sst_telemetry.burst import PAUSE
-from sst_telemetry.delivery import MAX_WAIT, UNUSABLE_ADDRESS, UNUSABLE_SETTINGS, Delivery
+from sst_telemetry.delivery import (
+    MAX_WAIT,
+    OF_ANOTHER_VERSION,
+    UNUSABLE_ADDRESS,
+    UNUSABLE_SETTINGS,
+    Delivery,
+    Report,
+)
 from sst_telemetry.folder import Folder
 from sst_telemetry.identity import machine_secret, weekly_id
 from sst_telemetry.queue import pinned_week
@@ -61,6 +70,60 @@ def test_a_request_holds_five_hundred_runs(consenting: Consenting, loopback: Loo
     assert [len(request.commands) for request in loopback.requests] == [500, 1]
 
 
+NEWER = replace(SST, catalogue=standard_catalogue(("build", "sell")))
+"""Another version, that shares the home folder: each has a command that the other does not know."""
+
+
+def record_by_newer(consenting: Consenting, *, at: float | None = None) -> Path:
+    """Queue a run of the command that only the other version has."""
+    run = consenting.record("build", at=at)
+    run.write_text(json.dumps({**json.loads(run.read_text()), "command": "sell"}))
+    return run
+
+
+def test_what_another_version_recorded_waits_for_its_sender(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    newers = consenting.consent(product=NEWER, environ={**machine.environ, "SST_TELEMETRY_URL": loopback.url})
+    newers.grant()
+    consenting.record("build")
+    other = record_by_newer(consenting)
+    deployed = consenting.record("deploy")
+
+    for _ in range(2):
+        assert consenting.deliver(loopback.url) == Report(1, OF_ANOTHER_VERSION)
+
+        assert [request.commands for request in loopback.requests] == [["build", "deploy"]]
+        assert machine.queued() == [other]
+    assert consenting.state.set_aside == 0
+    deployed = consenting.record("deploy")
+    assert Delivery(newers).run(now_please=True) == Report(1, OF_ANOTHER_VERSION)
+    assert loopback.commands == ["build", "deploy", "sell"]
+    assert machine.queued() == [deployed]
+
+
+def test_what_another_version_recorded_makes_no_request_and_no_id(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record_by_newer(consenting)
+
+    assert consenting.deliver(loopback.url) == Report(1, OF_ANOTHER_VERSION)
+
+    assert loopback.requests == []
+    assert not (machine.telemetry / "secret").exists()
+    assert (consenting.state.last, consenting.state.failures) == (None, 0)
+
+
+def test_what_another_version_recorded_is_within_the_queues_bounds(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    record_by_newer(consenting, at=NOW.timestamp() - 31 * 86400)
+
+    assert consenting.deliver(loopback.url, clock=now).left == 0
+
+    assert (machine.queued(), consenting.state.dropped, consenting.state.set_aside) == ([], 1, 0)
+
+
 def test_what_is_no_run_is_left_out_and_what_follows_is_not(consenting: Consenting) -> None:
     first, torn, last = record(consenting, "build", "start", "deploy")
     torn.write_text("torn")
@@ -68,7 +131,7 @@ def test_what_is_no_run_is_left_out_and_what_follows_is_not(consenting: Consenti
     composed = compose(SST, consenting.locations, [first, torn, last], NOW)
 
     assert [line.path for line in composed.lines] == [first, last]
-    assert composed.unusable == (torn,)
+    assert composed.unusable == composed.no_runs == (torn,)
 
 
 def test_what_arrives_is_byte_for_byte_what_show_then_shows(
@@ -740,6 +803,29 @@ def test_in_ci_a_command_starts_no_sender_where_one_is_going_to_look_again(
     assert [request.commands for request in loopback.requests] == [["build"], ["deploy"]]
     assert seen == [True]
     assert machine.queued() == []
+    assert not (machine.telemetry / STAMP).exists(), "whoever records from now on starts the next"
+
+
+def test_in_ci_what_another_version_recorded_is_read_once_and_waited_for_by_nobody(
+    machine: Machine, consenting: Consenting, loopback: Loopback, in_ci: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def noting(product: Product, locations: Locations, paths: list[Path], moment: datetime) -> Composed:
+        read.extend(paths)
+        return compose(product, locations, paths, moment)
+
+    monkeypatch.setattr("sst_telemetry.delivery.compose", noting)
+    other = record_by_newer(consenting)
+    consenting.record("build")
+    consenting.hold_back_senders()
+    loopback.script = [recording_another(consenting, [])]
+
+    assert in_ci.run() == Report(1, OF_ANOTHER_VERSION)
+
+    assert [request.commands for request in loopback.requests] == [["build"], ["deploy"]]
+    assert machine.queued() == [other]
+    assert (len(read), read.count(other)) == (3, 1)
     assert not (machine.telemetry / STAMP).exists(), "whoever records from now on starts the next"
 
 
