@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from required_programs import absent, required_in_ci
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 
 _CALL = re.compile(r"(\w+)\((.*)\)\s+= ([-?\w]+)")
@@ -85,8 +86,22 @@ class Traced:
         return [call for call in self.calls if call.name in names]
 
 
-def why_not() -> str | None:
-    """Why nothing can be traced here; None where it can."""
+def can_trace() -> bool:
+    """Whether a command can be traced here. Fails the test in CI if not."""
+    why = _why_not()
+    if why is not None:
+        required_in_ci(why)
+    return why is None
+
+
+def required() -> None:
+    """Skip the test where no command can be traced, and fail it in CI. What traces below begins with it."""
+    why = _why_not()
+    if why is not None:
+        absent(why)
+
+
+def _why_not() -> str | None:
     try:
         tried = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -102,6 +117,7 @@ def trace(
     around: tuple[str, ...] = (),
 ) -> Traced:
     """Run `program` under strace to the end of its last child; `around` is what strace itself is run by."""
+    required()
     folder = Path(tempfile.mkdtemp(prefix="traced-", dir=machine.home.parent))
     ended = machine.sst(
         *("-ff", "-qq", "-s", "4096", "-e", f"trace={_TRACED}", "-o", str(folder / "calls"), *program, *arguments),
@@ -124,6 +140,7 @@ def trace(
 
 def alone(log: Path) -> tuple[str, ...]:
     """What notes a program's own calls in `log`, and none of its children's: it ends when the program does."""
+    required()
     return ("strace", "-qq", "-y", "-s", "4096", "-o", str(log), "--")
 
 

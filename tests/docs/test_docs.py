@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import generate as generating
+import tracing
 from reading import blocks_of, outputs_of
-from required_programs import needed
 from sst_core import SST, Catalogue, SstError
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +186,7 @@ class Reading:
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     """The page "Verify it yourself", read once, at another port than the page's."""
-    needed("strace")  # the page is about it
+    tracing.required()  # the page is about strace
     folder = tmp_path_factory.mktemp("reading")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])

@@ -13,7 +13,7 @@ from consenting import Consenting
 from loopback import Loopback, hanging
 from sst_core.testing import PROGRAM, Machine, Probe
 from sst_telemetry.spawn import STAMP
-from tracing import Traced, alone, calls_alone, trace, why_not
+from tracing import Traced, alone, calls_alone, trace
 
 OFF = {"SST_TELEMETRY_DISABLED": "1"}
 
@@ -70,10 +70,6 @@ def test_recording_imports_three_modules_of_its_own_package_and_nothing_else(con
     assert off - on == {"sst_null"}
 
 
-traced = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
-
-
-@traced
 def test_recording_is_one_file_and_its_rename(consenting: Machine) -> None:
     (consenting.telemetry / "sender-started").write_text("1")
 
@@ -88,7 +84,6 @@ def test_recording_is_one_file_and_its_rename(consenting: Machine) -> None:
     assert len(on.processes) == len(off.processes), "it is not time for a sender"
 
 
-@traced
 def test_starting_the_sender_is_one_stamp_and_one_process(consenting: Machine) -> None:
     off, on = trace(consenting, "build", env=OFF), trace(consenting, "build")
 
@@ -104,7 +99,6 @@ THE_C_LIBRARYS_OWN = {"prlimit", "sigprocmask", "mmap", "munmap"}
 _NAMES = {"openat": "open", "newfstatat": "stat", "fstat": "stat", "vfork": "clone", "rt_sigprocmask": "sigprocmask"}
 
 
-@traced
 def test_every_call_that_recording_adds_is_in_the_table(consenting: Machine) -> None:
     off = calls(consenting, OFF)
     consenting.queue.rmdir()

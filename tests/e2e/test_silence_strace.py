@@ -11,10 +11,7 @@ import pytest
 
 from loopback import Loopback
 from sst_core.testing import PROGRAM, Machine
-from tracing import Traced, trace, why_not
-
-WHY_NOT = why_not()
-pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=WHY_NOT or "")
+from tracing import Traced, trace
 
 TASK = "true"
 
