@@ -1,12 +1,12 @@
 """A real browser: the system's Chromium, driven by Playwright, with nothing to reach but this machine."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from required_programs import absent
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _OPTIONS = [
@@ -26,10 +26,7 @@ _OPTIONS = [
 def chromium() -> Iterator[Browser]:
     """The browser, with a profile of its own. Skips the test where there is none, and fails it in CI."""
     if _CHROMIUM is None:
-        reason = "needs Chromium: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent("needs Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_OPTIONS)
         yield browser

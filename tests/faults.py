@@ -10,8 +10,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pytest
-
 from consenting import Consenting
 from loopback import (
     Answer,
@@ -162,7 +160,7 @@ def _silent_name_server(machine: Machine, stack: ExitStack) -> Staged:
     try:
         server.bind((host, 53))
     except PermissionError:
-        pytest.skip("a name server's port may not be had here")
+        absent("a name server's port may not be had here")
     server.setblocking(False)
     configuration = machine.home.parent / "resolv.conf"
     configuration.write_text(f"nameserver {host}\n")
@@ -281,7 +279,7 @@ def apart(namespace: str, script: str) -> tuple[str, ...]:
         shutil.which("unshare") is None
         or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
     ):
-        pytest.skip("no namespace may be made here")
+        absent("no namespace may be made here")
     return (*unshare, "sh", "-c", f'{{ {script}; }} && exec "$0" "$@"', str(PROGRAM))
 
 

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
+from required_programs import absent
 
 NOBODY = 65534
 
@@ -24,7 +24,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 def modestly(program: Path) -> tuple[str, ...]:
     """How to run it as somebody whom permissions hold: root gives up its right to override them. Skips if it can't."""
     if not _can_give_up():
-        pytest.skip("this root can't give up its rights")
+        absent("this root can't give up its rights")
     return (sys.executable, "-c", _GIVE_UP_OVERRIDING, str(program))
 
 
@@ -35,7 +35,12 @@ def _can_give_up() -> bool:
 
 
 def give_away(path: Path) -> None:
-    """Give a file to somebody else, which only root can do. Skips the test otherwise."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+    """Give a file to somebody else, which only root can do."""
+    only_root("give a file away")
     os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def only_root(can: str) -> None:
+    """Skip the test for everybody else, and fail it in CI, which runs as root: what only root can show is looked at."""
+    if os.geteuid() != 0:
+        absent(f"only root can {can}")

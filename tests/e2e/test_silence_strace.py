@@ -1,6 +1,5 @@
 """Off is silent as the system sees it: no socket, no process but the project's own, no thread, no write."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from loopback import Loopback
+from permissions import only_root
+from required_programs import absent, needed
 from sst_core.testing import PROGRAM, Machine
 from tracing import Traced, trace
 
@@ -79,16 +80,15 @@ def test_off_is_silent(consenting: Machine, loopback: Loopback, way: Way) -> Non
 
 
 def test_the_administrators_no_is_as_silent(consenting: Machine, tmp_path: Path) -> None:
+    only_root("show a command another /etc")
     # This machine's own /etc is left alone: the command sees a copy in its place.
     etc, script = tmp_path / "etc", 'mount --bind "$1" /etc && shift && exec "$@"'
-    in_its_place = ("unshare", "--mount", "sh", "-c", script, "sh", str(etc))
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        pytest.skip("only root can show a command another /etc")
+    in_its_place = (needed("unshare"), "--mount", "sh", "-c", script, "sh", str(etc))
     # Other tests put policies of their own there and take them away meanwhile: that one vanished does not matter.
     subprocess.run(["cp", "--archive", "/etc", etc], check=False)
     assert (etc / "passwd").is_file()
     if subprocess.run([*in_its_place, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine mounts nothing for us")
+        absent("this machine mounts nothing for us")
     policy = etc / "sst" / "policy.toml"
     policy.parent.mkdir()
     policy.write_text("[telemetry]\nenabled = true\n")

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.name: file.read_text() for file in FOLDER.iterdir()}
 EVERYTHING = "\n".join(WORKFLOWS.values())
+AS_ROOT = 'sudo -EH env "PATH=$PATH" '
 SESSIONS = set(re.findall(r"^@nox\.session.*\ndef (\w+)\(", (ROOT / "noxfile.py").read_text(), re.MULTILINE))
 
 
@@ -20,7 +21,17 @@ def sessions_in(text: str) -> set[str]:
 
 def test_both_run_what_has_to_pass() -> None:
     assert sorted(WORKFLOWS) == ["checks.yml", "release.yml"]
-    assert all("- run: .ci/run\n" in text for text in WORKFLOWS.values())
+    assert all(f"- run: {AS_ROOT}.ci/run\n" in text for text in WORKFLOWS.values())
+
+
+def test_the_tests_are_run_as_root() -> None:
+    """What only root can show, such as that a stranger's file runs nothing, fails in CI for everybody else."""
+    run = [line for line in re.findall(r"run: (.*)", EVERYTHING) if re.search(r"\.ci/run|nox -s", line)]
+    without = [line for line in run if not line.startswith(AS_ROOT)]
+
+    assert len(run) > len(without)
+    assert sessions_in("\n".join(without)) == {"changes", "vulnerabilities"}
+    assert all(re.search(r"nox -s (changes|vulnerabilities)\b", line) for line in without)
 
 
 @pytest.mark.parametrize("used", sorted(set(re.findall(r"uses: (.*)", EVERYTHING))))

@@ -178,10 +178,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, text=True, check=False
     )
-    if mounted.returncode and os.geteuid() == 0:
+    if mounted.returncode:
         absent(f"a disk can't be mounted here: {mounted.stderr}")
-    elif mounted.returncode:
-        pytest.skip("only root can mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 

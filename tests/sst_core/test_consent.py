@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from permissions import give_away
+from permissions import give_away, only_root
 from sharing import share_by_access_list, share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
 from sst_core.consent import KEPT_BYTES
@@ -377,8 +377,8 @@ def test_every_project_above_is_asked_whoever_owns_those_between(tmp_path: Path)
     assert not decide(consent, tmp_path / "none").enabled
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of root's")
 def test_root_decides_for_everybody(tmp_path: Path) -> None:
+    only_root("have files of root's")
     consent = consent_at(tmp_path)
     consent.grant()
     put(tmp_path / "project" / "sst.toml", "[telemetry]\nenabled = false\n")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from permissions import give_away
+from permissions import give_away, only_root
 from sharing import share_by_access_list, share_with_a_group
 from sst_core import ConfigurationError, read_own, sync_path, write_private
 from sst_core.files import MAX_BYTES, ForeignFileError, make_private_folder, refuse_foreign
@@ -240,8 +240,7 @@ def test_a_file_that_fails_while_it_is_read_is_named() -> None:
 
 
 def test_a_group_that_nobody_knows_is_not_ones_own(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+    only_root("give a file away")
     path = tmp_path / "file"
     path.touch()
     os.chown(path, -1, 54_321)

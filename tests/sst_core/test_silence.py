@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from permissions import only_root
 from sst_core import SST, Consent
 from sst_core.testing import Machine, Probe, Probed
 from trees import tree
@@ -160,9 +161,9 @@ def written_by_root(path: Path, text: str) -> Iterator[None]:
         path.parent.rmdir()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write the administrator's file")
 @pytest.mark.parametrize("policy", ["[telemetry]\nenabled = false\n", "[telemetry", None], ids=["no", "torn", "absent"])
 def test_the_administrators_file_is_at_a_path_that_no_variable_moves(machine: Machine, policy: str | None) -> None:
+    only_root("write the administrator's file")
     # A program of another name, so that this machine's own policy is left alone.
     name = f"sst-test-{os.getpid()}"
     product = f"import dataclasses\nfrom sst_core import SST\nPRODUCT = dataclasses.replace(SST, name={name!r})\n"

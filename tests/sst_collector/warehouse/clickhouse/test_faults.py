@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from cabling import Cable
 from clickhouse_servers import PASSWORD, USER, Servers, cluster, one_server
 from collecting import Collector, Values, a_run, collectors
+from permissions import only_root
 from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Metrics
@@ -212,10 +212,10 @@ def test_a_shard_without_a_server_stops_the_loading_and_loses_nothing(tmp_path: 
         collector.wait_until(lambda: is_empty(collector))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 def test_a_warehouse_with_a_full_disk_gets_everything_when_there_is_room(
     tmp_path: Path, start: StartCollectors
 ) -> None:
+    only_root("mount a small disk")
     disk = tmp_path / "server" / "data"  # and not its log: it ends itself when it can't write that
     disk.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "sst-tests", disk], check=True)
