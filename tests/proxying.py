@@ -19,17 +19,25 @@ class Authority:
     """A certificate authority that no machine trusts, but for one that is given its file."""
 
     file: Path
-    server: ssl.SSLContext
-    """For a server that shows a certificate of this authority."""
+    _own: trustme.CA
 
     @classmethod
     def at(cls, file: Path) -> "Authority":
         """A new one, its certificate written to `file`."""
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(file)
+        own = trustme.CA()
+        own.cert_pem.write_to_path(file)
+        return cls(file, own)
+
+    @property
+    def server(self) -> ssl.SSLContext:
+        """For a server that shows a certificate of this authority, for `HOST` and for loopback."""
+        return self.server_of(HOST, "localhost", "127.0.0.1")
+
+    def server_of(self, *names: str) -> ssl.SSLContext:
+        """For a server that shows a certificate of this authority, for these names and for no other."""
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(HOST, "localhost", "127.0.0.1").configure_cert(server)
-        return cls(file, server)
+        self._own.issue_cert(*names).configure_cert(server)
+        return server
 
 
 @dataclass

@@ -223,6 +223,21 @@ def test_authorities_that_are_named_for_other_programs_count_where_none_is_for_o
     assert post(secure.url) == Failed("certificate not trusted")
 
 
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", *SHARED])
+def test_a_trusted_certificate_for_another_name_is_a_failure(
+    secure: Loopback, authority: Authority, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Whoever has one, of any authority that the machine trusts, could take the collector's place."""
+    monkeypatch.setenv(variable, str(authority.file))
+    another = Loopback(tls=authority.server_of("another.example", "127.0.0.2"))
+    try:
+        assert post(another.url) == Failed("certificate not trusted")
+        assert another.requests == []
+    finally:
+        another.close()
+    assert post(secure.url) == Accounted(3, 0)
+
+
 @pytest.mark.usefixtures("authority")
 def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopback) -> None:
     assert post(secure.url) == Failed("certificate not trusted")
