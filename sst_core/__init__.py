@@ -54,7 +54,15 @@ if TYPE_CHECKING:
     from sst_core.declaration import CollectingPlugin, Declaration, DeclaredValue, declaration_of
     from sst_core.destination import Destination, find_destination
     from sst_core.environment import ci_name, is_set
-    from sst_core.errors import AdoptionError, ConfigurationError, ExitCode, NoProviderError, PluginError, SstError
+    from sst_core.errors import (
+        AdoptionError,
+        ConfigurationError,
+        ExitCode,
+        NoProviderError,
+        PluginError,
+        SstError,
+        reason_of,
+    )
     from sst_core.files import read_own, sync_path, write_private
     from sst_core.hookspecs import hookimpl
     from sst_core.invocation import Command, Context, Origin, Outcome, Result, Session
@@ -135,6 +143,7 @@ _HOME = {
     "read_own": "files",
     "read_toml": "configuration",
     "read_tool": "processes",
+    "reason_of": "errors",
     "run_tool": "processes",
     "say": "terminal",
     "stage_of": "stages",
@@ -210,6 +219,7 @@ __all__ = [
     "read_own",
     "read_toml",
     "read_tool",
+    "reason_of",
     "run_tool",
     "say",
     "stage_of",

@@ -17,7 +17,7 @@ from sst_core.commands import CommandTable
 from sst_core.consent import Consent
 from sst_core.entry_points import Entry, installed
 from sst_core.environment import ci_name, is_set
-from sst_core.errors import ExitCode, SstError, described, is_interrupt
+from sst_core.errors import ExitCode, SstError, described, is_interrupt, reason_of
 from sst_core.invocation import Context, Session
 from sst_core.locations import working_folder
 from sst_core.plugins import Plugins
@@ -155,7 +155,7 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
         off = session.plugins.switches.how_to_switch_off(entry)
         is_told = say(f"{product.name}: error: the command of plugin {entry} failed: {what}. {more} {off}.", fit=True)
     elif isinstance(error, OSError):
-        is_told = say(f"{product.name}: error: {error}. {more}", fit=True)
+        is_told = say(f"{product.name}: error: {reason_of(error)}. {more}", fit=True)
     else:
         is_told = say(f"{product.name}: error: {what}. This is a bug, not something you did. {more}", fit=True)
     if _debugging(product):

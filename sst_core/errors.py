@@ -88,6 +88,11 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def reason_of(error: OSError) -> str:
+    """What the system refused, and where, in its own words: `str` puts a number before them, which tells nobody."""
+    return str(error).removeprefix(f"[Errno {error.errno}] ")
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Whether `error` is the user's Ctrl-C, alone or in a group of what several tasks raised."""
     if isinstance(error, BaseExceptionGroup):

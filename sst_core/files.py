@@ -155,6 +155,10 @@ def private_draft(path: Path, content: bytes, mode: int = 0o600) -> Iterator[Pat
                 os.fchmod(descriptor, mode)  # by its name, it could be another's file by now
             os.fsync(descriptor)
         yield draft
+    except OSError as error:
+        if error.filename != str(draft):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the draft is a name that nobody knows
     finally:
         draft.unlink(missing_ok=True)
 

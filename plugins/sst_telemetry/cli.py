@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import ExitCode, Session, SstError, is_terminal, output, output_result, say
+from sst_core import ExitCode, Session, SstError, is_terminal, output, output_result, reason_of, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -158,7 +158,7 @@ def flush(ctx: typer.Context, as_json: Json = False) -> None:
         with _at_most(REQUESTS_SECONDS, "Sending what is queued"):
             report = Delivery(ctx.obj.consent).run(now_please=True)
     except OSError as error:
-        raise SstError(f"What is queued can't be sent: {error}.") from None
+        raise SstError(f"What is queued can't be sent: {reason_of(error)}.") from None
     left = "1 run is left" if report.left == 1 else f"{report.left} runs are left"
     words = f"{left}: {report.reason}" if report.left else "Nothing is left to send."
     _print_result({"left": report.left, "reason": report.reason}, words, as_json, failed=report.left > 0)
@@ -169,7 +169,7 @@ def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
         with _at_most(REQUESTS_SECONDS, "Asking the collector"):
             return ask()
     except OSError as error:
-        raise SstError(f"The collector could not be asked: {error}. `forget` asks again.") from None
+        raise SstError(f"The collector could not be asked: {reason_of(error)}. `forget` asks again.") from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from sst_core import (
     is_terminal,
     notice_text,
     printable,
+    reason_of,
     say,
 )
 from sst_telemetry.folder import Folder
@@ -77,7 +78,7 @@ def enable(consent: Consent) -> Switched:
             # Last: whoever is killed before it, or whom the disk refuses something, is still off.
             changed = consent.write_user_choice(True) or bool(unseen)
     except OSError as error:
-        raise SstError(f"Your choice can't be saved: {error}. Telemetry stays as it was.") from None
+        raise SstError(f"Your choice can't be saved: {reason_of(error)}. Telemetry stays as it was.") from None
     decision = consent.decide()
     if decision.enabled:
         what = "Telemetry is on." if changed else "Telemetry was on already."
@@ -112,13 +113,15 @@ def disable(consent: Consent) -> Switched:
     try:
         changed = _withdraw(consent, saved=unsaved is None) or changed
     except OSError as error:
-        saved = "Your choice is saved" if unsaved is None else f"Your choice can't be saved ({unsaved})"
-        raise SstError(f"{saved}, but what was recorded can't be deleted: {error}. Delete it by hand.") from None
+        saved = "Your choice is saved" if unsaved is None else f"Your choice can't be saved ({reason_of(unsaved)})"
+        raise SstError(
+            f"{saved}, but what was recorded can't be deleted: {reason_of(error)}. Delete it by hand."
+        ) from None
     if unsaved is not None:
         variable = consent.product.variable("TELEMETRY_DISABLED")
         raise SstError(
-            f"Your choice can't be saved: {unsaved}. What was recorded is deleted; {variable}=1 in the environment "
-            "keeps telemetry off."
+            f"Your choice can't be saved: {reason_of(unsaved)}. What was recorded is deleted; {variable}=1 in the "
+            "environment keeps telemetry off."
         )
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
     what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
@@ -150,7 +153,7 @@ def choose_for_project(consent: Consent, enabled: bool) -> Switched:
     try:
         path, changed = consent.write_project_choice(enabled)
     except OSError as error:
-        raise SstError(f"The project's choice can't be saved: {error}.") from None
+        raise SstError(f"The project's choice can't be saved: {reason_of(error)}.") from None
     decision = consent.decide()
     off = tuple(source for source in decision.sources if source.off and (enabled or source.where != str(path)))
     what = _what_of_project(path, enabled, changed)
@@ -192,7 +195,7 @@ def purge(consent: Consent) -> int:
             if locations.telemetry.is_dir():
                 locations.queue.mkdir(mode=0o700, exist_ok=True)  # a command may have been faster
     except OSError as error:
-        raise SstError(f"What is queued can't be deleted: {error}.") from None
+        raise SstError(f"What is queued can't be deleted: {reason_of(error)}.") from None
     return waiting
 
 

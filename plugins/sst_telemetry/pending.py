@@ -3,7 +3,17 @@
 import json
 from datetime import date, datetime, timedelta
 
-from sst_core import ConfigurationError, Locations, RandomId, SstError, read_own, utc_now, week_of, write_private
+from sst_core import (
+    ConfigurationError,
+    Locations,
+    RandomId,
+    SstError,
+    read_own,
+    reason_of,
+    utc_now,
+    week_of,
+    write_private,
+)
 from sst_telemetry.folder import Folder
 
 WEEKS = 19
@@ -55,7 +65,7 @@ def keep(locations: Locations, pending: Pending) -> None:
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise SstError(f"The request can't be kept on this machine: {error}.") from None
+        raise SstError(f"The request can't be kept on this machine: {reason_of(error)}.") from None
 
 
 def count(pending: Pending) -> int:

@@ -6,7 +6,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from sst_core import CollectingPlugin, ConfigurationError, Consent, Decision, Destination, find_destination, printable
+from sst_core import (
+    CollectingPlugin,
+    ConfigurationError,
+    Consent,
+    Decision,
+    Destination,
+    find_destination,
+    printable,
+    reason_of,
+)
 from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.sender import LIFETIME
@@ -171,7 +180,7 @@ def read_status(consent: Consent) -> Status:
                 missing = missing_since(locations)
         except OSError as error:
             queued = None
-            problems.append(str(error))
+            problems.append(reason_of(error))
     return Status(
         command=consent.product.telemetry,
         decision=decision,

@@ -14,6 +14,7 @@ from sst_core import (
     SstError,
     held_if_free,
     printable,
+    reason_of,
     utc_now,
 )
 from sst_telemetry.batch import Composed, compose, preview
@@ -89,7 +90,7 @@ def view_of(consent: Consent) -> View:
     try:
         composed, made_up = _composed(consent, locations)
     except OSError as error:
-        raise SstError(f"What is queued can't be read: {error}.") from None
+        raise SstError(f"What is queued can't be read: {reason_of(error)}.") from None
     return View(
         queued=tuple(line.content.decode() for line in composed.lines),
         unusable=tuple(path.name for path in composed.unusable),

@@ -68,7 +68,7 @@ main()
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(28, "No space left on device"), "sst: error: [Errno 28] No space left on device. "),
+        (OSError(28, "No space left on device"), "sst: error: No space left on device. "),
         (ValueError("odd"), "sst: error: ValueError: odd. This is a bug, not something you did. "),
     ],
 )

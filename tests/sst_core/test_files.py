@@ -232,6 +232,17 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
         make_private_folder(tmp_path / "plain" / "below")
 
 
+@pytest.mark.parametrize("name", ["/proc/file", "folder"], ids=["made", "renamed"])
+def test_what_cannot_be_written_is_named_as_what_it_was_to_be(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(OSError, match="directory") as refused:
+        write_private(path, b"content")
+
+    assert (refused.value.filename, refused.value.filename2) == (str(path), None)
+
+
 def test_a_file_that_fails_while_it_is_read_is_named() -> None:
     memory = Path("/proc/self/mem")  # its first page is nobody's
 

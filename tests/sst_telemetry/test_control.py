@@ -342,7 +342,7 @@ def test_enabling_when_the_choice_cannot_be_saved_leaves_it_off(machine: Machine
     ended = machine.sst("telemetry", "enable")
 
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("sst: error: Your choice can't be saved: ")
+    assert ended.stderr.startswith("sst: error: Your choice can't be saved: File exists: '")
     assert json.loads(machine.sst("telemetry", "--json").stdout)["enabled"] is False
 
 

@@ -149,13 +149,13 @@ def test_what_can_not_be_read_is_not_said_to_be_nothing(machine: Machine, consen
     text, found = machine.sst("telemetry").stdout, status(machine)
     shown = machine.sst("telemetry", "show")
 
-    assert "Queued     not known: [Errno " in text
+    assert "Queued     not known: Too many levels of symbolic links: " in text
     assert "Last sent  never\n" in text
     assert found["queued"] is None
     assert found["dropped"] == 0, "which is known"
     assert str(machine.queue) in found["problem"]
     assert (shown.returncode, shown.stdout) == (1, "")
-    assert shown.stderr.startswith("sst: error: What is queued can't be read: [Errno ")
+    assert shown.stderr.startswith("sst: error: What is queued can't be read: Too many levels of symbolic links: ")
 
 
 def test_notes_that_others_could_have_written_are_not_taken_for_never(
