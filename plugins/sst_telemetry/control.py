@@ -124,13 +124,15 @@ def disable(consent: Consent) -> Switched:
             "environment keeps telemetry off."
         )
     off = tuple(source for source in consent.decide().sources if source.off and source.name not in ("user", "notice"))
-    what = "Telemetry is off. What was recorded, and every id, is deleted." if changed else "Telemetry was off already."
     pending, telemetry = _pending(consent), consent.product.telemetry
+    what = ["Telemetry is off." if changed else "Telemetry was off already."]
     if pending is None:
-        what += f" Kept is what `{telemetry} forget` has still to ask for: `{telemetry}` says why it can't be read."
+        what += [f"Kept is what `{telemetry} forget` has still to ask for: `{telemetry}` says why it can't be read."]
     elif pending:
-        what += f" Kept are {pending} ids for which `{telemetry} forget` has still to ask."
-    return Switched(changed, False, off, what, "", pending)
+        what += [f"Kept are {pending} ids for which `{telemetry} forget` has still to ask."]
+    if changed:
+        what += [f"What was recorded, and every {'id' if pending == 0 else 'other id'}, is deleted."]
+    return Switched(changed, False, off, " ".join(what), "", pending)
 
 
 def _withdraw(consent: Consent, *, saved: bool) -> bool:

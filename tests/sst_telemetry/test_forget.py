@@ -92,10 +92,12 @@ def test_pending_is_the_only_id_that_disable_leaves_and_forget_alone_retries_it(
     assert machine.sst("telemetry", "forget").returncode == 1
 
     disabled = machine.sst("telemetry", "disable")
-    assert f"Kept are {WEEKS} ids" in disabled.stdout
+    kept = f"Kept are {WEEKS} ids for which `sst telemetry forget` has still to ask."
+    rest = "What was recorded, and every other id, is deleted."
+    assert disabled.stdout == f"Telemetry is off. {kept} {rest}\n"
     again = json.loads(machine.sst("telemetry", "disable", "--json").stdout)
     assert again["pending_forget"] == WEEKS
-    assert again["what"].endswith(f"Kept are {WEEKS} ids for which `sst telemetry forget` has still to ask.")
+    assert again["what"] == f"Telemetry was off already. {kept}"
     left = {path.name for path in machine.state.rglob("*") if path.is_file() and path.stat().st_size}
     assert left == {"forget.json"}
     assert "`sst telemetry forget`" in machine.sst("telemetry").stdout
