@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sst_core import ExitCode, Session, SstError, is_terminal, output, output_result, reason_of, say
+from sst_core import Consent, ExitCode, Session, SstError, is_terminal, output, output_result, reason_of, say
 from sst_telemetry import control
 from sst_telemetry import forget as forgetting
 from sst_telemetry.catalogue_view import catalogue_as_json, catalogue_as_text
@@ -134,7 +134,7 @@ def forget(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: {command}
     """
-    _print_forgotten(_bounded(lambda: forgetting.forget(ctx.obj.consent)), as_json)
+    _print_forgotten(_bounded(forgetting.forget, ctx.obj.consent), as_json)
 
 
 @app.command()
@@ -143,7 +143,7 @@ def reset(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: {command}
     """
-    _print_forgotten(_bounded(lambda: forgetting.reset(ctx.obj.consent)), as_json)
+    _print_forgotten(_bounded(forgetting.reset, ctx.obj.consent), as_json)
 
 
 @app.command()
@@ -155,8 +155,9 @@ def flush(ctx: typer.Context, as_json: Json = False) -> None:
     from sst_telemetry.delivery import Delivery
 
     try:
-        with _at_most(REQUESTS_SECONDS, "Sending what is queued"):
-            report = Delivery(ctx.obj.consent).run(now_please=True)
+        delivery = Delivery(ctx.obj.consent)
+        with _at_most(REQUESTS_SECONDS, "Sending what is queued", delivery.is_due):
+            report = delivery.run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {reason_of(error)}.") from None
     left = "1 run is left" if report.left == 1 else f"{report.left} runs are left"
@@ -164,18 +165,19 @@ def flush(ctx: typer.Context, as_json: Json = False) -> None:
     _print_result({"left": report.left, "reason": report.reason}, words, as_json, failed=report.left > 0)
 
 
-def _bounded(ask: Callable[[], forgetting.Forgotten]) -> forgetting.Forgotten:
+def _bounded(ask: Callable[[Consent], forgetting.Forgotten], consent: Consent) -> forgetting.Forgotten:
     try:
-        with _at_most(REQUESTS_SECONDS, "Asking the collector"):
-            return ask()
+        with _at_most(REQUESTS_SECONDS, "Asking the collector", lambda: forgetting.is_due(consent)):
+            return ask(consent)
     except OSError as error:
         raise SstError(f"The collector could not be asked: {reason_of(error)}. `forget` asks again.") from None
 
 
 @contextmanager
-def _at_most(seconds: float, what: str) -> Iterator[None]:
-    """Have whatever takes longer fail with TimeoutError, as a network's timeout does. A person is told how long."""
-    if is_terminal(sys.stderr):
+def _at_most(seconds: float, what: str, is_due: Callable[[], bool]) -> Iterator[None]:
+    """Have whatever takes longer fail with TimeoutError, as a network's timeout does. A person is told how long where a
+    request is due."""
+    if is_terminal(sys.stderr) and is_due():
         say(f"{what}, for {seconds:.0f} seconds at most.")
 
     def give_up(_number: int, _frame: FrameType | None) -> None:

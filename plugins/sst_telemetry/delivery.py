@@ -69,6 +69,11 @@ class Delivery:
         self._of_others: set[Path] = set()
         """Runs of another version, which is to send them."""
 
+    def is_due(self) -> bool:
+        """Whether there is something to send, and consent and an address to send it, as things stand now."""
+        target = find_destination(self._product, self._consent.environ)
+        return self._left() > 0 and target.url is not None and self._consent.decide().enabled
+
     def run(self, *, now_please: bool = False) -> Report:
         """Deliver what is queued. `now_please` does not wait for the time that an earlier failure set.
 

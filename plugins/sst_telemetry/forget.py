@@ -69,13 +69,23 @@ def reset(consent: Consent) -> Forgotten:
 _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
 
 
+def is_due(consent: Consent) -> bool:
+    """Whether a collector would be asked for anything, as things stand now. Raises SstError."""
+    return count(_to_ask(consent)) > 0
+
+
 def _noted(consent: Consent) -> Pending:
     """All that is to be asked, which is kept before anybody is. Raises SstError where it can't be read or kept."""
+    pending = _to_ask(consent)
+    keep(consent.locations, pending)
+    return pending
+
+
+def _to_ask(consent: Consent) -> Pending:
     locations, now = consent.locations, utc_now()
     pending = read_pending(locations, now)
     for url in _sent_to(consent):
         pending[url] = with_ours(pending.get(url, []), _weekly_ids(locations, now))
-    keep(locations, pending)
     return pending
 
 

@@ -86,6 +86,37 @@ def test_who_asks_a_collector_is_told_for_how_long(
     assert "Asking" not in piped.stdout
 
 
+def test_who_sends_what_is_queued_is_told_for_how_long(
+    machine: Machine, consenting: Consenting, loopback: Loopback
+) -> None:
+    machine.environ["SST_TELEMETRY_URL"] = loopback.url
+    consenting.record("build")
+    screen = machine.on_terminal("telemetry", "flush")
+    consenting.record("build")
+    piped = machine.sst("telemetry", "flush")
+
+    assert screen.text == "Sending what is queued, for 60 seconds at most.\nNothing is left to send.\n"
+    assert (piped.stdout, piped.stderr) == ("Nothing is left to send.\n", "")
+
+
+@pytest.mark.usefixtures("one_row_a_process")
+@pytest.mark.parametrize("command", ["flush", "forget", "reset"])
+@pytest.mark.parametrize("why", ["nothing", "no address", "off"])
+def test_who_waits_for_no_request_is_told_of_none(
+    machine: Machine, consenting: Consenting, loopback: Loopback, command: str, why: str
+) -> None:
+    machine.environ["SST_TELEMETRY_URL"] = "" if why == "no address" else loopback.url
+    machine.environ["SST_TELEMETRY_DISABLED"] = "1" if why == "off" else ""
+    if why != "nothing":
+        consenting.record("build")
+
+    screen = machine.on_terminal("telemetry", command)
+
+    assert screen.text
+    assert "60 seconds" not in screen.text
+    assert loopback.requests == []
+
+
 SLOW = "import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.01)\nfrom sst_core import hookimpl\n"
 LOADING: Mapping[str, str] = {
     "list": "Loading each plugin in a process of its own, which is given 10 seconds.",

@@ -171,10 +171,3 @@ def test_the_example_of_a_move_is_understood(machine: Machine, helps: Mapping[st
     assert run.returncode == 2
     assert "--warehouse" not in run.stderr
     assert "events" in run.stderr
-
-
-def test_long_work_says_how_long_on_a_terminal_and_nothing_in_a_pipe(machine: Machine) -> None:
-    piped, screen = machine.sst("telemetry", "flush"), machine.on_terminal("telemetry", "flush")
-
-    assert (piped.returncode, piped.stderr, piped.stdout) == (0, "", "Nothing is left to send.\n")
-    assert screen.text == f"Sending what is queued, for 60 seconds at most.\n{piped.stdout}"
