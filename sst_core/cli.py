@@ -148,7 +148,7 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
     """Say what went wrong, and return whether it could be said."""
     what = printable_lines(described(error))
     more = f"{product.variable('DEBUG_PLUGINS')}=1 shows where."
-    if isinstance(error, OSError) and (why := unwritten(sys.stdout)) is not None:
+    if isinstance(error, OSError) and (why := _refused_by_stdout(error)) is not None:
         is_told = _say_unwritten(product, why)
     elif running is not None and not running[1].first_party:
         session, entry = running
@@ -161,6 +161,14 @@ def _report_crash(product: Product, error: BaseException, running: tuple[Session
     if _debugging(product):
         say("".join(traceback.format_exception(error)).rstrip())
     return is_told
+
+
+def _refused_by_stdout(error: OSError) -> OSError | None:
+    """Why stdout takes nothing, if that is what went wrong."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    # An unbuffered one has forgotten what it refused, and flushing it fails no second time. A pipe is stderr's here.
+    is_printed = frame.f_code in (output.__code__, typer.echo.__code__) and error.errno != EPIPE
+    return unwritten(sys.stdout) or (error if is_printed else None)
 
 
 def _say_unwritten(product: Product, why: OSError) -> bool:

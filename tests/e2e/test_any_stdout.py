@@ -144,6 +144,15 @@ def test_a_full_stdout_is_named_and_the_command_has_failed(machine: Machine, wor
     assert (ended.returncode, ended.stderr) == (1, UNWRITTEN)
 
 
+@pytest.mark.parametrize("words", ["--version", "--help", "telemetry", "plugins --help"])
+def test_a_full_stdout_is_named_where_it_is_unbuffered_too(machine: Machine, words: str) -> None:
+    machine.environ["PYTHONUNBUFFERED"] = "1"
+
+    ended = in_shell(machine, words, ">/dev/full")
+
+    assert (ended.returncode, ended.stderr) == (1, UNWRITTEN)
+
+
 def test_a_full_stdout_is_no_matter_to_who_failed_already(machine: Machine) -> None:
     machine.install("odd", "def odd(): print('hello'); raise SystemExit(7)", {"sst.commands": {"odd": "odd:odd"}})
 
