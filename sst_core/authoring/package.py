@@ -46,7 +46,8 @@ class NewPackage(Record):
             raise NotPossibleError("take lower-case letters, digits and single hyphens, such as sst-hello")
         module = name.replace("-", "_")
         if keyword.iskeyword(module) or module in sys.stdlib_module_names or find_spec(module) is not None:
-            raise NotPossibleError(f"{module} is a module of another package; take another name, such as sst-{name}")
+            another = f"{'sst-my' if name.startswith('sst-') else 'sst'}-{name.removeprefix('sst-')}"
+            raise NotPossibleError(f"{module} is a module of another package; take another name, such as {another}")
         program = session.context.product.name
         plugin = name.removeprefix(f"{program}-")
         taken = {*session.context.product.command_help, *(each.entry.name for each in survey(session))}
