@@ -101,5 +101,7 @@ def _make_or_recognise(folder: Path) -> None:
                 f"The folder {folder} holds something else than a collector's data. Name an empty one with --data."
             )
         return
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no folder. Name another with --data.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

@@ -117,7 +117,7 @@ def _room(folder: DataFolder) -> Checked:
 def _journal(folder: DataFolder) -> Checked:
     segments = folder.segments()
     size = sum(status.st_size for status in segments.values())
-    found = f"{len(segments)} segments of the journal, {_size(size)}, wait for the loader"
+    found = f"the journal holds {_counted(len(segments), 'segment')} for the loader, {_size(size)}"
     if any(not os.access(path, os.R_OK) and path.exists() for path in segments):
         return Checked(
             "a segment of the journal can't be read", f"chown what is in {folder.journal} to the user of `serve`."
@@ -144,7 +144,7 @@ def _warehouse(folder: DataFolder, is_free: bool, now: datetime) -> Checked:
             f"the warehouse {path} can't be read ({type(error).__name__})",
             "Put back a backup of it. What has arrived since is in the journal.",
         )
-    found = f"the warehouse holds {runs} runs, and {weeks} weeks that are published"
+    found = f"the warehouse holds {_counted(runs, 'run')}, and {_counted(weeks, 'published week')}"
     return Checked(found, _advice_on_the_clock(last, published, now))
 
 
@@ -174,7 +174,7 @@ def _shared_warehouse(folder: DataFolder, address: Address, now: datetime) -> Ch
             ((weeks, published),) = server.ask("SELECT count(*), max(week) FROM published_weeks")
     except WarehouseError as error:
         return Checked(f"{error}", "See to the servers, or to the address. What has arrived is in the journal.")
-    found = f"the warehouse holds {runs} runs as they were written, and {weeks} weeks that are published"
+    found = f"the warehouse holds {_counted(runs, 'run')} as written, and {_counted(weeks, 'published week')}"
     return Checked(found, _advice_on_the_clock(last, published, now))
 
 
@@ -200,8 +200,12 @@ def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked
 def _ago(seconds: float) -> str:
     for unit, size in (("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60)):
         if (number := int(seconds // size)) > 0:
-            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+            return f"{_counted(number, unit)} ago"
     return "just now"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _size(number: float) -> str:

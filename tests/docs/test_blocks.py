@@ -280,7 +280,7 @@ def test_after_a_clock_that_was_ahead_what_the_page_says_has_weeks_published_aga
 
     assert (tmp_path / "warehouse.stale").exists()
     looked_at = {checked.what: checked.advice for checked in examine(tmp_path, None, 3600, right, None)}
-    assert looked_at["the warehouse holds 11 runs, and 1 weeks that are published"] is None
+    assert looked_at["the warehouse holds 11 runs, and 1 published week"] is None
     with opened(tmp_path / "warehouse.duckdb", SST.catalogue) as warehouse:
         refuse_if_ahead(warehouse.last_published_week(), right)
         assert warehouse.kept_weeks() == ["2026-W49"]  # or it could not be moved

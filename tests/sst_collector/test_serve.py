@@ -295,6 +295,8 @@ class TestRunning:
             f"sst: error: The data folder {tmp_path}/file/data can't be used: Not a directory. "
             "Name another with --data.\n",
         )
+        code, message = self.failure(tmp_path / "file", "--port", "0")
+        assert (code, message) == (2, f"sst: error: {tmp_path}/file is no folder. Name another with --data.\n")
 
     def test_a_threshold_below_one_is_refused(self, tmp_path: Path) -> None:
         code, message = self.failure(tmp_path / "other", "--min-machines", "0")

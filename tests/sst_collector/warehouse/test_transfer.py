@@ -187,7 +187,7 @@ def test_the_command_moves_a_collector_and_nothing_counts_twice(
     collector.start()
     collector.post(*batch, a_run())
     collector.wait_until(lambda: collector.runs() == {"build": 21})
-    assert "the warehouse holds 41 runs as they were written" in sst(collector, "doctor", "--warehouse", url).stdout
+    assert "the warehouse holds 41 runs as written" in sst(collector, "doctor", "--warehouse", url).stdout
 
 
 def test_a_person_at_a_terminal_sees_how_far_it_has_come(
