@@ -23,6 +23,7 @@ from sst_core.terminal import printable, say
 if TYPE_CHECKING:
     # Typer has vendored Click since 0.26 and exports neither of these; a group's `commands` is made of the first.
     from typer._click.core import Command as AnyCommand
+    from typer._click.core import Context as AnyContext
     from typer._click.formatting import HelpFormatter
 
 _A_NAME = re.compile(r"\w[\w.-]*")
@@ -64,7 +65,11 @@ class CommandTable(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command, after a word on what was left out: not in completion, whose words stand in a prompt."""
         say_ignored(self.session, self._ignored)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as mistake:
+            _fit(mistake)
+            raise
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]
         """The command itself, imported; or its stand-in while names are only being listed."""
@@ -94,6 +99,15 @@ class CommandTable(TyperGroup):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def _fit(mistake: typer.TyperException) -> None:
+    """Have what Typer is going to say of a mistake broken between words: it prints each message as one line."""
+    from sst_core.width import fitted
+
+    label = "Error: "
+    words = fitted(f"{label}{mistake.format_message()}", sys.stderr).removeprefix(label)
+    setattr(mistake, "format_message", lambda: words)  # noqa: B010 - a method
 
 
 def _position(order: list[str], name: str) -> int:
@@ -160,7 +174,9 @@ def _as_command(entry: Entry, session: Session) -> "AnyCommand":
 
 
 def _fill_in(command: "AnyCommand", product: Product, path: str) -> None:
-    """Put the names that the product goes by into help texts: its own commands may be the core's."""
+    """Put the names that the product goes by into help texts: its own commands may be the core's. And have every
+    mistake shown with its usage."""
+    _say_usage(command)
     names = {"{program}": product.name, "{prefix}": product.env_prefix, "{command}": path}
     for described in (command, *command.params):
         text = getattr(described, "help", None)
@@ -173,6 +189,21 @@ def _fill_in(command: "AnyCommand", product: Product, path: str) -> None:
             setattr(kind, "name", "whole number")  # noqa: B010 - Typer vendors its class
     for name, child in getattr(command, "commands", {}).items():
         _fill_in(child, product, f"{path} {name}")
+
+
+def _say_usage(command: "AnyCommand") -> None:
+    """Typer names no command where an option lacks its value, and so shows no usage."""
+    parse = command.parse_args
+
+    def parse_args(ctx: "AnyContext", args: list[str]) -> list[str]:
+        try:
+            return parse(ctx, args)
+        except typer.TyperException as mistake:
+            if getattr(mistake, "ctx", ctx) is None:
+                setattr(mistake, "ctx", ctx)  # noqa: B010 - those of a usage alone have one
+            raise
+
+    command.parse_args = parse_args  # type: ignore[method-assign]
 
 
 def imported_command(entry: Entry) -> "AnyCommand":

@@ -25,6 +25,9 @@ TEXTS = [
     "collector stats --data nowhere",
     "collector doctor --data data",
     "deploy",
+    "build prod",
+    "plugins doctor tsks",
+    "collector serve --data data --trusted-proxy localhost",
 ]
 
 

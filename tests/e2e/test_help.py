@@ -165,6 +165,18 @@ def test_the_collectors_examples_work_one_after_the_other(machine: Machine, help
             assert served.wait(PATIENCE) == 0
 
 
+@pytest.mark.usefixtures("one_row_a_process")
+@pytest.mark.parametrize("words", ["build --stage", "telemetry show --preview", "collector serve --data"])
+def test_an_option_without_its_value_is_told_with_the_usage(machine: Machine, words: str) -> None:
+    command, _, option = words.rpartition(" ")
+
+    run = machine.sst(*words.split())
+
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"Usage: sst {command} [OPTIONS]")
+    assert f"\nTry 'sst {command} --help' for help.\n\nError: Option '{option}' requires an argument.\n" in run.stderr
+
+
 def test_the_example_of_a_move_is_understood(machine: Machine, helps: Mapping[str, str]) -> None:
     run = machine.sst(*example_of(helps[f"{COLLECTOR} move"])[1:])
 
