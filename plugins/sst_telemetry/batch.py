@@ -39,11 +39,6 @@ class Composed:
     """Runs that another version has recorded: something in them is not in this catalogue, and nobody can vouch for it
     here."""
 
-    @property
-    def unusable(self) -> tuple[Path, ...]:
-        """All that is not sent."""
-        return *self.no_runs, *self.of_others
-
 
 def compose(
     product: Product,

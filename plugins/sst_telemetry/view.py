@@ -31,6 +31,8 @@ class View:
     queued: tuple[str, ...]
     unusable: tuple[str, ...]
     """The names of files in the queue that are no recorded run, and will not be sent."""
+    of_others: tuple[str, ...]
+    """The names of files in the queue that another version has recorded, and sends."""
     last: LastDelivery | None
     last_batch: str
     made_up: bool = False
@@ -43,6 +45,7 @@ class View:
             "queued": list(self.queued),
             "made_up_id": self.made_up,
             "unusable": list(self.unusable),
+            "of_other_versions": list(self.of_others),
             "last_batch": None if self.last is None else {**batch, "body": self.last_batch},
         }
 
@@ -54,6 +57,7 @@ class View:
         lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else "Nothing is queued."]
         lines += self.queued
         lines += [f"Not a recorded run, and not sent: {printable(name)}" for name in self.unusable]
+        lines += [f"Recorded by another version, which sends it: {printable(name)}" for name in self.of_others]
         if self.last is None:
             return "\n".join([*lines, "", "Nothing was ever sent."])
         title = f"Last batch, sent to {self.last.url} at {self.last.at} (answer: {self.last.outcome}):"
@@ -86,14 +90,15 @@ def view_of(consent: Consent) -> View:
     try:
         locations = consent.locations
     except ConfigurationError:  # without a home folder nothing is ever recorded
-        return View((), (), None, "")
+        return View((), (), (), None, "")
     try:
         composed, made_up = _composed(consent, locations)
     except OSError as error:
         raise SstError(f"What is queued can't be read: {reason_of(error)}.") from None
     return View(
         queued=tuple(line.content.decode() for line in composed.lines),
-        unusable=tuple(path.name for path in composed.unusable),
+        unusable=tuple(path.name for path in composed.no_runs),
+        of_others=tuple(path.name for path in composed.of_others),
         last=read_state_to_show(locations.telemetry).last,
         last_batch=read_last_batch(locations.telemetry).decode(errors="replace"),
         made_up=made_up,

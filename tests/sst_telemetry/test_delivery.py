@@ -131,7 +131,7 @@ def test_what_is_no_run_is_left_out_and_what_follows_is_not(consenting: Consenti
     composed = compose(SST, consenting.locations, [first, torn, last], NOW)
 
     assert [line.path for line in composed.lines] == [first, last]
-    assert composed.unusable == composed.no_runs == (torn,)
+    assert (composed.no_runs, composed.of_others) == ((torn,), ())
 
 
 def test_what_arrives_is_byte_for_byte_what_show_then_shows(

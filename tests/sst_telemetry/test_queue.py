@@ -431,7 +431,7 @@ def test_no_other_bytes_are_ever_a_run(content: bytes) -> None:
 
         composed = compose(SST, locations, [path], utc_now())
 
-        assert (composed.lines, composed.unusable) == ((), (path,))
+        assert (composed.lines, *composed.no_runs, *composed.of_others) == ((), path)
 
 
 def test_a_folder_that_was_deleted_is_made_again(machine: Machine, consenting: Consenting) -> None:

@@ -30,7 +30,13 @@ def commands(lines: list[str]) -> list[str]:
 
 def test_nothing_yet(machine: Machine, consenting: Consenting) -> None:
     assert machine.sst("telemetry", "show").stdout == "Nothing is queued.\n\nNothing was ever sent.\n"
-    assert shown(machine) == {"queued": [], "made_up_id": False, "unusable": [], "last_batch": None}
+    assert shown(machine) == {
+        "queued": [],
+        "made_up_id": False,
+        "unusable": [],
+        "of_other_versions": [],
+        "last_batch": None,
+    }
     assert shown(machine, DO_NOT_TRACK="1")["made_up_id"] is False, "none is shown"
 
 
@@ -39,16 +45,19 @@ def test_what_is_queued_is_shown_in_order_and_what_is_no_run_is_named(machine: M
     torn = consenting.record("start")
     torn.write_text("secret notes")
     (machine.queue / "notes.txt").write_text("secret notes")
+    others = consenting.record("remove")
+    others.write_text(others.read_text().replace('"remove"', '"a command of another version"'))
     consenting.record("deploy")
 
     found = shown(machine)
 
     assert commands(found["queued"]) == ["build", "deploy"]
-    assert found["unusable"] == [torn.name]
+    assert (found["unusable"], found["of_other_versions"]) == ([torn.name], [others.name])
     lines = machine.sst("telemetry", "show").stdout.splitlines()
     assert lines[0] == "Queued (2), as they would be sent:"
     assert lines[1:3] == found["queued"]
     assert lines[3] == f"Not a recorded run, and not sent: {torn.name}"
+    assert lines[4] == f"Recorded by another version, which sends it: {others.name}"
     assert torn in machine.queued(), "looking moves nothing"
 
 
