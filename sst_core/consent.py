@@ -153,8 +153,8 @@ class Consent(Record):
             draft.replace(self.locations.seen)
         return True
 
-    def write_user_choice(self, enabled: bool) -> bool:
-        """Write the user's choice, and return whether that changed it.
+    def write_user_choice(self, enabled: bool) -> tuple[Path | None, bool]:
+        """Write the user's choice, and return what was set aside for it, if anything, and whether it was changed.
 
         A configuration that can't be read already means *off*; to keep it so once it is mended it is set aside and a
         new one is written. Raises OSError, and :class:`ConfigurationError` where there is no home folder, or where
@@ -162,12 +162,12 @@ class Consent(Record):
         """
         path = self.locations.config_file
         try:
-            return write_telemetry_enabled(path, enabled)
+            return None, write_telemetry_enabled(path, enabled)
         except ConfigurationError:
             if enabled:
                 raise
-            path.replace(path.with_name(f"{path.name}.unreadable"))
-            return write_telemetry_enabled(path, enabled)
+            aside = path.replace(path.with_name(f"{path.name}.unreadable"))
+            return aside, write_telemetry_enabled(path, enabled)
 
     def write_project_choice(self, enabled: bool) -> tuple[Path, bool]:
         """Write the team's choice into the nearest `sst.toml`, and return its path and whether that changed it.

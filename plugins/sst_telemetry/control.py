@@ -76,9 +76,10 @@ def enable(consent: Consent) -> Switched:
                 _show_notice(consent, unseen)
             consent.grant()
             # Last: whoever is killed before it, or whom the disk refuses something, is still off.
-            changed = consent.write_user_choice(True) or bool(unseen)
+            _, changed = consent.write_user_choice(True)
     except OSError as error:
         raise SstError(f"Your choice can't be saved: {reason_of(error)}. Telemetry stays as it was.") from None
+    changed = changed or bool(unseen)
     decision = consent.decide()
     if decision.enabled:
         what = "Telemetry is on." if changed else "Telemetry was on already."
@@ -105,9 +106,10 @@ def disable(consent: Consent) -> Switched:
     What can't be saved does not keep the rest from being deleted.
     """
     unsaved: OSError | None = None
+    aside: Path | None = None
     changed = False
     try:
-        changed = consent.write_user_choice(False)
+        aside, changed = consent.write_user_choice(False)
     except OSError as error:
         unsaved = error
     try:
@@ -132,6 +134,8 @@ def disable(consent: Consent) -> Switched:
         what += [f"Kept are {pending} ids for which `{telemetry} forget` has still to ask."]
     if changed:
         what += [f"What was recorded, and every {'id' if pending == 0 else 'other id'}, is deleted."]
+    if aside is not None:
+        what += [f"A configuration that can't be used was there, which is now {aside}."]
     return Switched(changed, False, off, " ".join(what), "", pending)
 
 

@@ -581,11 +581,12 @@ def test_off_is_written_over_a_choice_that_cannot_be_read_and_that_is_kept_aside
     path = place_of("user", tmp_path)
     put(path, "# mine\n[telemetry\n")
 
-    assert consent.write_user_choice(False) is True
+    aside = path.with_name("config.toml.unreadable")
+    assert consent.write_user_choice(False) == (aside, True)
 
     assert path.read_text() == "[telemetry]\nenabled = false\n"
-    assert path.with_name("config.toml.unreadable").read_text() == "# mine\n[telemetry\n"
-    assert consent.write_user_choice(False) is False
+    assert aside.read_text() == "# mine\n[telemetry\n"
+    assert consent.write_user_choice(False) == (None, False)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
@@ -594,7 +595,7 @@ def test_off_is_written_whatever_stands_there(tmp_path: Path, shape: Shape) -> N
     path.parent.mkdir(parents=True)
     shape(path)
 
-    assert consent_at(tmp_path).write_user_choice(False) is True
+    assert consent_at(tmp_path).write_user_choice(False)[1]
 
     assert path.read_text() == "[telemetry]\nenabled = false\n"
     assert not path.is_symlink()

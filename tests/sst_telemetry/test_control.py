@@ -374,10 +374,13 @@ def test_a_configuration_that_cannot_be_read_is_off_and_disabling_keeps_it_so(
     machine.config_file.write_text("[telemetry\n")
 
     assert answer(machine, "status")["enabled"] is False
-    assert answer(machine, "disable")["enabled"] is False
+    told = answer(machine, "disable")
 
+    aside = machine.config_file.with_name("config.toml.unreadable")
+    assert told["enabled"] is False
+    assert told["what"].endswith(f" A configuration that can't be used was there, which is now {aside}.")
     assert machine.config_file.read_text() == "[telemetry]\nenabled = false\n"
-    assert machine.config_file.with_name("config.toml.unreadable").read_text() == "[telemetry\n"
+    assert aside.read_text() == "[telemetry\n"
 
 
 def test_a_configuration_that_cannot_be_read_is_not_enabled_over(machine: Machine, consenting: Consenting) -> None:
