@@ -86,20 +86,29 @@ def _text(consent: Consent, unseen: Sequence[str], plugins: Sequence[str], endin
     product = consent.product
     first_time = len(unseen) == len(consent.items)
     fields = [field.label for field in _by_interest(product.catalogue) if field.notice_item in unseen]
-    target = find_destination(product, consent.environ)
-    where = target.url or f"it stays on this machine: {target.where.partition(';')[0]}"
     lines = [
         f"To learn what is used, {product.name} records of each run, anonymously, only this:"
         if first_time
         else f"{product.name} would record more than you have seen before, and waits until you have:",
         *_labelled("What", ", ".join(fields), width),
         *_labelled("Also", f"plugins that collect too: {'; '.join(plugins)}" if plugins else "", width),
-        f"  Where  {where}",
+        *_where(consent, unseen, has_others=bool(plugins)),
         f"  See    {product.telemetry} show, {product.telemetry} catalog",
         f"  Stop   {product.telemetry} disable, or {product.variable('TELEMETRY_DISABLED')}=1",
         *([ending] if ending else []),
     ]
     return "\n".join(lines)
+
+
+def _where(consent: Consent, unseen: Sequence[str], *, has_others: bool) -> list[str]:
+    """Where the program's own goes, if any of it is new. Of others, it stands beside each."""
+    if not set(unseen).difference(*(other.notice_items for other in consent.collecting_plugins)):
+        return []
+    target = find_destination(consent.product, consent.environ)
+    own = f"{consent.product.name}'s own"
+    if target.url:
+        return [f"  Where  {target.url}{f' ({own})' if has_others else ''}"]
+    return [f"  Where  {own if has_others else 'it'} stays on this machine: {target.where.partition(';')[0]}"]
 
 
 def _new(consent: Consent, unseen: Sequence[str]) -> "list[CollectingPlugin]":

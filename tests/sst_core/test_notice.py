@@ -170,9 +170,17 @@ def test_a_new_plugin_that_collects_is_named_with_where_it_sends() -> None:
     first = notice_text(consent(other), consent(other).items)
     later = notice_text(consent(other), (other.notice_item,))
 
-    for text in (first, later):
-        assert "nosy" in text
-        assert "https://nosy.example" in text
+    assert "  Also   plugins that collect too: nosy, to https://nosy.example\n  Where  sst's own stays on this" in first
+    assert "  Also   plugins that collect too: nosy, to https://nosy.example\n  See    " in later
+
+
+def test_where_the_programs_own_goes_is_not_said_of_others_too() -> None:
+    other, url = CollectingPlugin("nosy", "https://nosy.example"), "https://a.example/events"
+    asked = consent(other, SST_TELEMETRY_URL=url)
+
+    assert f"  Where  {url} (sst's own)\n" in notice_text(asked, asked.items)
+    assert f"  Where  {url}\n" in notice_text(asked, ITEMS)
+    assert url not in notice_text(asked, other.notice_items)
 
 
 # --- of several installations that share a home
