@@ -138,8 +138,8 @@ def test_disabling_says_that_it_keeps_what_forget_has_still_to_ask_for_where_tha
     told = answer(machine, "disable")
 
     assert told["pending_forget"] is None
-    kept = " Kept is what `sst telemetry forget` has still to ask for: `sst telemetry` says why it can't be read."
-    assert told["what"].endswith(kept)
+    kept = "Kept is what `sst telemetry forget` has still to ask for: `sst telemetry` says why it can't be read."
+    assert told["what"] == f"Telemetry is off. {kept} What was recorded, and every other id, is deleted."
     assert everything(machine) == ["forget.json", "telemetry.lock"]
 
 
