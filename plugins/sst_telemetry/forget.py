@@ -54,16 +54,21 @@ def reset(consent: Consent) -> Forgotten:
     with consent.changing() as lock:
         os.write(lock, str(os.getpid()).encode())
         pending = _noted(consent)  # or the secret stays: without it, nobody could ever be asked for its ids
+        dropped = 0
         try:
             forgotten = _ask(consent, pending)
         finally:
             if locations.telemetry.is_dir():
                 write_last_batch(locations.telemetry, b"")  # the old id is in it
-                _forget_attempts(locations)
+                dropped = _forget_attempts(locations)
             remove_leftovers(locations)
             # The last: what was tried under it and is still there would be sent again under the next one.
             drop_secret(locations.telemetry)
-    return replace(forgotten, what=f"{forgotten.what} From now on this is another machine.")
+    what = [forgotten.what, "From now on this is another machine."]
+    if dropped:
+        runs = "1 run" if dropped == 1 else f"{dropped} runs"
+        what += [f"What was queued and tried under the old id is deleted: {runs}."]
+    return replace(forgotten, what=" ".join(what))
 
 
 _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
@@ -147,8 +152,10 @@ def _weekly_ids(locations: Locations, now: datetime) -> Ids:
     return {} if secret is None else {weekly_id(secret, week): week for week in weeks(now)}
 
 
-def _forget_attempts(locations: Locations) -> None:
-    """Drop queued runs that were sent under the old id already: under a new one they would link the two."""
-    for path in Queue(locations.queue).waiting():
-        if pinned_week(path) is not None:
-            path.unlink(missing_ok=True)
+def _forget_attempts(locations: Locations) -> int:
+    """Drop queued runs that were sent under the old id already, and return how many that were: under a new one they
+    would link the two."""
+    tried = [path for path in Queue(locations.queue).waiting() if pinned_week(path) is not None]
+    for path in tried:
+        path.unlink(missing_ok=True)
+    return len(tried)

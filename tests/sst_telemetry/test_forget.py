@@ -260,12 +260,16 @@ def test_a_retry_under_another_id_would_link_the_two_so_reset_drops_what_was_tri
     consenting.deliver(loopback.url)
     consenting.record("deploy")
     loopback.otherwise = CONFIRMED
-    reset(consenting.consent())
+    told = reset(consenting.consent()).what
+    again = reset(consenting.consent()).what
     loopback.otherwise = accounting()
 
     consenting.deliver(loopback.url)
 
     assert loopback.requests[-1].commands == ["deploy"]
+    another = "From now on this is another machine."
+    assert told.endswith(f" {another} What was queued and tried under the old id is deleted: 1 run.")
+    assert again.endswith(f" {another}")
 
 
 @pytest.mark.parametrize("step", ["write_last_batch", "_forget_attempts", "remove_leftovers", "drop_secret"])
