@@ -74,6 +74,15 @@ def test_what_a_release_needs_is_tried_before_there_is_a_tag() -> None:
     assert "nox -s vulnerabilities\n" in WORKFLOWS["checks.yml"]  # .ci/run does without what PyPI knows of holes
 
 
+def test_what_security_says_of_a_release_is_what_is_done() -> None:
+    said = " ".join((ROOT / "SECURITY.md").read_text().partition("\n## Releases\n")[2].split())
+    sam = re.findall(r"with_sam = .*", (ROOT / "noxfile.py").read_text())
+
+    assert "with `sam` the wheel alone is" in said and len(sam) == 1 and "{wheel}[sam]" in sam[0]
+    assert "GitHub keeps for 90 days unless it is told otherwise" in said and "retention-days" not in EVERYTHING
+    assert "if your Python has the zlib that the workflow's has" in said
+
+
 def test_a_licence_is_held_to_whole_names() -> None:
     """`--partial-match` lets "Proprietary, Limited Use" pass for MIT."""
     noxfile = (ROOT / "noxfile.py").read_text()
