@@ -91,7 +91,7 @@ def commands(page: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def groups() -> list[str]:
     """The entry-point groups that plugins are found in."""
-    return sorted({point.group for point in distribution("sst").entry_points} - {"console_scripts"})
+    return sorted({point.group for point in distribution(sst_core.SST.distribution).entry_points} - {"console_scripts"})
 
 
 def signature(function: ast.FunctionDef) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,22 @@ def test_what_is_pinned_has_every_hook_group_command_and_option() -> None:
     assert by_command["sst build"] == ("[-- ARGS...]", "--stage", "--region", "--profile", "--verbose", "-h", "--help")
     assert by_command["sst plugins new"] == ("{NAME}", "--json", "-h", "--help")
     assert by_command["sst telemetry"] == ("--json", "-h", "--help")
+
+
+def test_the_groups_are_the_distributions_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sst_core, "SST", replace(sst_core.SST, distribution="pytest-timeout"))
+
+    assert contract.groups() == ["pytest11"]
+
+
+def test_what_looks_for_the_distributions_name_is_listed_for_whoever_changes_it() -> None:
+    folders = ("sst_core", "sst_aws", "plugins", "release", "documenting", "benchmarks")
+    looking = re.compile(r'(distribution(\(|=)|_DISTRIBUTION = )"sst"')
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py") if looking.search(file.read_text())]
+    listed = (ROOT / "CONTRIBUTING.md").read_text().partition("Before the first release:")[2].partition("Until then")[0]
+
+    assert len(files) == 3
+    assert [file for file in files if f"`{file.relative_to(ROOT)}`" not in listed] == []
 
 
 def test_every_hook_is_documented() -> None:
