@@ -79,6 +79,9 @@ class Rows:
     def last_published_week(self) -> str:
         return max(self.published, default="")
 
+    def last_kept_week(self, after: str) -> str:
+        return ""
+
     def published_weeks(self, since: str, before: str = "~") -> Sequence[PublishedWeek]:
         return [self.published[week] for week in sorted(self.published) if since <= week < before]
 

@@ -180,7 +180,7 @@ def _shared_warehouse(folder: DataFolder, address: Address, now: datetime) -> Ch
 
 def _advice_on_the_clock(last: str | None, published: str | None, now: datetime) -> str | None:
     """What to do about weeks in the warehouse that have not begun, if there are any."""
-    return advice_if_ahead(max(last or "", published or ""), now)
+    return advice_if_ahead(published or "", last or "", now)
 
 
 def _snapshot(folder: DataFolder, late_seconds: float, now: datetime) -> Checked:

@@ -163,14 +163,14 @@ class Upkeep:
 
     def _load(self, segments: Sequence[Path], now: datetime) -> None:
         with self._open_warehouse() as warehouse:
-            refuse_if_ahead(warehouse.last_published_week(), now)
+            refuse_if_ahead(warehouse, now)
             load(segments, warehouse)
         self._metrics.loaded += len(segments)
 
     def _publish(self, segments: Sequence[Path], now: datetime) -> Site:
         # Opened for the round only: between rounds the warehouse takes no memory and is free for other tools.
         with self._open_warehouse() as warehouse:
-            refuse_if_ahead(warehouse.last_published_week(), now)
+            refuse_if_ahead(warehouse, now)
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)

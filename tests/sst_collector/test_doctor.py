@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,8 @@ from sst_collector.doctor import BACKLOG_BYTES
 from sst_collector.warehouse.clickhouse.address import parse_address
 from sst_collector.warehouse.duckdb.file import mark_moved, mark_of
 from sst_collector.warehouse.duckdb.warehouse import opened
+from sst_collector.warehouse.protocol import PublishedWeek
+from sst_collector.weeks import monday_of, shifted
 from sst_core import SST, held_if_free
 from sst_core.testing import PROGRAM
 from sst_core.testing.in_process import run_in_process
@@ -222,6 +224,15 @@ def test_a_warehouse_with_a_week_that_has_not_begun(used: Path, statement: str) 
     ((what, advice),) = wrong_with(used)
     assert "the warehouse holds 2 runs" in what
     assert advice.startswith("2999-W01 is in the warehouse and has not begun: a clock was ahead.")
+
+
+def test_a_warehouse_with_what_a_clock_leaves_that_was_less_than_a_week_ahead(used: Path) -> None:
+    with opened(used / "warehouse.duckdb", SST.catalogue) as warehouse:
+        (next_week,) = warehouse.kept_weeks()
+        warehouse.publish(PublishedWeek(shifted(next_week, -1), (), withheld=0))
+    before = datetime.combine(monday_of(next_week), time(), UTC) - timedelta(seconds=1)
+    found = {each.what: each.advice for each in doctoring.examine(used, None, 3600, before, None)}
+    assert found["the warehouse holds 2 runs, and 1 weeks that are published"] is None
 
 
 def test_another_warehouse_beside_the_folders_own(used: Path) -> None:

@@ -292,7 +292,7 @@ def test_after_a_clock_that_was_ahead_nothing_is_filed_in_weeks_to_come_and_it_i
             await upkeep.round()
         clock.now = SUNDAY
         before = upkeep.site
-        told = f"{advice_if_ahead('2028-W02', SUNDAY)} What was taken in is kept."
+        told = f"{advice_if_ahead('2028-W02', '2028-W03', SUNDAY)} What was taken in is kept."
         for _ in range(2):
             await commit.append(records(20))
             await commit.rotate()
@@ -304,7 +304,46 @@ def test_after_a_clock_that_was_ahead_nothing_is_filed_in_weeks_to_come_and_it_i
         assert len(await commit.closed()) == 2
 
     in_collector(tmp_path, clock, scenario)
-    assert "2028-W02 is in the warehouse and has not begun: a clock was ahead." in capsys.readouterr().err
+    assert "2028-W03 is in the warehouse and has not begun: a clock was ahead." in capsys.readouterr().err
+
+
+def test_runs_that_a_clock_filed_in_a_week_to_come_are_told_though_nothing_to_come_is_published(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(12))
+        clock.now = SUNDAY + timedelta(weeks=52)
+        await upkeep.round()
+        await commit.append(records(3))
+        await upkeep.round()
+        assert upkeep.health() is None
+        clock.now = SUNDAY
+        await upkeep.round()
+        assert upkeep.health() == f"{advice_if_ahead('2026-W47', '2027-W46', SUNDAY)} What was taken in is kept."
+
+    in_collector(tmp_path, clock, scenario)
+
+
+def test_after_a_clock_that_was_less_than_a_week_ahead_what_arrives_counts_in_the_next_week(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(12))
+        clock.now = SUNDAY + timedelta(days=7)
+        await upkeep.round()
+        await commit.append(records(30))
+        await upkeep.round()
+        clock.now = SUNDAY
+        await commit.append(records(40))
+        await upkeep.round()
+        assert upkeep.health() is None
+        clock.now = SUNDAY + timedelta(days=7, seconds=1)
+        await upkeep.round()
+        assert upkeep.health() is None
+        told = {week["week"]: week["runs"] for week in json.loads(upkeep.site["stats.json"].content)["weeks"]}
+        assert told == {"2026-W47": 12, "2026-W48": 70}
+
+    in_collector(tmp_path, clock, scenario)
 
 
 def test_what_waits_for_replicas_is_not_asked_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,8 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
 def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: datetime) -> Snapshot:
     """What is published, as of `now`: :func:`publish` comes first.
 
-    With `min_machines` 1 the week that is still open shows too, as it is so far. A week that was published with a lower
+    With `min_machines` 1 the week that is still open shows too, as it is so far, unless a clock that was ahead has
+    published it: what arrives then is of the next. A week that was published with a lower
     `min_machines`, and shows it, is left out.
     """
     open_week = week_of(now)
@@ -43,7 +44,8 @@ def snapshot_of(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, n
         for week in warehouse.published_weeks(since=shifted(open_week, -max(WINDOWS.values())))
         if all(_may_be_told(cell, min_machines) for cell in week.cells)
     ]
-    if min_machines == 1 and (cells := warehouse.cells(open_week)):
+    is_open = open_week not in (week.week for week in published)
+    if min_machines == 1 and is_open and (cells := warehouse.cells(open_week)):
         published.append(PublishedWeek(open_week, together(cells), withheld=0))
     return Snapshot(
         snapshot=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

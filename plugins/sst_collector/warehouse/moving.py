@@ -56,7 +56,7 @@ def move(data: Path, address: Address, catalogue: Catalogue, say: Callable[[str]
             with waiting("Opening both warehouses."):
                 source = stack.enter_context(duckdb_warehouse.opened(folder.warehouse, catalogue))
                 # In the file it can be repaired, and in the other not.
-                refuse_if_ahead(max(source.last_published_week(), *source.kept_weeks(), ""), utc_now())
+                refuse_if_ahead(source, utc_now())
                 target = stack.enter_context(
                     clickhouse_warehouse.opened(address, catalogue, collector=identity(folder), clock=utc_now)
                 )

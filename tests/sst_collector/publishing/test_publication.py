@@ -87,6 +87,16 @@ def test_a_private_collector_shows_the_open_week_as_it_is_so_far(warehouse: Duck
     assert builds(snapshot(warehouse, MONDAY + timedelta(weeks=1), min_machines=1))["30"] == (2, 2)
 
 
+def test_a_private_collector_shows_an_open_week_once_that_a_clock_published_early(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    arrive(MONDAY, 12)
+    publish(warehouse, SST.catalogue, 1, MONDAY + timedelta(weeks=1))
+    shown = snapshot(warehouse, MONDAY, min_machines=1)
+    assert [(week["week"], week["runs"]) for week in shown["weeks"]] == [("2026-W48", 12)]
+    assert builds(shown)["30"] == (12, 12)
+
+
 def test_a_week_that_is_out_is_never_computed_again(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
     arrive(MONDAY, 12)
     next_week = MONDAY + timedelta(weeks=1)
@@ -102,10 +112,19 @@ def test_a_week_to_come_that_is_out_is_refused_and_one_that_is_not_over_is_not(
     for now in (MONDAY, MONDAY + timedelta(weeks=1)):
         arrive(now, 12)
     publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(weeks=2))
-    refuse_if_ahead(warehouse.last_published_week(), MONDAY + timedelta(weeks=1))
+    refuse_if_ahead(warehouse, MONDAY + timedelta(weeks=1))
     for now in (MONDAY + timedelta(days=6), MONDAY - timedelta(days=1)):
         with pytest.raises(ClockAheadError, match="2026-W49 is in the warehouse and has not begun"):
-            refuse_if_ahead(warehouse.last_published_week(), now)
+            refuse_if_ahead(warehouse, now)
+
+
+def test_runs_of_a_week_after_the_next_are_refused_and_those_of_the_next_are_not(
+    warehouse: DuckdbWarehouse, arrive: Arrive
+) -> None:
+    arrive(MONDAY + timedelta(weeks=1), 12)
+    refuse_if_ahead(warehouse, MONDAY)
+    with pytest.raises(ClockAheadError, match="2026-W49 is in the warehouse and has not begun"):
+        refuse_if_ahead(warehouse, MONDAY - timedelta(seconds=1))
 
 
 def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:

@@ -11,7 +11,8 @@ from sst_collector.warehouse.duckdb.file import mark_moved
 from sst_collector.warehouse.duckdb.warehouse import opened
 from sst_collector.warehouse.moving import move
 from sst_collector.warehouse.protocol import PublishedWeek
-from sst_core import SST, ConfigurationError, ExitCode, SstError
+from sst_collector.weeks import shifted
+from sst_core import SST, ConfigurationError, ExitCode, SstError, utc_now, week_of
 from warehousing import SegmentOf
 
 
@@ -45,6 +46,16 @@ def test_a_week_that_has_not_begun_is_not_moved(tmp_path: Path, is_published: bo
     with pytest.raises(SstError, match="2999-W01 is in the warehouse and has not begun") as refused:
         move(data, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
     assert refused.value.exit_code == ExitCode.FAILURE
+
+
+def test_what_a_clock_leaves_that_was_less_than_a_week_ahead_is_moved(tmp_path: Path, segment_of: SegmentOf) -> None:
+    data = tmp_path / "data"
+    with claimed(data), opened(DataFolder(data).warehouse, SST.catalogue) as warehouse:
+        warehouse.publish(PublishedWeek(week_of(utc_now()), (), withheld=0))
+        warehouse.load(segment_of(a_run(), week=shifted(week_of(utc_now()), 1)))
+
+    with pytest.raises(SstError, match="can't be reached"):
+        move(data, parse_address("clickhouse://127.0.0.1:9/sst", {}), SST.catalogue, print)
 
 
 def test_what_was_moved_stays_moved_when_its_file_is_deleted(tmp_path: Path) -> None:

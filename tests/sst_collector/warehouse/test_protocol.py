@@ -170,6 +170,12 @@ def test_the_last_week_that_is_published_is_known(warehouse: Warehouse) -> None:
     assert warehouse.last_published_week() == shifted(WEEK, 5)
 
 
+def test_the_last_week_that_has_runs_is_told_if_it_is_late_enough(warehouse: Warehouse, segment_of: SegmentOf) -> None:
+    assert warehouse.last_kept_week(after="") == ""
+    load([segment_of(a_run(), week=week) for week in ("2026-W49", WEEK)], warehouse)
+    assert [warehouse.last_kept_week(after=week) for week in ("2026-W47", WEEK, "2026-W49")] == [*["2026-W49"] * 2, ""]
+
+
 def test_only_published_weeks_expire(warehouse: Warehouse, segment_of: SegmentOf) -> None:
     weeks = ("2026-W20", "2026-W31", "2026-W32")
     load([segment_of(a_run(), week=week) for week in weeks], warehouse)

@@ -230,6 +230,10 @@ class ClickhouseWarehouse:
         ((last,),) = self._database.run("last_published_week")
         return last or ""
 
+    def last_kept_week(self, after: str) -> str:
+        ((last,),) = self._database.run("last_kept_week", after)
+        return last or ""
+
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         self._database.catch_up()
         return [

@@ -128,6 +128,10 @@ class DuckdbWarehouse:
         ((last,),) = self._run("last_published_week")
         return last or ""
 
+    def last_kept_week(self, after: str) -> str:
+        ((last,),) = self._run("last_kept_week", after)
+        return last or ""
+
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         return [
             PublishedWeek(week, tuple(Cell(*row) for row in self._run("published_cells", week)), withheld, rejected)

@@ -13,6 +13,10 @@ SELECT DISTINCT name FROM segments WHERE name = ?;
 -- name: last_published_week
 SELECT max(week) FROM published_weeks;
 
+-- name: last_kept_week
+-- By their week alone, partitions that are no later are left out unread.
+SELECT max(week) FROM runs WHERE week > ?;
+
 -- name: has_runs
 SELECT count(*) FROM (SELECT 1 FROM $runs WHERE $counted LIMIT 1) AS one;
 

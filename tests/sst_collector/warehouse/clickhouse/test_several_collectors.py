@@ -22,6 +22,7 @@ from sst_collector.warehouse.clickhouse import warehouse as clickhouse_warehouse
 from sst_collector.warehouse.clickhouse.database import Database
 from sst_collector.warehouse.clickhouse.server import UNFINISHED, ServerError
 from sst_collector.warehouse.clickhouse.warehouse import ClickhouseWarehouse
+from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, WarehouseError
 from sst_core import SST
 from warehousing import WEEK, Chdb, Clickhouse, Place, SegmentOf, runs
@@ -372,6 +373,17 @@ def test_whom_nobody_has_a_row_of_any_more_is_not_remembered(two: Two, segment_o
     one.publish(PublishedWeek("2026-W38", (), withheld=0))
     one.expire(before="2026-W33")
     assert remembered() == ["2026-W40"]
+
+
+def test_a_week_to_come_that_was_dropped_is_as_if_it_had_not_been(two: Two, segment_of: SegmentOf) -> None:
+    one, other = two
+    load([segment_of(a_run()), segment_of(a_run(), week="2027-W46")], one)
+    with pytest.raises(ClockAheadError):
+        refuse_if_ahead(other, MONDAY)
+    one._database.change("drop_partition", week="2027-W46")
+    refuse_if_ahead(other, MONDAY)
+    assert publish(other, SST.catalogue, 1, MONDAY + timedelta(days=2)) == [WEEK]
+    assert publish(other, SST.catalogue, 1, MONDAY + timedelta(weeks=53)) == []
 
 
 def test_the_numbers_are_right_whenever_they_are_read(shared_place: Place, segment_of: SegmentOf) -> None:
