@@ -10,6 +10,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,12 +78,15 @@ def examine(
 
 
 def _private(folder: DataFolder, site_key: Path) -> Iterator[Checked]:
-    places = [folder.path, folder.journal, folder.warehouse, folder.snapshot, site_key, *site_key.glob("*")]
-    there = [path for path in places if path.exists()]
-    if open_to_others := [path for path in there if stat.S_IMODE(path.stat().st_mode) & 0o077]:
+    there = {}
+    for path in (folder.path, *sorted(folder.path.iterdir()), site_key, *site_key.glob("*")):
+        if path.name != "lost+found":  # a file system's own, and root's
+            with suppress(OSError):  # a collector that runs deletes some; the key's folder is looked at below
+                there[path] = path.stat()
+    if open_to_others := [path for path, status in there.items() if stat.S_IMODE(status.st_mode) & 0o077]:
         names = shlex.join(map(str, open_to_others))
         yield Checked(f"others can read or change: {names}", f"Run: chmod go-rwx {names}")
-    elif not_ours := [path for path in there if path.stat().st_uid != folder.path.stat().st_uid]:
+    elif not_ours := [path for path, status in there.items() if status.st_uid != there[folder.path].st_uid]:
         names = shlex.join(map(str, not_ours))
         found = f"these belong to another user than the folder does: {names}"
         yield Checked(found, f"Run: chown --reference={shlex.quote(str(folder.path))} {names}")

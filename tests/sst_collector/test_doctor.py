@@ -153,12 +153,21 @@ def test_what_it_says_to_run_can_be_run_whatever_the_folder_is_called(
     assert wrong_with(data) == []
 
 
-def test_what_somebody_else_has(used: Path) -> None:
-    give_away(used / "snapshot.json")
+@pytest.mark.parametrize("name", ["snapshot.json", "warehouse.stale"])
+def test_what_somebody_else_has(used: Path, name: str) -> None:
+    (used / name).touch(mode=0o600)
+    give_away(used / name)
     code, text = doctor(used)
     assert code == 1
-    assert f"wrong: these belong to another user than the folder does: {used}/snapshot.json\n" in text
-    assert f"       Run: chown --reference={used} {used}/snapshot.json\n" in text
+    assert f"wrong: these belong to another user than the folder does: {used}/{name}\n" in text
+    assert f"       Run: chown --reference={used} {used}/{name}\n" in text
+
+
+def test_what_a_file_system_has_of_its_own_and_what_is_gone_by_now_is_not_wrong(used: Path) -> None:
+    (used / "lost+found").mkdir(mode=0o700)
+    give_away(used / "lost+found")
+    (used / ".snapshot.json.1").symlink_to(used / "gone")  # is listed, and isn't there
+    assert wrong_with(used) == []
 
 
 def test_a_folder_that_is_not_yours_to_use(used: Path) -> None:

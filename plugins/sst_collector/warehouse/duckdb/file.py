@@ -93,7 +93,8 @@ def is_moved(path: Path) -> bool:
 def mark_stale(path: Path) -> None:
     """Note that bytes of deleted rows are about to be in it."""
     # Before the rows are gone: a copy too many costs less than bytes that nobody knows of.
-    stale_mark_of(path).touch(mode=0o600)
+    with suppress(FileExistsError):  # it may be root's, who repaired something: nobody else may set its time
+        stale_mark_of(path).touch(mode=0o600, exist_ok=False)
     sync_path(path.parent)
 
 

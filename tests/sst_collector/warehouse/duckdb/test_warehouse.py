@@ -151,6 +151,17 @@ def test_what_was_forgotten_is_gone_from_the_disk(file: Path, segment_of: Segmen
         assert runs(warehouse) == 1
 
 
+def test_what_marks_bytes_of_deleted_rows_is_left_as_it_is_where_it_is_roots(file: Path, segment_of: SegmentOf) -> None:
+    """Whose it isn't may not set its time: every load would fail."""
+    machine = secrets.token_hex(16)
+    stale_mark_of(file).touch()
+    os.utime(stale_mark_of(file), (0, 0))
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run(anonymousId=machine), a_run()), segment_of({"forget": machine})], warehouse)
+        assert stale_mark_of(file).stat().st_mtime == 0
+        assert runs(warehouse) == 1
+
+
 def test_what_a_killed_process_had_spilled_is_gone_from_the_disk(file: Path) -> None:
     with spilling(file) as process:
         process.kill()
