@@ -4,7 +4,7 @@ from sst_collector.warehouse.clickhouse.server import Server
 from sst_collector.warehouse.sql_files import statements
 
 _WHOLE_EVERYWHERE = (
-    *("migrations", "segments", "forgotten", "collectors", "decided"),
+    *("migrations", "segments", "forgotten", "collectors", "decided", "deletions"),
     *("candidates", "candidate_cells", "candidate_slices"),
 )
 

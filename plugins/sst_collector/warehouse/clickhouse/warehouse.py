@@ -38,6 +38,9 @@ BATCH = 100_000
 """Runs in one insert."""
 FEW = 10_000
 """Sessions that a statement may list."""
+FORGETTING_EVERY = timedelta(days=1)
+"""How often rows of forgotten machines are looked for and deleted, by whichever collector: to look reads the ids of all
+runs, to delete writes anew what they are in, and anyone may ask at any time. They are not counted meanwhile."""
 FORGETTING_SECONDS = 60.0
 """How long a round waits for rows to be deleted: they are not counted any more, and the next round looks again."""
 
@@ -90,7 +93,6 @@ class ClickhouseWarehouse:
         self._empty: list[Slice] = []
         """Of closed weeks in which nothing counts. The next publication takes them along, or they would one day count:
         when the weeks are gone that they repeat."""
-        self._has_forgotten = False
 
     def migrate(self) -> None:
         """Bring the schema up to date: each migration once, then a column for each new field."""
@@ -122,7 +124,6 @@ class ClickhouseWarehouse:
         while batch := list(islice(lines, BATCH)):
             self._database.insert("insert_runs", batch, columns=columns(self._types))
         self._database.insert("insert_forgotten", [line(week, machine) for machine, week in arrived.forgotten.items()])
-        self._has_forgotten |= bool(arrived.forgotten)
         slices = sorted(arrived.weeks) or [""]
         self._database.insert("insert_slices", [line(segment.name, number, week, arrived.rejected) for week in slices])
 
@@ -137,13 +138,10 @@ class ClickhouseWarehouse:
         self._database.insert("insert_slices", [line(name, number, week, rejected)])
 
     def checkpoint(self) -> None:
-        # What an insert has answered for is on the servers' disks. Forgetting is what is left to do.
-        if self._has_forgotten:
-            self._delete_forgotten()
-            self._has_forgotten = False
+        """Nothing is left to do: what an insert has answered for is on the servers' disks."""
 
     def expire(self, before: str) -> None:
-        self._delete_forgotten()
+        is_looked_through = self._delete_forgotten()
         to_count = self._to_count()
         for week in self._partitions("runs"):
             # A week's runs are looked through for sessions that came again in the weeks after it, until those are out.
@@ -152,7 +150,7 @@ class ClickhouseWarehouse:
             if week < before and not needed and not waiting:
                 self._database.change("drop_partition", week=week)
         kept = min([before, *self._partitions("runs")])
-        for week in self._partitions("forgotten"):
+        for week in self._partitions("forgotten") if is_looked_through else ():
             # A run of before is still in the journal of a collector that was away since, if anywhere.
             if shifted(week, 1) < kept:
                 self._database.run("drop_forgotten", week=week)
@@ -320,20 +318,31 @@ class ClickhouseWarehouse:
             raise
         return str(found[0][0]) if found and found[0][0] else None
 
-    def _delete_forgotten(self) -> None:
+    def _delete_forgotten(self) -> bool:
+        """Once a day. Whether all that is kept was looked through now, and no row of a forgotten machine is left."""
+        now = self._clock()
+        lately = (_to_the_second(now - FORGETTING_EVERY), _to_the_second(now))
+        if self._database.run("anyone_forgotten") == [(0,)] or self._database.run("deletions", *lately) != [(0,)]:
+            return False
         while machines := self._database.counting("to_be_deleted"):
             listed = ", ".join(f"'{machine}'" for (machine,) in machines)
             self._database.change("delete_machines", machines=listed)
             deadline = time.monotonic() + FORGETTING_SECONDS
             while set(self._database.counting("to_be_deleted")) & set(machines):
                 if time.monotonic() > deadline:
-                    return
+                    return False
                 time.sleep(0.05)
+        self._database.run("note_deletions", _to_the_second(now))
+        return True
 
     def _partitions(self, table: str) -> list[str]:
         table = self._database.names["here"] if table == "runs" else table
         there = self._database.run("partitions", self._database.name, table)
         return [week for (week,) in there if week]
+
+
+def _to_the_second(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _is_in(slices: Iterable[Slice]) -> str:

@@ -182,11 +182,57 @@ def test_a_forgotten_machine_does_not_come_back_from_another_collectors_journal(
     machine = secrets.token_hex(16)
     load([segment_of(a_run(anonymousId=machine), a_run())], one)
     load([segment_of({"forget": machine})], one)
-    assert (runs(one), written(one)) == (1, 1)
     load([segment_of(a_run(anonymousId=machine), a_run(anonymousId=machine))], other)
-    assert runs(other) == 1
+    assert (runs(other), written(other)) == (1, 4)
     other.expire(before="2026-W01")
     assert written(other) == 1
+
+
+def test_rows_are_looked_for_and_deleted_once_a_day_however_often_somebody_asks(
+    shared_place: Place, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = MONDAY
+    looked = []
+    counting = Database.counting
+
+    def watched(database: Database, query: str, **names: str) -> Any:
+        if query == "to_be_deleted":
+            looked.append(now)
+        return counting(database, query, **names)
+
+    monkeypatch.setattr(Database, "counting", watched)
+    first, second = secrets.token_hex(16), secrets.token_hex(16)
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(shared_place.opened(collector=name, clock=lambda: now)) for name in "ab")
+        assert isinstance(one, ClickhouseWarehouse)
+        load([segment_of(a_run(anonymousId=first), a_run(anonymousId=second), a_run())], one)
+        one.expire(before="2026-W01")
+        assert looked == []  # while nobody has asked
+        load([segment_of({"forget": first})], one)
+        one.expire(before="2026-W01")
+        assert (runs(one), written(one)) == (2, 2)
+        looked.clear()
+        load([segment_of({"forget": second})], other)
+        now += timedelta(days=1) - timedelta(seconds=1)
+        for warehouse in (one, other):
+            warehouse.expire(before="2026-W01")
+        assert (runs(one), written(one), looked) == (1, 2, [])
+        now += timedelta(seconds=1)
+        other.expire(before="2026-W01")
+        assert (runs(one), written(one)) == (1, 1)
+
+
+def test_a_clock_that_was_ahead_puts_no_deletion_off(shared_place: Place, segment_of: SegmentOf) -> None:
+    now = MONDAY + timedelta(weeks=52)
+    machine = secrets.token_hex(16)
+    with shared_place.opened(clock=lambda: now) as one:
+        assert isinstance(one, ClickhouseWarehouse)
+        load([segment_of(a_run(anonymousId=machine), {"forget": secrets.token_hex(16)})], one)
+        one.expire(before="2026-W01")
+        now = MONDAY
+        load([segment_of({"forget": machine})], one)
+        one.expire(before="2026-W01")
+        assert written(one) == 0
 
 
 def test_rows_that_come_while_their_machine_is_forgotten_are_deleted_by_a_later_round(
@@ -250,6 +296,7 @@ def test_rows_that_are_not_deleted_in_time_are_left_to_the_next_round(
         slow.setattr(clickhouse_warehouse, "FORGETTING_SECONDS", 0.1)
         slow.setattr(Database, "change", lambda *_, **__: None)
         load([segment_of({"forget": machine})], one)
+        one.expire(before="2026-W01")
         assert (runs(one), written(one)) == (1, 2)
     one.expire(before="2026-W01")
     assert (runs(one), written(one)) == (1, 1)
@@ -359,20 +406,27 @@ def test_what_expired_is_gone_and_what_a_later_week_is_compared_with_is_kept(two
     assert written(one) == 0
 
 
-def test_whom_nobody_has_a_row_of_any_more_is_not_remembered(two: Two, segment_of: SegmentOf) -> None:
-    one, _ = two
-    load([segment_of({"forget": secrets.token_hex(16)}, week="2026-W30"), segment_of(a_run(), week="2026-W31")], one)
-    load([segment_of({"forget": secrets.token_hex(16)}, week="2026-W40")], one)
+def test_whom_nobody_has_a_row_of_any_more_is_not_remembered(shared_place: Place, segment_of: SegmentOf) -> None:
+    """Unless rows may have come since they were looked for: then on the next day."""
+    now = MONDAY
 
-    def remembered() -> list[str]:
-        return [week for (week,) in one._database._server.ask("SELECT DISTINCT week FROM forgotten ORDER BY week")]
+    def remembered(warehouse: ClickhouseWarehouse) -> list[str]:
+        rows = warehouse._database._server.ask("SELECT DISTINCT week FROM forgotten ORDER BY week")
+        return [week for (week,) in rows]
 
-    one.expire(before="2026-W33")
-    assert remembered() == ["2026-W30", "2026-W40"]
-    one.publish(PublishedWeek("2026-W31", (), withheld=0))
-    one.publish(PublishedWeek("2026-W38", (), withheld=0))
-    one.expire(before="2026-W33")
-    assert remembered() == ["2026-W40"]
+    with shared_place.opened(clock=lambda: now) as one:
+        assert isinstance(one, ClickhouseWarehouse)
+        asked = [segment_of({"forget": secrets.token_hex(16)}, week=week) for week in ("2026-W30", "2026-W40")]
+        load([segment_of(a_run(), week="2026-W31"), *asked], one)
+        one.expire(before="2026-W33")
+        assert remembered(one) == ["2026-W30", "2026-W40"]
+        one.publish(PublishedWeek("2026-W31", (), withheld=0))
+        one.publish(PublishedWeek("2026-W38", (), withheld=0))
+        one.expire(before="2026-W33")
+        assert remembered(one) == ["2026-W30", "2026-W40"]
+        now += timedelta(days=1)
+        one.expire(before="2026-W33")
+        assert remembered(one) == ["2026-W40"]
 
 
 def test_a_week_to_come_that_was_dropped_is_as_if_it_had_not_been(two: Two, segment_of: SegmentOf) -> None:

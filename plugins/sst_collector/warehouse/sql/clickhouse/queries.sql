@@ -102,7 +102,18 @@ LIMIT $few;
     WHERE $before AND "sessionId" IN (SELECT "sessionId" FROM $database.$here WHERE $in_week)
 )
 
+-- name: anyone_forgotten
+SELECT count(*) FROM (SELECT 1 FROM forgotten LIMIT 1) AS one;
+
+-- name: deletions
+-- A clock that was ahead may have noted one that is yet to come.
+SELECT count(*) FROM deletions WHERE at > ? AND at <= ?;
+
+-- name: note_deletions
+INSERT INTO deletions (at) VALUES (?);
+
 -- name: to_be_deleted
+-- Reads the machine of every run that is kept.
 SELECT DISTINCT "anonymousId" FROM runs WHERE "anonymousId" GLOBAL IN (SELECT "anonymousId" FROM $database.forgotten) LIMIT 10000;
 
 -- name: delete_machines
