@@ -69,7 +69,7 @@ class Upkeep:
         self._last_good = monotonic()
         self._loading = Trouble("loading and publishing works again")
         self._retiring = Trouble("the site key can be retired again")
-        self.site = last_site(snapshot_file, catalogue, program)
+        self.site = last_site(snapshot_file, catalogue, program, min_machines)
 
     async def run(self, every: float) -> None:
         """A round now and one every `every` seconds, until cancelled; after a failure sooner.

@@ -102,6 +102,23 @@ def test_the_snapshot_file_is_what_is_answered_and_a_restart_answers_it_at_once(
     in_collector(tmp_path, Clock(), second, min_machines=1)
 
 
+def test_a_public_collector_shows_nothing_that_a_private_one_did_though_no_round_ends_well(tmp_path: Path) -> None:
+    async def private(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(1))
+        await upkeep.round()
+        assert builds(upkeep) == [{"value": "build", "runs": 1, "machines": 1}]
+
+    async def public(_commit: GroupCommit, upkeep: Upkeep) -> None:
+        assert builds(upkeep) == []
+        await upkeep.round()
+        assert upkeep.failure is not None
+        assert builds(upkeep) == []
+
+    in_collector(tmp_path, Clock(), private, min_machines=1)
+    (tmp_path / "warehouse.duckdb").unlink()
+    in_collector(tmp_path, Clock(), public, min_machines=10)
+
+
 def test_a_key_that_cannot_be_retired_keeps_nothing_from_being_published(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

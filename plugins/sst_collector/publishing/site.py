@@ -63,13 +63,17 @@ def site(content: bytes, catalogue: Catalogue, program: str) -> Site:
     return {name: File(*file, hashlib.sha256(file[0]).hexdigest()) for name, file in made.items()}
 
 
-def last_site(snapshot_file: Path, catalogue: Catalogue, program: str) -> Site:
+def last_site(snapshot_file: Path, catalogue: Catalogue, program: str, min_machines: int) -> Site:
     """The site of the snapshot that was published last, or of an empty one.
 
-    Raises :class:`SstError`.
+    Of an empty one too if it was made to tell of fewer machines than `min_machines`. Raises :class:`SstError`.
     """
     try:
-        return site(last_published(snapshot_file, catalogue), catalogue, program)
+        content = last_published(snapshot_file, catalogue)
+        # That of a collector that was private. Not for seconds only: as long as rounds fail, no other replaces it.
+        if Snapshot.from_json(content).min_machines < min_machines:
+            content = nothing_published(catalogue)
+        return site(content, catalogue, program)
     except ValueError:  # of another version, or not whole: the next one replaces it, and comes in seconds
         return site(nothing_published(catalogue), catalogue, program)
     except OSError as error:

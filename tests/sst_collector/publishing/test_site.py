@@ -183,5 +183,16 @@ def test_a_snapshot_of_before_has_a_page(tmp_path: Path) -> None:
     other_windows = json.dumps({**early, "windows": {"7": early["windows"]["30"]}})
     for broken in ("{", other_windows):
         (tmp_path / "snapshot.json").write_text(broken)
-        made = last_site(tmp_path / "snapshot.json", SST.catalogue, "sst")
+        made = last_site(tmp_path / "snapshot.json", SST.catalogue, "sst", 10)
         assert "No snapshot yet" in made["index.html"].content.decode()
+
+
+@pytest.mark.parametrize(("made_with", "shown_with", "is_shown"), [(1, 1, True), (1, 10, False), (10, 5, True)])
+def test_a_snapshot_that_tells_of_fewer_machines_than_may_be_told_is_not_shown(
+    made_with: int, shown_with: int, is_shown: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "snapshot.json").write_bytes(a_snapshot("0.1.0", min_machines=made_with))
+    made = last_site(tmp_path / "snapshot.json", SST.catalogue, "sst", shown_with)
+    told = {name for name, file in made.items() if b"0.1.0" in file.content}
+    assert ("stats.json" in told) is is_shown
+    assert is_shown or not told
