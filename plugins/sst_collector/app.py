@@ -26,6 +26,8 @@ class Parts:
     append: Callable[[Sequence[bytes]], Awaitable[None]]
     """Returns once the records are durable; raises OSError if they can't be."""
     site: Callable[[], Site]
+    is_private: bool
+    """Whether it tells of single machines."""
     failure: Callable[[], str | None]
     """Why nothing is taken in, or nothing has been published lately; None while all is well."""
     metrics: Metrics
@@ -36,7 +38,7 @@ def create_app(parts: Parts) -> App[Request, Response]:
     """The ASGI app."""
     app = App()
     app.add_route("/forget", _Forget(parts))
-    mount(app, parts.site)
+    mount(app, parts.site, is_private=parts.is_private)
     app.add_route("/healthz", _Health(parts))
     app.set_error_serializer(_as_json)
     app.add_error_handler(Exception, _crashed)

@@ -168,6 +168,7 @@ def _public_server(
         rates=rates,
         append=commit.append,
         site=lambda: upkeep.site,
+        is_private=settings.min_machines == 1,
         failure=failure,
         metrics=metrics,
         room=room,

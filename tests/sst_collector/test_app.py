@@ -18,7 +18,15 @@ def client(error: Exception) -> TestClient:
     rates = Rates(0, (), lambda: 0.0)
     return TestClient(
         create_app(
-            Parts(rates=rates, append=append, site=dict, failure=lambda: None, metrics=Metrics(), room=Room(1000))
+            Parts(
+                rates=rates,
+                append=append,
+                site=dict,
+                is_private=False,
+                failure=lambda: None,
+                metrics=Metrics(),
+                room=Room(1000),
+            )
         )
     )
 

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 from falcon.testing import TestClient
 
-from collecting import Collector
+from collecting import Collector, StartCollector
 from sst_collector.app import Parts, create_app
 from sst_collector.metrics import Metrics
 from sst_collector.publishing.site import Site, site
@@ -32,6 +32,10 @@ def published() -> Published:
 
 @pytest.fixture
 def client(published: Published) -> TestClient:
+    return a_client(published)
+
+
+def a_client(published: Published, *, is_private: bool = False) -> TestClient:
     async def append(_records: Sequence[bytes]) -> None:
         """Nothing is sent here."""
 
@@ -39,6 +43,7 @@ def client(published: Published) -> TestClient:
         rates=Rates(0, (), lambda: 0.0),
         append=append,
         site=published,
+        is_private=is_private,
         failure=lambda: None,
         metrics=Metrics(),
         room=Room(),
@@ -64,6 +69,23 @@ def test_the_policy_lets_a_page_load_its_style_and_its_icon_and_nothing_else(cli
     assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self';")
     assert "frame-ancestors 'none'" in policy
     assert not any(word in policy for word in ("unsafe", "script-src", "http", "*"))
+
+
+@pytest.mark.parametrize("path", ["/", *(f"/{name}" for name in FILES)])
+def test_other_websites_may_read_public_numbers_and_no_private_ones(path: str, published: Published) -> None:
+    readers = [
+        a_client(published, is_private=is_private).simulate_get(path).headers.get("access-control-allow-origin")
+        for is_private in (False, True)
+    ]
+    assert readers == ["*", None]
+
+
+def test_a_collector_is_private_that_withholds_nothing(
+    start_collector: StartCollector, shared_collector: Collector
+) -> None:
+    public = start_collector("--min-machines", "2")
+    assert "access-control-allow-origin" in public.client.get("/stats.json").headers
+    assert "access-control-allow-origin" not in shared_collector.client.get("/stats.json").headers
 
 
 def test_who_has_it_already_is_told_so_until_it_changes(client: TestClient, published: Published) -> None:

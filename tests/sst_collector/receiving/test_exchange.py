@@ -88,6 +88,7 @@ class Serving:
                     "index.html": File(b"a page", "text/html", "a-digest"),
                     "large.html": File(b"x" * LARGE, "text/html", "its-digest"),
                 },
+                is_private=False,
                 failure=lambda: None,
                 metrics=self.metrics,
                 room=self.room,
