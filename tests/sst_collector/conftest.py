@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from clickhouse_servers import Servers, cluster, one_server
 from collecting import Collector, StartCollector, Values, collectors
@@ -26,6 +27,18 @@ def shared_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colle
     """For tests that count nothing."""
     with collectors(tmp_path_factory.mktemp("shared")) as start:
         yield start("--snapshot-every", "3600")  # it is there to the end, and a round a second is work
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 with the authority that vouches for it, and its key."""
+    folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    issued = authority.issue_cert("127.0.0.1")
+    for pem in (*issued.cert_chain_pems, authority.cert_pem):
+        pem.write_to_path(certificate, append=True)
+    issued.private_key_pem.write_to_path(key)
+    return certificate, key
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from pathlib import Path
 import duckdb
 import httpx
 import pytest
-import trustme
 
 from collecting import Collector, StartCollector, a_run, spawn
 from community import fill
@@ -57,18 +56,6 @@ def test_without_the_flag_there_is_no_admin_port(start_collector: StartCollector
     collector = start_collector()
     sockets = subprocess.check_output([needed("ss"), "-tlnp"], text=True)
     assert sum(f"pid={collector.process.pid}," in line for line in sockets.splitlines()) == 1
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 with the authority that vouches for it, and its key."""
-    folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    issued = authority.issue_cert("127.0.0.1")
-    for pem in (*issued.cert_chain_pems, authority.cert_pem):
-        pem.write_to_path(certificate, append=True)
-    issued.private_key_pem.write_to_path(key)
-    return certificate, key
 
 
 @pytest.mark.parametrize("names", [("--tls-cert", "--tls-key"), ("--ssl-certfile", "--ssl-keyfile")])

@@ -1,6 +1,6 @@
 """What anyone may read: the site's files, as they are in memory. Nothing is computed for a request, no cookie set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,8 @@ from falcon.asgi import App, Request, Response
 
 from sst_collector.publishing.site import POLICY, Site
 
+PIECE = 16 << 10
+"""Bytes of a file that are written at once. The next wait for the client: what it doesn't read takes no memory."""
 MAX_AGE = 60
 """Seconds for which a browser need not ask again. After that it asks with the digest, and mostly gets a 304."""
 
@@ -46,7 +48,13 @@ class _File:
         if req.if_none_match and file.digest in req.if_none_match:
             resp.status = 304
         else:
-            resp.data = file.content
+            resp.content_length = len(file.content)
+            resp.stream = _in_pieces(file.content)
 
     async def on_head(self, req: Request, resp: Response) -> None:
         await self.on_get(req, resp)
+
+
+async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), PIECE):
+        yield content[start : start + PIECE]

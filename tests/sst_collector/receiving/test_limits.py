@@ -4,16 +4,20 @@ import gzip
 import json
 import os
 import resource
+import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collecting import Collector, StartCollector, a_run
 from installed import PYTHON
+from sst_collector.publishing.snapshot import Snapshot, Total, nothing_published
 from sst_core import SST
 from sst_core.testing import PATIENCE
 
@@ -32,6 +36,16 @@ IMPATIENT = (
 @contextmanager
 def connected(collector: Collector) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", int(collector.port)), timeout=PATIENCE) as connection:
+        yield connection
+
+
+@contextmanager
+def slowly_connected(collector: Collector) -> Iterator[socket.socket]:
+    """For who doesn't read: the system takes little for it."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects, or it grows
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", int(collector.port)))
         yield connection
 
 
@@ -85,14 +99,10 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(impatient: Collector) -
 
 
 def test_who_does_not_read_the_answers_is_not_waited_for(impatient: Collector) -> None:
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects, or it grows
-        connection.settimeout(PATIENCE)
-        connection.connect(("127.0.0.1", int(impatient.port)))
-        with pytest.raises(OSError, match=r"reset|pipe"):
-            while True:
-                # An answer of 60 kB to 2: its reasons.
-                connection.sendall(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n" + b"x\n" * 1000)
+    with slowly_connected(impatient) as connection, pytest.raises(OSError, match=r"reset|pipe"):
+        while True:
+            # An answer of 60 kB to 2: its reasons.
+            connection.sendall(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n" + b"x\n" * 1000)
 
 
 def test_a_patient_request_is_answered_by_an_impatient_collector(impatient: Collector) -> None:
@@ -255,6 +265,36 @@ def test_a_bomb_is_refused_before_it_is_unpacked(start_collector: StartCollector
     for _ in range(3):
         assert collector.send(bomb, Content_Encoding="gzip").status_code == 413
     assert peak(collector) - before < 64 << 10
+
+
+@pytest.mark.parametrize("has_tls", [False, True], ids=["plain", "tls"])
+def test_who_reads_nothing_has_nothing_kept_for_it(
+    start_collector: StartCollector, pair: tuple[Path, Path], has_tls: bool
+) -> None:
+    def a_large_snapshot(data: Path) -> None:
+        data.mkdir()
+        (data / "lock").touch()
+        (data / "warehouse.duckdb").write_bytes(b"x" * 10_000)  # so that no round replaces it
+        totals = [Total(f"{number}.0.0", 20, 10) for number in range(50_000)]
+        empty = Snapshot.from_json(nothing_published(SST.catalogue))
+        windows = {name: {**window, "version": totals} for name, window in empty.windows.items()}
+        (data / "snapshot.json").write_bytes(msgspec.structs.replace(empty, windows=windows).to_json())
+
+    certificate, key = pair
+    tls = ("--tls-cert", str(certificate), "--tls-key", str(key)) if has_tls else ()
+    trust = ssl.create_default_context(cafile=certificate)
+    collector = start_collector(*tls, prepare=a_large_snapshot, verify=trust)
+    assert len(collector.client.get("/stats.json").content) > 6 << 20  # more than the system keeps for who doesn't read
+    before = peak(collector)
+    with ExitStack() as several:
+        for _ in range(20):
+            connection = several.enter_context(slowly_connected(collector))
+            if has_tls:
+                connection = several.enter_context(trust.wrap_socket(connection, server_hostname="127.0.0.1"))
+            connection.sendall(b"GET /stats.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+            connection.recv(1)  # it has begun to answer
+        assert peak(collector) - before < 32 << 10
+    collector.end(signal.SIGKILL)  # gracefully, it would wait for who is gone
 
 
 def peak(collector: Collector) -> int:
