@@ -19,8 +19,9 @@ COUNTERS = 1 << 16
 _MAPPED = "::ffff:"
 _MAPPED_BYTES = bytes(10) + b"\xff\xff"
 """What an IPv6 listener puts before the four bytes of IPv4."""
-_NETWORK_BYTES = 8
-"""Of an IPv6 address, what one customer shares."""
+_NETWORK_BYTES = 7
+"""Of an IPv6 address, what one customer shares: a /56, which many are given (RFC 6177), and who would be 256 sources by
+their /64. Some are given a /48; but then, as many who aren't would share one limit with their neighbours."""
 
 
 class Rates:
@@ -72,7 +73,7 @@ class Rates:
             return None
         address = address.removeprefix(_MAPPED)
         if forwarded and self._proxies and self._is_proxy(address):
-            address = forwarded.rpartition(",")[2].strip()
+            address = _without_port(forwarded.rpartition(",")[2].strip())
         elif address.startswith("127.") or address == "::1":
             return None
         return hash((self._key, _source(address))) % COUNTERS
@@ -87,6 +88,13 @@ def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     """Less what an IPv6 listener puts before IPv4."""
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     return IPv4Network((mapped, max(network.prefixlen - 96, 0))) if mapped else network
+
+
+def _without_port(address: str) -> str:
+    """Less what some proxies write behind it: each connection would be a source of its own."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _source(address: str) -> bytes:

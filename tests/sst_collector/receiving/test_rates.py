@@ -105,7 +105,8 @@ def test_an_ipv6_network_is_one_source_and_a_mapped_address_is_the_one_it_maps(s
     rates = Rates(1, (), seconds)
     assert rates.refuses("2001:db8:1:2::1", None) == 0
     assert rates.refuses("2001:db8:1:2:ffff::9", None) > 0
-    assert rates.refuses("2001:db8:1:3::1", None) == 0
+    assert rates.refuses("2001:db8:1:ff::1", None) > 0
+    assert rates.refuses("2001:db8:1:100::1", None) == 0
     assert rates.refuses(f"::ffff:{HERE}", None) == 0
     assert rates.refuses(HERE, None) > 0
 
@@ -118,10 +119,28 @@ def test_however_a_proxy_writes_a_mapped_address_it_is_the_one_it_maps(written: 
     assert rates.refuses("127.0.0.1", HERE) > 0
 
 
+@pytest.mark.parametrize(
+    ("address", "with_ports"),
+    [
+        (HERE, (f"{HERE}:4711", f"{HERE}:4712")),
+        ("2001:db8::1", ("[2001:db8::1]:4711", "[2001:db8::1]:4712", "[2001:db8::1]")),
+        (HERE, (f"[::ffff:{HERE}]:4711",)),
+    ],
+)
+def test_a_port_that_a_proxy_writes_behind_an_address_makes_no_other_source(
+    address: str, with_ports: tuple[str, ...], seconds: Seconds
+) -> None:
+    rates = Rates(1, (ip_network("127.0.0.1"),), seconds)
+    assert rates.refuses("127.0.0.1", address) == 0
+    assert rates.refuses("127.0.0.1", f"{THERE}:4711") == 0
+    for written in with_ports:
+        assert rates.refuses("127.0.0.1", f"203.0.113.1, {written}") > 0
+
+
 def test_however_many_sources_there_are_they_take_no_more_room(seconds: Seconds) -> None:
     rates = Rates(1000, (), seconds)
     for number in range(3 * COUNTERS):
-        rates.refuses(f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1", None)
+        rates.refuses(f"2001:db8:{number >> 8:x}:{number << 8 & 0xFFFF:x}::1", None)
     assert len(rates._counts) == COUNTERS
     assert sum(rates._counts) == 3 * COUNTERS
     # Spread as a hash spreads: no source shares its counter with so many that the limit would be theirs together.
