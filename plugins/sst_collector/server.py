@@ -22,7 +22,7 @@ from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.journal.writing import Journal
 from sst_collector.metrics import Gauges, Metrics, create_admin_app
 from sst_collector.receiving.body import Room
-from sst_collector.receiving.connections import RESERVED_FILES, Connection, sweep
+from sst_collector.receiving.connections import RESERVED_FILES, Bounded, Connection, sweep
 from sst_collector.receiving.intake import Intake
 from sst_collector.receiving.legacy import decoder_for
 from sst_collector.receiving.listening import (
@@ -46,6 +46,8 @@ from sst_collector.weeks import Clock
 from sst_core import Catalogue, utc_now
 
 LOOPBACK = "127.0.0.1"
+ADMIN_CONNECTIONS = 16
+"""Of the files that are left to the journal and the rest: any user of this machine may open them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +138,9 @@ async def _serve(
         ]
         connections = servers[0].server_state.connections
         if admin is not None:
-            servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, failure, connections), most))
-        async with _meanwhile(upkeep.run(settings.snapshot_every), commit.keep_trying(), sweep(connections)):
+            servers.append(_admin_server(admin, metrics, _gauges(folder, upkeep, failure, connections)))
+        sweeping = [sweep(server.server_state.connections) for server in servers]
+        async with _meanwhile(upkeep.run(settings.snapshot_every), commit.keep_trying(), *sweeping):
             await _answer(servers)
     journal.close()
 
@@ -177,10 +180,10 @@ def _public_server(
     return Server(config, listener, f"listening on {url_of(listener, settings.tls)}", most)
 
 
-def _admin_server(listener: socket.socket, metrics: Metrics, gauges: Gauges, most: int) -> Server:
-    """What the operator alone reaches, on loopback."""
-    config = server_config(create_admin_app(metrics, gauges), "httptools")
-    return Server(config, listener, f"metrics on {url_of(listener)}/metrics", most)
+def _admin_server(listener: socket.socket, metrics: Metrics, gauges: Gauges) -> Server:
+    """What this machine's users alone reach, on loopback."""
+    config = server_config(create_admin_app(metrics, gauges), partial(Bounded, most=ADMIN_CONNECTIONS))
+    return Server(config, listener, f"metrics on {url_of(listener)}/metrics", ADMIN_CONNECTIONS)
 
 
 @asynccontextmanager

@@ -32,32 +32,47 @@ _LINE = len(b" HTTP/1.1\r\n")
 _COLON = len(b": \r\n")
 
 
-class Connection(HttpToolsProtocol):
-    """A connection that knows since when it has owed a request, and takes in events without the app."""
+class Bounded(HttpToolsProtocol):
+    """A connection that knows since when it has owed a request, and is one of not too many."""
 
     since: float
     """The loop's time at which the exchange that is under way began."""
+
+    def __init__(self, *arguments: Any, most: int, **named: Any) -> None:
+        """`most`: how many connections there may be at once."""
+        super().__init__(*arguments, **named)
+        self._most = most
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.since = self.loop.time()
+        if len(self.connections) > self._most:
+            transport.abort()
+
+    def on_response_complete(self) -> None:
+        self.since = self.loop.time()
+        super().on_response_complete()
+
+
+class Connection(Bounded):
+    """A connection that takes in events without the app."""
+
     turn: Exchange | None = None
     """The one whose answer is written next, or was last."""
 
-    def __init__(self, *arguments: Any, intake: Intake, most: int, **named: Any) -> None:
-        """`most`: how many connections there may be at once."""
+    def __init__(self, *arguments: Any, intake: Intake, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._intake = intake
-        self._most = most
         self._default_headers: object = None
         self._default_head = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.since = self.loop.time()
         transport.set_write_buffer_limits(UNREAD)
         self._one_write = _OneWrite(transport)
         self._head = self._message = 0
         self._in_head = True
         self._head_began_later = self._message_ended = False
-        if len(self.connections) > self._most:
-            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(self.cycle, Exchange):
@@ -129,7 +144,6 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self.since = self.loop.time()
         self._one_write.answered()  # before the next answer, which may be written at once
         super().on_response_complete()
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -31,6 +32,10 @@ IMPATIENT = (
     "import sst_collector.receiving.connections as c; c.EXCHANGE_SECONDS, c.MAX_PIPELINED = 1.0, 10**6; "
     "from sst_core.sst import main; main()",
 )
+
+
+FEW_FILES = ("sh", "-c", 'ulimit -n 200; exec "$0" "$@"', str(Path(sys.executable).with_name("sst")))
+"""The installed program, which may have 200 files open."""
 
 
 @contextmanager
@@ -83,6 +88,22 @@ def test_who_does_not_come_to_an_end_is_not_waited_for(impatient: Collector, sta
     with connected(impatient) as connection:
         connection.sendall(start)
         assert is_closed(connection)
+
+
+def test_who_asks_the_admin_port_for_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    collector = Collector(tmp_path / "data", ["--port", "0", "--admin-port", "0"], IMPATIENT)
+    collector.start()
+    with socket.create_connection(admin_address(collector), timeout=PATIENCE) as connection:
+        assert is_closed(connection)
+    assert collector.end() == (0, "", "")
+
+
+def admin_address(collector: Collector) -> tuple[str, int]:
+    """Once, of a collector that has just been started."""
+    assert collector.process.stdout is not None
+    url = httpx.URL(collector.process.stdout.readline().split()[-1])
+    assert url.port is not None
+    return url.host, url.port
 
 
 def test_who_sends_a_byte_now_and_then_is_not_waited_for(impatient: Collector) -> None:
@@ -198,13 +219,25 @@ def test_thousands_of_idle_connections_keep_nobody_from_being_served(start_colle
 
 
 def test_more_connections_than_there_are_files_leave_some_to_the_journal(tmp_path: Path) -> None:
-    few = ("sh", "-c", 'ulimit -n 200; exec "$0" "$@"', str(Path(sys.executable).with_name("sst")))
-    collector = Collector(tmp_path / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1"], few)
+    collector = Collector(tmp_path / "data", ["--port", "0", "--snapshot-every", "1", "--min-machines", "1"], FEW_FILES)
     collector.start()
     collector.client.get("/healthz")  # its connection is there before the others
     with ExitStack() as idle:
         for _ in range(400):
             idle.enter_context(connected(collector))
+        assert collector.post(a_run()).json()["accepted"] == 1
+        collector.wait_until(lambda: collector.runs() == {"build": 1})
+    assert collector.end() == (0, "", "")
+
+
+def test_more_connections_to_the_admin_port_than_there_are_files_take_none_from_the_others(tmp_path: Path) -> None:
+    options = ["--port", "0", "--snapshot-every", "1", "--min-machines", "1", "--admin-port", "0"]
+    collector = Collector(tmp_path / "data", options, FEW_FILES)
+    collector.start()
+    address = admin_address(collector)
+    with ExitStack() as idle:
+        for _ in range(400):
+            idle.enter_context(socket.create_connection(address, timeout=PATIENCE))
         assert collector.post(a_run()).json()["accepted"] == 1
         collector.wait_until(lambda: collector.runs() == {"build": 1})
     assert collector.end() == (0, "", "")
