@@ -6,6 +6,7 @@ Everything but a host may be left out. The password may be in the environment in
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sst_core import ConfigurationError
@@ -15,6 +16,7 @@ EXAMPLE = "clickhouse://user@host:8123/database"
 _SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::(\d{1,5}))?")
+_FOUR_NUMBERS = re.compile(r"\d+(\.\d+){3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,23 @@ def parse_address(url: str, environ: Mapping[str, str]) -> Address:
 def _url(scheme: str, host: str) -> str:
     protocol, port = _SCHEMES[scheme]
     found = _HOST.fullmatch(host)
-    if not found or int(found[2] or port) > 65535:
+    if not found or int(found[2] or port) > 65535 or not _is_host(found[1]):
         raise _wrong("it names no host, or no port, where one should be")
     return f"{protocol}://{found[1]}:{found[2] or port}"
+
+
+def _is_host(host: str) -> bool:
+    """Whether it can be looked up: of what can't, httpx and Python raise other errors than of one that is away."""
+    try:
+        if host.startswith("["):
+            IPv6Address(host[1:-1])
+        elif _FOUR_NUMBERS.fullmatch(host):
+            IPv4Address(host)
+        else:
+            host.encode("idna")
+    except ValueError:  # a UnicodeError is one
+        return False
+    return True
 
 
 def _wrong(why: str) -> ConfigurationError:

@@ -97,13 +97,15 @@ class RemoteServer:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        self._where = f"{client.base_url.host}:{client.base_url.port}"
+        self._where = client.base_url.netloc.decode()
 
     def ask(self, statement: str, lines: bytes | None = None) -> list[tuple[Any, ...]]:
         asks = statement.lstrip().startswith("SELECT")
         sent = statement.strip().removesuffix(";") + (" FORMAT JSONCompact" if asks else "")
         try:
             answer = self._client.post("/", content=sent.encode() + (b"" if lines is None else b"\n" + lines))
+        except UnicodeError:  # of a name in IDNA (xn--…): httpx decodes it, and not each can be
+            raise WarehouseError(f"the warehouse at {self._where} can't be reached: that is no host's name") from None
         except httpx.HTTPError as error:
             raise WarehouseError(f"the warehouse at {self._where} can't be reached: {_in_words(error)}") from None
         if answer.status_code != 200:

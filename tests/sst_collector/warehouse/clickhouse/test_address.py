@@ -16,6 +16,7 @@ SECRET = "hunter2"  # noqa: S105 - must not turn up in a message
             "clickhouse://me:a%3Ab%40c@one:81,two,[::1]:82/sst?cluster=main",
             Address(("http://one:81", "http://two:8123", "http://[::1]:82"), "sst", "main", "me", "a:b@c"),
         ),
+        ("clickhouse://10.0.0.5/sst", Address(("http://10.0.0.5:8123",), "sst", None, "default", "from outside")),
         ("clickhouses://me@ch/sst/", Address(("https://ch:8443",), "sst", None, "me", "from outside")),
     ],
 )
@@ -37,6 +38,11 @@ def test_what_is_left_out_is_as_usual(url: str, address: Address) -> None:
         f"clickhouse://me:{SECRET}@[::1/sst",
         f"clickhouse://me:{SECRET}@ch/sst#main",
         f"clickhouse://me:{SECRET}@one,two/sst",
+        f"clickhouse://me:{SECRET}@one..two/sst",
+        f"clickhouse://me:{SECRET}@./sst",
+        f"clickhouse://me:{SECRET}@{'x' * 64}/sst",
+        f"clickhouse://me:{SECRET}@[:::::]/sst",
+        f"clickhouse://me:{SECRET}@999.999.999.999/sst",
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:

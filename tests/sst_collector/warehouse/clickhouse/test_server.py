@@ -58,6 +58,15 @@ def test_the_last_refusal_is_told_where_nobody_answers(serve: Serve) -> None:
         pytest.fail("it was taken")
 
 
+@pytest.mark.parametrize("host", ["xn--a", "xn--ls8h.example"])
+def test_a_name_that_can_not_be_decoded_is_an_error_in_words(host: str) -> None:
+    with (
+        pytest.raises(WarehouseError, match=f"at {host}:8123 can't be reached: that is no host's name$"),
+        connected(at(f"http://{host}:8123")),
+    ):
+        pytest.fail("it was taken")
+
+
 def test_what_a_server_says_that_speaks_no_http_is_not_repeated() -> None:
     with (
         closing(Loopback(otherwise=raw(b"hunter2\r\n"))) as other,
