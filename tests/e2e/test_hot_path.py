@@ -122,8 +122,11 @@ def calls(machine: Machine, env: Mapping[str, str]) -> Counter[str]:
     log = machine.root / "calls"
     env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", **env}
     assert machine.sst(*alone(log)[1:], str(PROGRAM), "build", program=("strace",), env=env).returncode == 0
-    # Whole names: the tests' own folder may begin like one of these.
-    importing = [f"{folder}{end}" for folder in {*sys.path, sys.prefix, sys.base_prefix} if folder for end in '/"']
+    # As a process has them: a test may have left a folder of its own in this one's path. Whole names, since the tests'
+    # own folder may begin like one of these.
+    asked = [sys.executable, "-c", "import sys; print(*sys.path, sys.prefix, sys.base_prefix, sep='\\n')"]
+    folders = subprocess.run(asked, cwd="/", capture_output=True, text=True, check=True).stdout.split("\n")
+    importing = [f"{folder}{end}" for folder in folders if folder for end in '/"']
     return Counter(
         _NAMES.get(call.name, call.name.removesuffix("64").removesuffix("3"))
         for call in calls_alone(log)
