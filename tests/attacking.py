@@ -69,8 +69,8 @@ class Rows:
     def unpublished_weeks(self, before: str) -> Sequence[str]:
         return [week for week in sorted(self.truth) if week < before and week not in self.published]
 
-    def cells(self, week: str) -> Sequence[Cell]:
-        return self.truth.get(week, ())
+    def cells(self, week: str, min_machines: int = 1) -> Sequence[Cell]:
+        return folded(self.truth.get(week, ()), min_machines)
 
     def publish(self, published: PublishedWeek) -> None:
         assert published.week not in self.published
@@ -90,6 +90,20 @@ class Rows:
 
     def rejected_lines(self) -> int:
         return 0
+
+
+def folded(cells: Sequence[Cell], min_machines: int) -> list[Cell]:
+    """The cells as a warehouse tells them: of each group and dimension the small ones as one."""
+    told, small = [], defaultdict(list)
+    for cell in cells:
+        if cell.machines is None or cell.machines >= min_machines:
+            told.append(cell)
+        else:
+            small[cell.unsaid, cell.dimension].append(cell)
+    for (unsaid, dimension), each in small.items():
+        runs, machines = sum(cell.runs for cell in each), sum(cell.machines or 0 for cell in each)
+        told.append(Cell(dimension, "", runs, machines, unsaid, len(each)))
+    return told
 
 
 def a_community(rng: random.Random) -> dict[str, Cells]:

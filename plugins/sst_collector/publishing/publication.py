@@ -26,7 +26,7 @@ def publish(warehouse: Warehouse, catalogue: Catalogue, min_machines: int, now: 
     for week in weeks:
         earlier = warehouse.published_weeks(since=shifted(week, -MEMORY))
         rank, keep = ranking(earlier, catalogue), keeping(earlier, catalogue)
-        published = publishable(week, warehouse.cells(week), min_machines, rank, keep)
+        published = publishable(week, warehouse.cells(week, min_machines), min_machines, rank, keep)
         warehouse.publish(replace(published, rejected=in_tens(warehouse.rejected_lines())))
     return weeks
 

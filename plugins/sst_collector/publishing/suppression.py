@@ -22,6 +22,9 @@ Of a dimension of which more than a thousand values would be published, a thousa
 is decided by their names and by what was published before, so that it says no more of the small cells than all would.
 Small ones don't count, or a thousand lines of a stranger's would do.
 
+All that this asks of a group's small cells of a dimension is how many they are, and how many machines they have in all.
+So the warehouse adds them up: millions of them are one :class:`Cell`.
+
 `docs/collector.md` has the proof, and the attacker in the tests tries.
 """
 
@@ -58,7 +61,7 @@ def publishable(week: str, cells: Sequence[Cell], min_machines: int, rank: Rank,
         by_dimension = {name: list(part) for name, part in groupby(group, key=attrgetter("dimension"))}
         for name, part in _of_a_group(by_dimension, min_machines, rank, keep).items():
             kept += part
-            withheld += len(by_dimension[name]) - len(part) if part else 1
+            withheld += _values(by_dimension[name]) - len(part) if part else 1
     rounded = [
         Cell(cell.dimension, cell.value, in_tens(cell.runs), None) for cell in cells if cell.dimension == CI_DIMENSION
     ]
@@ -105,13 +108,13 @@ def _first(cells: Sequence[Cell], keep: Rank) -> Sequence[Cell]:
 
 
 def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:
-    small = [cell for cell in cells if _machines(cell) < min_machines]
+    small = [cell for cell in cells if _is_small(cell, min_machines)]
     if not small:
         return list(cells)
     if few:
         return []
-    neighbours = sorted((cell for cell in cells if _machines(cell) >= min_machines), key=rank)
-    withheld, machines = len(small), sum(map(_machines, small))
+    neighbours = sorted((cell for cell in cells if not _is_small(cell, min_machines)), key=rank)
+    withheld, machines = _values(small), sum(map(_machines, small))
     # Anyone can invent a hundred thousand versions: no list is searched for each cell.
     for place, neighbour in enumerate(neighbours, start=1):
         machines += _machines(neighbour)
@@ -129,6 +132,15 @@ def _machines_behind(dimension: str, by_dimension: Mapping[str, Sequence[Cell]])
     # A machine has one platform and may run many commands: no dimension adds up to fewer than there are.
     sums = [sum(map(_machines, group)) for name, group in by_dimension.items() if name not in REFINED]
     return min(sums, default=0)
+
+
+def _is_small(cell: Cell, min_machines: int) -> bool:
+    """Whether it has too few machines; several values that are told of together each have."""
+    return _machines(cell) < min_machines * cell.values
+
+
+def _values(cells: Iterable[Cell]) -> int:
+    return sum(cell.values for cell in cells)
 
 
 def _machines(cell: Cell) -> int:

@@ -17,16 +17,19 @@ class WarehouseError(SstError):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one week says of one value of one dimension."""
+    """What one week says of one value of one dimension; or of all its small ones together, which then are one cell."""
 
     dimension: str
     value: str
+    """Empty in the cell of the small ones."""
     runs: int
     machines: int | None
     """Distinct machines in that week; None in the dimension `ci`, where machines can't be told apart."""
     unsaid: str = ""
     """The dimensions of which these runs say nothing, where others do: they are a group, and cells are of one group
     until they are published (see :mod:`sst_collector.warehouse.unsaid`)."""
+    values: int = 1
+    """How many values it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,12 @@ class Warehouse(Protocol):
         Whoever asks has loaded everything that reached it before `before`.
         """
 
-    def cells(self, week: str) -> Sequence[Cell]:
-        """What the runs of `week` say, by group. CI runs are counted in the dimension `ci` and in no other."""
+    def cells(self, week: str, min_machines: int = 1) -> Sequence[Cell]:
+        """What the runs of `week` say, by group. CI runs are counted in the dimension `ci` and in no other.
+
+        A group's values of a dimension that have fewer than `min_machines` machines each come as one cell, of all their
+        runs and machines: anyone can invent millions, and :mod:`sst_collector.publishing.suppression` asks no more.
+        """
 
     def publish(self, published: PublishedWeek) -> None:
         """Keep `published` for good, as what the last :meth:`cells` of its week counted.

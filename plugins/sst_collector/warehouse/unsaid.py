@@ -18,9 +18,10 @@ def statement_for(dimension: str) -> str:
     return "ci_cells" if dimension == CI_DIMENSION else "cells"
 
 
-def asking_for(dimension: str, catalogue: Catalogue) -> Mapping[str, str]:
+def asking_for(dimension: str, catalogue: Catalogue, min_machines: int) -> Mapping[str, str]:
     """What the statement has to be told of the dimension."""
     return {
+        "least": str(min_machines),
         "column": _column(catalogue, dimension),
         "applies": _applies(catalogue, dimension),
         "unsaid": _unsaid(catalogue),
@@ -28,9 +29,10 @@ def asking_for(dimension: str, catalogue: Catalogue) -> Mapping[str, str]:
 
 
 def cells_of(dimension: str, rows: Iterable[tuple[Any, ...]], catalogue: Catalogue) -> Iterator[Cell]:
-    """Of what the statement answers: a value, its runs, its machines and the number of its group in each row."""
-    for value, runs, machines, unsaid in rows:
-        yield Cell(dimension, value, runs, machines, _names_of(unsaid, catalogue))
+    """Of what the statement answers: a value, its runs, its machines, the number of its group and 1 in each row; or of
+    the values of too few machines: no value, their sums, the number of their group and how many they are."""
+    for value, runs, machines, unsaid, values in rows:
+        yield Cell(dimension, value, runs, machines, _names_of(unsaid, catalogue), values)
 
 
 def _names_of(unsaid: int, catalogue: Catalogue) -> str:

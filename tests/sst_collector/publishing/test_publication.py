@@ -78,6 +78,25 @@ def test_a_week_is_published_when_it_has_closed(warehouse: DuckdbWarehouse, arri
     assert builds(snapshot(warehouse, MONDAY + timedelta(days=7)))["30"] == (12, 12)
 
 
+def test_a_week_is_published_without_a_look_at_each_value_of_too_few_machines(
+    warehouse: DuckdbWarehouse, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(MONDAY, 30)
+    for number in range(20):
+        arrive(MONDAY, 1, sstVersion=f"9.0.{number}")
+    looked_at: list[Cell] = []
+    cells = warehouse.cells
+
+    def looking(week: str, min_machines: int = 1) -> list[Cell]:
+        looked_at.extend(cells(week, min_machines))
+        return looked_at
+
+    monkeypatch.setattr(warehouse, "cells", looking)
+    publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(weeks=1))
+    assert [cell.values for cell in looked_at if cell.dimension == "version"] == [20, 1]
+    assert last_week(warehouse).withheld == 1  # the versions, whole: the one that is known goes with the small ones
+
+
 def test_a_private_collector_shows_the_open_week_as_it_is_so_far(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
     arrive(MONDAY, 1)
     shown = snapshot(warehouse, MONDAY, min_machines=1)

@@ -4,7 +4,10 @@ from itertools import product
 from operator import attrgetter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from attacking import folded
 from sst_collector.publishing import suppression
 from sst_collector.publishing.suppression import publishable
 from sst_collector.warehouse.protocol import Cell, PublishedWeek
@@ -59,6 +62,38 @@ def test_a_hundred_thousand_invented_values_are_looked_at_in_time(machines: int,
     cells = [Cell("platform", "linux", 999_999, 50_000), Cell("version", "0.1.0", 1, 1), *invented]
     out = publishable(WEEK, cells, 10, rank=by_value, keep=by_value)
     assert (out.cells[0], len(out.cells)) == (cells[0], 1 + told)
+
+
+NUMBERS = st.lists(st.integers(1, 4) | st.integers(1, 30), min_size=2, max_size=6)
+"""The machines of a dimension's values."""
+GROUP = st.fixed_dictionaries(dict.fromkeys(("platform", "distro", "version"), NUMBERS))
+
+
+@given(
+    st.dictionaries(st.sampled_from(("", "python ")), GROUP, min_size=1),
+    st.integers(1, 8),
+    st.permutations(range(6)),
+    st.permutations(range(6)),
+    st.sampled_from((1, 2, 1000)),
+)
+def test_small_cells_that_come_as_one_are_published_as_they_are_one_by_one(
+    groups: dict[str, dict[str, list[int]]], min_machines: int, rank: list[int], keep: list[int], most: int
+) -> None:
+    values = ("linux", "b", "c", "d", "e", "f")
+    cells = [
+        Cell(dimension, value, machines + place, machines, unsaid)
+        for unsaid, dimensions in groups.items()
+        for dimension, numbers in dimensions.items()
+        for place, (value, machines) in enumerate(zip(values, numbers, strict=False))
+    ]
+
+    def out(cells: Sequence[Cell]) -> PublishedWeek:
+        by_rank, by_keep = (lambda cell, by=by: by[values.index(cell.value)] for by in (rank, keep))
+        return publishable(WEEK, cells, min_machines, by_rank, by_keep)
+
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(suppression, "MOST_VALUES", most)
+        assert out(folded(cells, min_machines)) == out(cells)
 
 
 def test_of_more_than_a_thousand_values_a_thousand_are_published() -> None:

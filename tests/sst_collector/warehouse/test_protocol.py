@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from attacking import folded
 from collecting import Values, a_run
 from sst_collector.loader import load
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse, WarehouseError
@@ -97,6 +98,25 @@ def test_cells_count_runs_and_distinct_machines(warehouse: Warehouse, segment_of
         ("command", "build"): (2, 2),
         ("command", "deploy"): (2, 1),
     }
+
+
+def test_the_small_ones_of_a_dimension_come_as_one_cell_in_each_group(
+    warehouse: Warehouse, segment_of: SegmentOf
+) -> None:
+    """However many they are: a collector has no room for each that a stranger invents."""
+    nothing_said: Values = {"distro": None, "pythonVersion": None}
+    known = [a_run() for _ in range(3)]
+    invented = [a_run(sstVersion=f"9.{number}.{number}", command="deploy") for number in range(50)]
+    twice = [a_run(sstVersion="8.0.0", anonymousId="ab" * 16) for _ in range(2)]  # by a single machine
+    theirs = [a_run(sstVersion=f"7.0.{number}", **nothing_said) for number in range(2)]
+    load([segment_of(*known, *invented, *twice, *theirs, a_run(isCI=True))], warehouse)
+    every, told = warehouse.cells(WEEK), warehouse.cells(WEEK, 3)
+    assert [cell for cell in told if cell.dimension == "version"] == [
+        Cell("version", "", 52, 51, values=51),
+        Cell("version", "", 2, 2, unsaid="distro python ", values=2),
+        Cell("version", "0.1.0", 3, 3),
+    ]
+    assert sorted(map(repr, told)) == sorted(map(repr, folded(every, 3)))
 
 
 def test_ci_runs_are_counted_in_their_own_dimension_and_in_no_other(

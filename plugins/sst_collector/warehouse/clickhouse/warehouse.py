@@ -173,7 +173,7 @@ class ClickhouseWarehouse:
                 self._empty += self._slices[week]
         return weeks
 
-    def cells(self, week: str) -> Sequence[Cell]:
+    def cells(self, week: str, min_machines: int = 1) -> Sequence[Cell]:
         while True:
             self._database.catch_up()
             reading = self._reading(week)
@@ -182,7 +182,7 @@ class ClickhouseWarehouse:
             cells = [
                 cell
                 for dimension in dimensions(self._catalogue)
-                for cell in cells_of(dimension, self._counted(reading, dimension), self._catalogue)
+                for cell in cells_of(dimension, self._counted(reading, dimension, min_machines), self._catalogue)
             ]
             self._database.catch_up()
             # A retry that was given up may still have written something meanwhile, and a machine may have been
@@ -197,8 +197,8 @@ class ClickhouseWarehouse:
         """All runs of a reading's week. Nothing but forgetting changes it, and that makes it smaller."""
         return self._database.counting("counted_runs", **reading.names)
 
-    def _counted(self, reading: "_Reading", dimension: str) -> list[tuple[Any, ...]]:
-        asked = asking_for(dimension, self._catalogue)
+    def _counted(self, reading: "_Reading", dimension: str, min_machines: int) -> list[tuple[Any, ...]]:
+        asked = asking_for(dimension, self._catalogue, min_machines)
         return self._database.counting(statement_for(dimension), **reading.names, **asked)
 
     def publish(self, published: PublishedWeek) -> None:

@@ -105,7 +105,7 @@ class DuckdbWarehouse:
             if week < before and self._run("is_published", week) == [(0,)] and self._has_runs(week)
         ]
 
-    def cells(self, week: str) -> Sequence[Cell]:
+    def cells(self, week: str, min_machines: int = 1) -> Sequence[Cell]:
         if week not in self._partitions():
             return []
         self._run("take_every_processor")  # once a week, when it is over
@@ -113,7 +113,7 @@ class DuckdbWarehouse:
             return [
                 cell
                 for dimension in dimensions(self._catalogue)
-                for cell in cells_of(dimension, self._counted(week, dimension), self._catalogue)
+                for cell in cells_of(dimension, self._counted(week, dimension, min_machines), self._catalogue)
             ]
         finally:
             self._run("take_one_processor")
@@ -169,8 +169,8 @@ class DuckdbWarehouse:
         """The names of the segments that were loaded, and the rejected lines of each."""
         return [(name, rejected) for name, rejected in self._run("segments")]
 
-    def _counted(self, week: str, dimension: str) -> list[tuple[Any, ...]]:
-        asked = asking_for(dimension, self._catalogue)
+    def _counted(self, week: str, dimension: str, min_machines: int) -> list[tuple[Any, ...]]:
+        asked = asking_for(dimension, self._catalogue, min_machines)
         return self._run(statement_for(dimension), **_runs_of(week), **asked, text="VARCHAR")
 
     def _load_runs(self, week: str, first_open: str) -> None:

@@ -21,14 +21,19 @@ SELECT max(week) FROM runs WHERE week > ?;
 SELECT count(*) FROM (SELECT 1 FROM $runs WHERE $counted LIMIT 1) AS one;
 
 -- name: cells
-SELECT CAST($column AS $text) AS value, $count, count(DISTINCT "anonymousId"), $unsaid AS unsaid
-FROM $runs
-WHERE $counted AND NOT "isCI" AND $column IS NOT NULL AND $applies
-GROUP BY $column, unsaid
-ORDER BY value, unsaid;
+-- Those of fewer than $least machines are one row of each group: a stranger can make millions of them.
+SELECT CASE WHEN machines < $least THEN '' ELSE value END AS told, sum(runs), sum(machines), unsaid, count(*)
+FROM (
+    SELECT CAST($column AS $text) AS value, $count AS runs, count(DISTINCT "anonymousId") AS machines, $unsaid AS unsaid
+    FROM $runs
+    WHERE $counted AND NOT "isCI" AND $column IS NOT NULL AND $applies
+    GROUP BY $column, unsaid
+) AS cells
+GROUP BY told, unsaid
+ORDER BY told, unsaid;
 
 -- name: ci_cells
-SELECT 'true', $count, NULL, 0 FROM $runs WHERE $counted AND "isCI" HAVING count(*) > 0;
+SELECT 'true', $count, NULL, 0, 1 FROM $runs WHERE $counted AND "isCI" HAVING count(*) > 0;
 
 -- name: published_weeks
 SELECT week, withheld, rejected FROM published_weeks WHERE week >= ? ORDER BY week;

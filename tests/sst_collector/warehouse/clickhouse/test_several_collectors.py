@@ -271,11 +271,11 @@ def test_a_machine_that_is_forgotten_while_a_week_is_counted_is_in_no_dimension(
     counted = ClickhouseWarehouse._counted
     dimensions: list[str] = []
 
-    def forgotten_meanwhile(self: ClickhouseWarehouse, reading: Any, dimension: str) -> Any:
+    def forgotten_meanwhile(self: ClickhouseWarehouse, reading: Any, dimension: str, min_machines: int) -> Any:
         if len(dimensions) == 1:
             load([segment_of({"forget": machine})], other)
         dimensions.append(dimension)
-        return counted(self, reading, dimension)
+        return counted(self, reading, dimension, min_machines)
 
     with monkeypatch.context() as racing:
         racing.setattr(ClickhouseWarehouse, "_counted", forgotten_meanwhile)
