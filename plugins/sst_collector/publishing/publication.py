@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sst_collector.dimensions import CI_DIMENSION, REFINED, dimensions
 from sst_collector.publishing.ranking import MEMORY, keeping, ranking
 from sst_collector.publishing.snapshot import WINDOWS, Snapshot, Total, Week, mean
-from sst_collector.publishing.suppression import MOST_VALUES, in_tens, publishable, together
+from sst_collector.publishing.suppression import in_tens, publishable, the_first, together
 from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse
 from sst_collector.weeks import shifted
 from sst_core import Catalogue, Moment, week_of
@@ -73,18 +73,23 @@ def _rejected(warehouse: Warehouse, published: Sequence[PublishedWeek], min_mach
 
 
 def _window(weeks: Sequence[PublishedWeek], catalogue: Catalogue) -> dict[str, list[Total]]:
-    totals: dict[str, list[Total]] = {dimension: [] for dimension in dimensions(catalogue)}
-    runs: defaultdict[tuple[str, str], int] = defaultdict(int)
+    sums: dict[str, list[Cell]] = {dimension: [] for dimension in dimensions(catalogue)}
     machines: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for cell in (cell for week in weeks for cell in week.cells):
-        runs[cell.dimension, cell.value] += cell.runs
+    cells = [cell for week in weeks for cell in week.cells]
+    for cell in cells:
         if cell.machines is not None:
             machines[cell.dimension, cell.value].append(cell.machines)
-    for (dimension, value), count in sorted(runs.items(), key=lambda item: (-item[1], item[0])):
-        seen = machines[dimension, value]
-        totals.setdefault(dimension, []).append(Total(value, count, mean(seen)))
-    # Those of many weeks, each with other invented versions, would make every round of a year slow.
-    return {dimension: values[:MOST_VALUES] for dimension, values in totals.items()}
+    for cell in sorted(together(cells), key=lambda cell: (-cell.runs, cell.value)):
+        sums.setdefault(cell.dimension, []).append(cell)
+    # Those of many weeks, each with other invented versions, would make every round of a year slow. An invented machine
+    # may make any number of runs: by these, what came week after week would give way to them.
+    return {
+        dimension: [
+            Total(cell.value, cell.runs, mean(machines[dimension, cell.value]))
+            for cell in the_first(values, keep=lambda cell: -(cell.machines or 0))
+        ]
+        for dimension, values in sums.items()
+    }
 
 
 def _week(week: PublishedWeek, catalogue: Catalogue) -> Week:

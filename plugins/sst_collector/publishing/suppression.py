@@ -79,6 +79,15 @@ def together(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     return tuple(sums.values())
 
 
+def the_first(cells: Sequence[Cell], keep: Rank) -> Sequence[Cell]:
+    """Of one dimension's cells as many as are told, by `keep`, in the order in which they are. One that is as far as
+    another in that goes by its place."""
+    if len(cells) <= MOST_VALUES:
+        return cells
+    first = set(sorted(cells, key=keep)[:MOST_VALUES])
+    return [cell for cell in cells if cell in first]
+
+
 def in_tens(number: int) -> int:
     """What is told of a number for which no machines are counted."""
     return round(number / ROUNDING) * ROUNDING
@@ -89,7 +98,7 @@ def _of_a_group(
 ) -> Mapping[str, Sequence[Cell]]:
     """What may be told of each dimension."""
     kept = {
-        name: _first(
+        name: the_first(
             _kept(part, min_machines, rank, few=_machines_behind(name, by_dimension) < 2 * min_machines - 2), keep
         )
         for name, part in by_dimension.items()
@@ -98,13 +107,6 @@ def _of_a_group(
         if dimension in kept and value not in {cell.value for cell in kept.get(parent, [])}:
             kept[dimension] = []  # its sum would give the parent's withheld cell back
     return kept
-
-
-def _first(cells: Sequence[Cell], keep: Rank) -> Sequence[Cell]:
-    if len(cells) <= MOST_VALUES:
-        return cells
-    first = set(sorted(cells, key=keep)[:MOST_VALUES])
-    return [cell for cell in cells if cell in first]
 
 
 def _kept(cells: Sequence[Cell], min_machines: int, rank: Rank, few: bool) -> list[Cell]:

@@ -153,12 +153,28 @@ def test_a_window_is_the_sum_of_its_weeks_as_published(warehouse: DuckdbWarehous
     assert builds(snapshot(warehouse, MONDAY)) == {"30": (30, 15), "90": (81, 20), "365": (231, 38)}
 
 
-def test_a_window_tells_of_the_thousand_values_with_the_most_runs(warehouse: DuckdbWarehouse) -> None:
+def test_a_window_tells_of_the_thousand_values_with_the_most_machines_and_then_runs(warehouse: DuckdbWarehouse) -> None:
     for week, runs in (("2026-W46", 20), ("2026-W47", 10)):
         versions = [Cell("version", f"1.{runs}.{number:03}", runs, 10) for number in range(600)]
-        warehouse.publish(PublishedWeek(week, tuple(versions), withheld=0))
-    told = [total["value"] for total in snapshot(warehouse, MONDAY)["windows"]["30"]["version"]]
-    assert (len(told), told[0], told[-1]) == (1000, "1.20.000", "1.10.399")
+        few_runs = Cell("version", "0.1.0", 6, 6)
+        warehouse.publish(PublishedWeek(week, (*versions, few_runs), withheld=0))
+    told = snapshot(warehouse, MONDAY, min_machines=2)["windows"]["30"]["version"]
+    values = [total["value"] for total in told]
+    assert (len(values), values[0], values[-1]) == (1000, "1.20.000", "1.10.398")
+    assert told[600] == {"value": "0.1.0", "runs": 12, "machines": 6}  # twelve machines in two weeks, and as many runs
+
+
+def test_a_value_of_every_week_is_not_kept_out_of_a_window_by_a_thousand_of_one_week_each(
+    warehouse: DuckdbWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression, "MOST_VALUES", 5)
+    known = Cell("version", "2.3.4", 60, 50)
+    for week in ("2026-W44", "2026-W45", "2026-W46", "2026-W47"):
+        invented = [Cell("version", f"9.{week[-2:]}.{number}", 9000, 60) for number in range(4)]
+        warehouse.publish(PublishedWeek(week, (known, *invented), withheld=0))
+    told = snapshot(warehouse, MONDAY)["windows"]["90"]["version"]
+    assert len(told) == 5
+    assert told[-1] == {"value": "2.3.4", "runs": 240, "machines": 50}
 
 
 def test_a_week_says_what_it_comes_to_and_how_much_is_withheld(warehouse: DuckdbWarehouse, arrive: Arrive) -> None:
