@@ -3,8 +3,10 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,8 +168,21 @@ class Consent(Record):
         except ConfigurationError:
             if enabled:
                 raise
-            aside = path.replace(path.with_name(f"{path.name}.unreadable"))
-            return aside, write_telemetry_enabled(path, enabled)
+            return self._replaced(path), True
+
+    def _replaced(self, path: Path) -> Path:
+        """Set `path` aside under a name that is free, with an *off* in its place: there is one all the time."""
+        draft = path.with_name(f".{path.name}.off")
+        draft.unlink(missing_ok=True)
+        write_telemetry_enabled(draft, False)
+        names = (path.with_name(f"{path.name}.unreadable{number or ''}") for number in count())
+        aside = next(name for name in names if not os.path.lexists(name))
+        try:
+            os.link(path, aside, follow_symlinks=False)
+        except OSError:  # a folder, or a file system that has no links
+            path.replace(aside)
+        draft.replace(path)
+        return aside
 
     def write_project_choice(self, enabled: bool) -> tuple[Path, bool]:
         """Write the team's choice into the nearest `sst.toml`, and return its path and whether that changed it.

@@ -587,6 +587,10 @@ def test_off_is_written_over_a_choice_that_cannot_be_read_and_that_is_kept_aside
     assert path.read_text() == "[telemetry]\nenabled = false\n"
     assert aside.read_text() == "# mine\n[telemetry\n"
     assert consent.write_user_choice(False) == (None, False)
+    put(path, "# mine again\n[telemetry\n")
+    assert consent.write_user_choice(False) == (path.with_name("config.toml.unreadable1"), True)
+    assert aside.read_text() == "# mine\n[telemetry\n"
+    assert [each.name for each in path.parent.iterdir() if each.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
