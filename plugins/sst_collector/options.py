@@ -20,11 +20,19 @@ def named_folder(text: str) -> Path:
     return Path(text)
 
 
+def data_folder(text: str) -> Path:
+    """The folder of that name, in which DuckDB can keep a file. Raises :class:`typer.BadParameter` for none."""
+    folder = named_folder(text)
+    if "?" in text:  # and it would write beside its file, to what the path is without them
+        raise typer.BadParameter("name one without ?: DuckDB takes what is behind it for options of its own")
+    return folder
+
+
 Data = Annotated[
     Path,
     typer.Option(
         envvar="SST_COLLECTOR_DATA",
-        parser=named_folder,
+        parser=data_folder,
         metavar="FOLDER",
         help="The collector's folder, which holds everything. `serve` makes it if need be, for you alone.",
     ),
