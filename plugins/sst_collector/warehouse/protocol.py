@@ -84,7 +84,8 @@ class Warehouse(Protocol):
         """The last week that is published, as far as is known here; empty if none is. Nobody is waited for."""
 
     def last_kept_week(self, after: str) -> str:
-        """The last week after `after` that runs are kept of; empty if there is none. Nobody is waited for."""
+        """The last week after `after` that runs are kept of, as far as is known here; empty if there is none. Nobody is
+        waited for."""
 
     def published_weeks(self, since: str) -> Sequence[PublishedWeek]:
         """What was published of the weeks from `since` on, in order."""
