@@ -205,8 +205,8 @@ def test_a_person_at_a_terminal_sees_how_far_it_has_come(
     )  # fmt: skip
 
     assert screen.exit_code == 0, screen.text
-    week, *_ = screen.text.splitlines()
-    assert week.endswith(": 20 runs so far")
+    # On a busy machine it says before that that it is opening both.
+    assert any(line.endswith(": 20 runs so far") for line in screen.text.splitlines())
     assert "\n20 runs and 0 published weeks are in both" in screen.text
 
 
