@@ -68,11 +68,12 @@ def test_a_module_is_a_plugin_in_both_ways(project: Machine, tmp_path: Path, mon
     monkeypatch.syspath_prepend(package.parent)
     from importlib import import_module
 
-    project.plug(import_module("greeting.hello"))
+    try:
+        project.plug(import_module("greeting.hello"))
 
-    assert project.sst("build").stderr == project.in_process("build").stderr == "build error\n"
-    monkeypatch.delitem(sys.modules, "greeting")
-    monkeypatch.delitem(sys.modules, "greeting.hello")
+        assert project.sst("build").stderr == project.in_process("build").stderr == "build error\n"
+    finally:  # other tests have a module of that name, and monkeypatch would put this one back
+        del sys.modules["greeting"], sys.modules["greeting.hello"]
 
 
 def test_an_object_is_a_plugin_in_this_process(project: Machine) -> None:
