@@ -101,7 +101,7 @@ def test_of_two_stacks_with_one_logical_id_each_answers_its_own_routes() -> None
                 "F": {
                     "Type": "AWS::Serverless::Function",
                     "Properties": {
-                        "Runtime": "python3.11",
+                        "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
                         "Handler": "a.b",
                         "Events": {
                             "E": {"Type": "HttpApi", "Properties": {"Method": "GET", "Path": path}},
