@@ -408,7 +408,7 @@ def compile_constraints(session: nox.Session, file: str, *sources: str) -> None:
     constraints.write_text(HEADER + constraints.read_text())
 
 
-@nox.session(python=["3.12", "3.13"])
+@nox.session(python=["3.12", "3.13", "3.14"])
 def newer_python(session: nox.Session) -> None:
     """Run the tests on each newer Python that we support; `tests` runs on the one that nox runs on."""
     install(session, "test", "adopted", project=".[collector,cdk]")

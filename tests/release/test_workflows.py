@@ -98,3 +98,5 @@ def test_every_python_that_we_say_we_support_is_tried() -> None:
 
     assert tried == supported
     assert sessions | {"3.11"} == supported
+    first, *_, last = sorted(supported, key=lambda version: int(version.partition(".")[2]))
+    assert f"is tested on {first} to {last}." in (ROOT / "docs" / "index.md").read_text()
