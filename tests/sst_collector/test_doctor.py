@@ -241,7 +241,7 @@ def test_a_warehouse_with_what_a_clock_leaves_that_was_less_than_a_week_ahead(us
         warehouse.publish(PublishedWeek(shifted(next_week, -1), (), withheld=0))
     before = datetime.combine(monday_of(next_week), time(), UTC) - timedelta(seconds=1)
     found = {each.what: each.advice for each in doctoring.examine(used, None, 3600, before, None)}
-    assert found["the warehouse holds 2 runs, and 1 weeks that are published"] is None
+    assert found["the warehouse holds 2 runs, and 1 published week"] is None
 
 
 def test_another_warehouse_beside_the_folders_own(used: Path) -> None:
