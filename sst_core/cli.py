@@ -167,8 +167,9 @@ def _refused_by_stdout(error: OSError) -> OSError | None:
     """Why stdout takes nothing, if that is what went wrong."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     # An unbuffered one has forgotten what it refused, and flushing it fails no second time. A pipe is stderr's here.
-    is_printed = frame.f_code in (output.__code__, typer.echo.__code__) and error.errno != EPIPE
-    return unwritten(sys.stdout) or (error if is_printed else None)
+    is_ours = frame.f_code is output.__code__
+    is_printed = is_ours or (frame.f_code is typer.echo.__code__ and frame.f_locals.get("file") in (None, sys.stdout))
+    return unwritten(sys.stdout) or (error if is_printed and error.errno != EPIPE else None)
 
 
 def _say_unwritten(product: Product, why: OSError) -> bool:

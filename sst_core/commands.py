@@ -68,7 +68,8 @@ class CommandTable(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.TyperException as mistake:
-            _fit(mistake)
+            if type(mistake).__name__ != "NoArgsIsHelpError":  # which is the help, as wide as it has to be
+                _fit(mistake)
             raise
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]

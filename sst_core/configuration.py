@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ MAX_BARE = 1 << 16
 
 _NEAR = 0.85
 """How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
-_TELEMETRY = re.compile(r"(?<![a-z])telemetry(?![a-z])")
-"""The word by itself, and not as a part of another one."""
+_OPEN_TELEMETRY = re.compile("open[_-]?telemetry")
+"""Another thing, which other settings are called after."""
+_NO = ("0", "false", "no", "off", "none", "disabled", "never")
 _MARK = b"\xef\xbb\xbf"
 """What editors on Windows begin a file of UTF-8 with."""
 
@@ -96,21 +98,39 @@ def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
     return None if elsewhere is None else f"{elsewhere!r} is not known, and [telemetry] may be meant"
 
 
-def _noes_elsewhere(table: Mapping[str, Any], place: str = "") -> Iterator[str]:
+def _noes_elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
     """What is called telemetry, says no, and isn't the file's `[telemetry]`: what stands below another table's header
-    belongs to that one."""
-    for key, value in table.items():
-        if place or key != "telemetry":
-            if _TELEMETRY.search(key.casefold()) and _says_no(value):
-                yield f"{place}{key}"
-            if isinstance(value, dict):
-                yield from _noes_elsewhere(value, f"{place}{key}.")
+    belongs to that one. By its table and its own name."""
+    # No recursion, and no name of all the tables around one: a stranger's file has thousands, with names of any length.
+    todo: list[tuple[str, Any]] = [("", settings)]
+    while todo:
+        place, each = todo.pop()
+        if isinstance(each, list):
+            todo += [(place, value) for value in each if isinstance(value, dict | list)]
+            continue
+        for key, value in each.items():
+            name = _about_telemetry(key)
+            if name and (place or key != "telemetry") and _says_no(name, value):
+                yield f"{place}.{key}" if place else key
+            if isinstance(value, dict | list):
+                todo.append((key, value))
 
 
-def _says_no(value: object) -> bool:
+def _about_telemetry(key: str) -> str | None:
+    """The name, if it has the word in it and isn't OpenTelemetry's."""
+    name = _OPEN_TELEMETRY.sub("", key.casefold())
+    return name if "telemetry" in name else None
+
+
+def _says_no(name: str, value: object) -> bool:
     if isinstance(value, dict):
-        return value.get("enabled", True) is not True or bool(value.get("disabled"))
-    return value is False
+        return any(_says_no(f"telemetry {key.casefold()}", answer) for key, answer in value.items() if "able" in key)
+    about = name.replace("telemetry", "").strip(" _-.")
+    if "disable" in about or about in ("no", "off"):
+        return value is not False
+    if "enable" in about:
+        return value is not True
+    return value is False or (isinstance(value, str | int) and str(value).casefold() in _NO)
 
 
 def _slip(settings: Mapping[str, Any]) -> str | None:
@@ -120,13 +140,9 @@ def _slip(settings: Mapping[str, Any]) -> str | None:
         return None
     from difflib import get_close_matches  # commands have it from Typer, but a sender has not
 
-    # Other settings may be called after it, as `opentelemetry` is: an answer is more likely ours.
-    about = [name for name, key in folded.items() if "telemetry" in name and _is_answer(name, settings[key])]
-    return next((folded[near] for near in (*get_close_matches("telemetry", folded, cutoff=_NEAR), *about)), None)
-
-
-def _is_answer(name: str, value: object) -> bool:
-    return isinstance(value, bool) or ("abled" in name and not isinstance(value, dict))
+    about = (key for key in folded.values() if _about_telemetry(key) and isinstance(settings[key], bool))
+    near = (folded[name] for name in get_close_matches("telemetry", folded, cutoff=_NEAR))
+    return next(chain(near, about), None)
 
 
 def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:

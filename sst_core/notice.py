@@ -40,8 +40,10 @@ def show_notice(consent: Consent, decision: Decision) -> bool:
     """
     try:
         if consent.ci is not None:
+            if leads_nowhere(sys.stderr):
+                return False
             text = notice_text(consent, decision.unseen, "In CI, recording begins with this run.")
-            return consent.grant_on_notice((), lambda: not leads_nowhere(sys.stderr) and say(text))
+            return consent.grant_on_notice((), lambda: say(text))
         if is_terminal(sys.stderr):
             text, items = what_fits(consent, decision.unseen)
             if items:

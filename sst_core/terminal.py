@@ -1,6 +1,7 @@
 """Whether a person is at the terminal, and what is printed there. Words for a person never fail where there is none."""
 
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -100,13 +101,15 @@ def can_ask() -> bool:
 
 
 def leads_nowhere(stream: IO[str] | None) -> bool:
-    """Whether what is written to `stream` is thrown away: closed, or the null device."""
-    if stream is None:
-        return True
+    """Whether what is written to `stream` is thrown away: there is none, or it is the null device. On Windows, where a
+    pipe looks like that one, only whether there is none."""
+    if stream is None or sys.platform == "win32":
+        return stream is None
     try:
-        return os.path.samestat(os.fstat(stream.fileno()), Path(os.devnull).stat())
-    except (OSError, ValueError):  # it is in memory, or there is no such device
+        found, null = os.fstat(stream.fileno()), Path(os.devnull).stat()
+    except (OSError, ValueError, AttributeError):  # it is in memory, or somebody's own, or there is no such device
         return False
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == null.st_rdev
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

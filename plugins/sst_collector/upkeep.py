@@ -173,9 +173,10 @@ class Upkeep:
             refuse_if_ahead(warehouse, now)
             load(segments, warehouse)
             self._metrics.loaded += len(segments)
+            # Before what may fail: what a machine asked to have forgotten goes, whatever becomes of the numbers.
+            warehouse.expire(before=week_of(now - self._keep))
             weeks = publish(warehouse, self._catalogue, self._min_machines, now)
             snapshot = snapshot_of(warehouse, self._catalogue, self._min_machines, now).to_json()
-            warehouse.expire(before=week_of(now - self._keep))
         write_private(self._snapshot_file, snapshot)
         for week in weeks:
             log(f"published {week}")

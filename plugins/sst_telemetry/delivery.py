@@ -156,7 +156,8 @@ class Delivery:
         try:
             with needed(self._product):
                 from sst_telemetry.post import AddressError, Connection
-            return Connection(url, self._product.name)
+
+                return Connection(url, self._product.name)
         except ConfigurationError as error:
             is_address = isinstance(error, AddressError)
             self._note_unsendable(url, UNUSABLE_ADDRESS if is_address else UNUSABLE_SETTINGS)

@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from sst_core import ConfigurationError, Consent, Locations, SstError, find_destination, utc_now
+from sst_core import Consent, Locations, SstError, find_destination, reason_of, utc_now
 from sst_telemetry.folder import Folder
 from sst_telemetry.identity import drop_secret, stored_secret, weekly_id
 from sst_telemetry.leftovers import remove_leftovers
@@ -16,6 +17,9 @@ from sst_telemetry.needed import needed
 from sst_telemetry.pending import Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
 from sst_telemetry.queue import Queue, pinned_week
 from sst_telemetry.state import read_last_batch, read_state, write_last_batch
+
+if TYPE_CHECKING:
+    from sst_telemetry.post import Connection
 
 IDS_A_REQUEST = 50
 """A collector takes up to 100."""
@@ -58,17 +62,27 @@ def reset(consent: Consent) -> Forgotten:
         try:
             forgotten = _ask(consent, pending)
         finally:
-            if locations.telemetry.is_dir():
-                write_last_batch(locations.telemetry, b"")  # the old id is in it
-                dropped = _forget_attempts(locations)
-            remove_leftovers(locations)
-            # The last: what was tried under it and is still there would be sent again under the next one.
-            drop_secret(locations.telemetry)
+            dropped = _become_another(locations)
     what = [forgotten.what, "From now on this is another machine."]
     if dropped:
         runs = "1 run" if dropped == 1 else f"{dropped} runs"
         what += [f"What was queued and tried under the old id is deleted: {runs}."]
     return replace(forgotten, what=" ".join(what))
+
+
+def _become_another(locations: Locations) -> int:
+    """Drop the secret and all that was sent under it, and return how many queued runs that were. Raises SstError."""
+    try:
+        dropped = 0
+        if locations.telemetry.is_dir():
+            write_last_batch(locations.telemetry, b"")  # the old id is in it
+            dropped = _forget_attempts(locations)
+        remove_leftovers(locations)
+        # The last: what was tried under it and is still there would be sent again under the next one.
+        drop_secret(locations.telemetry)
+    except OSError as error:
+        raise SstError(f"This is still the same machine: {reason_of(error)}. `reset` tries again.") from None
+    return dropped
 
 
 _NOTHING = Forgotten(0, 0, "No id that was sent is kept on this machine, so there is nothing to ask for.")
@@ -115,26 +129,29 @@ def _ask_one(consent: Consent, url: str, pending: Pending) -> tuple[int, str | N
 
     The ids of two machines are in no request together, nor on one connection: it would say that they are one.
     """
-    try:
-        with needed(consent.product):
-            from sst_telemetry.post import Connection
-    except SstError as error:
-        return 0, str(error)
     asked = 0
-    try:
-        for ids in pending[url]:
-            with Connection(url, consent.product.name) as connection:
-                while some := list(ids)[:IDS_A_REQUEST]:
-                    failure = connection.forget(some)
-                    if failure is not None:
-                        return asked, failure
-                    asked += len(some)
-                    for kept in some:
-                        del ids[kept]
-                    keep(consent.locations, pending)
-    except ConfigurationError as error:
-        return asked, str(error)
+    for ids in filter(None, pending[url]):
+        try:
+            connecting = _connected(consent, url)
+        except SstError as error:
+            return asked, str(error)
+        with connecting as connection:
+            while some := list(ids)[:IDS_A_REQUEST]:
+                failure = connection.forget(some)
+                if failure is not None:
+                    return asked, failure
+                asked += len(some)
+                for kept in some:
+                    del ids[kept]
+                keep(consent.locations, pending)
     return asked, None
+
+
+def _connected(consent: Consent, url: str) -> "Connection":
+    with needed(consent.product):
+        from sst_telemetry.post import Connection
+
+        return Connection(url, consent.product.name)
 
 
 def _sent_to(consent: Consent) -> tuple[str, ...]:

@@ -107,6 +107,8 @@ class Connection:
                 trust_env=is_secure,
             )
         except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            if isinstance(error, ModuleNotFoundError):
+                raise  # httpx says itself, and without a name, that it lacks what SOCKS needs
             raise ConfigurationError(_unusable(error, os.environ)) from None
 
     def __enter__(self) -> "Connection":
@@ -202,10 +204,11 @@ def _address(url: str) -> httpx.URL:
 def _unusable(error: Exception, environ: Mapping[str, str]) -> str:
     """Never in the error's own words: they may quote a part of a proxy's password."""
     names = ", ".join(sorted(name for name in environ if name.upper() in _SETTINGS))
+    which = f" ({names})" if names else ""
     why = error.strerror if isinstance(error, OSError) else None
     if isinstance(error, ImportError):
         why = "a proxy that speaks SOCKS needs the package socksio"
-    return f"The proxy or certificate settings can't be used ({names}){f': {why}' if why else ''}."
+    return f"The proxy or certificate settings can't be used{which}{f': {why}' if why else ''}."
 
 
 def _trusted(environ: Mapping[str, str]) -> ssl.SSLContext | bool:

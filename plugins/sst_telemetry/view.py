@@ -54,7 +54,8 @@ class View:
         as_sent = (
             "as they would be sent, but for a weekly id made up for this" if self.made_up else "as they would be sent"
         )
-        lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else "Nothing is queued."]
+        none = "Nothing is queued that this version sends." if self.of_others else "Nothing is queued."
+        lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else none]
         lines += self.queued
         lines += [f"Not a recorded run, and not sent: {printable(name)}" for name in self.unusable]
         lines += [f"Recorded by another version, which sends it: {printable(name)}" for name in self.of_others]

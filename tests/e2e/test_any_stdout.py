@@ -153,6 +153,16 @@ def test_a_full_stdout_is_named_where_it_is_unbuffered_too(machine: Machine, wor
     assert (ended.returncode, ended.stderr) == (1, UNWRITTEN)
 
 
+def test_a_file_that_a_plugins_command_could_not_write_is_not_taken_for_stdout(machine: Machine) -> None:
+    code = "import typer\ndef odd(): typer.echo('hello', file=open('/dev/full', 'w', buffering=1))"
+    machine.install("odd", code, {"sst.commands": {"odd": "odd:odd"}})
+
+    ended = in_shell(machine, "odd", "")
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("sst: error: the command of plugin 'odd' (odd 1.0) failed: ")
+
+
 def test_a_full_stdout_is_no_matter_to_who_failed_already(machine: Machine) -> None:
     machine.install("odd", "def odd(): print('hello'); raise SystemExit(7)", {"sst.commands": {"odd": "odd:odd"}})
 

@@ -57,6 +57,12 @@ def test_the_title_of_a_preview_is_no_wider(machine: Machine) -> None:
     assert text.startswith("`sst build` would send, with ids made up\nfor this:\n{")
 
 
+def test_a_group_alone_is_its_help_whatever_the_width(machine: Machine) -> None:
+    alone, asked = (machine.on_terminal("plugins", *more, env={"COLUMNS": "50"}).text for more in ([], ["--help"]))
+
+    assert alone == asked
+
+
 def test_in_a_pipe_every_line_is_whole(machine: Machine) -> None:
     run = machine.sst("collector", "stats", "--data", "nowhere", env={"COLUMNS": str(WIDTH)})
 

@@ -297,6 +297,25 @@ def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Pat
     in_collector(tmp_path, clock, scenario)
 
 
+def test_runs_expire_though_nothing_can_be_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+
+    async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
+        await commit.append(records(12))
+        clock.now += timedelta(seconds=1)
+        await upkeep.round()
+        clock.now += timedelta(days=90)
+        monkeypatch.delattr(DuckdbWarehouse, "published_weeks")
+
+        await upkeep.round()
+
+        assert upkeep.failure is not None
+        with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+            assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(0,)]
+
+    in_collector(tmp_path, clock, scenario)
+
+
 def test_after_a_clock_that_was_ahead_nothing_is_filed_in_weeks_to_come_and_it_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,15 +67,15 @@ def test_the_mark_that_windows_begins_a_file_with_is_no_content(tmp_path: Path) 
 
 # Reads a file with no more memory than so many bytes beside what Python has taken for itself.
 WITH_LITTLE_MEMORY = """
-import re, resource, sys, tomllib
+import difflib, re, resource, sys, tomllib
 from pathlib import Path
 from sst_core import ConfigurationError
-from sst_core.configuration import read_toml
+from sst_core.configuration import misspelt_telemetry, read_toml
 
 limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
-    read_toml(Path(sys.argv[1]))
+    misspelt_telemetry(read_toml(Path(sys.argv[1])) or {})
 except ConfigurationError as error:
     print(str(error)[-300:])
 else:
@@ -115,6 +115,8 @@ HEAVY = {
     "long keys below a long header": f"[a{TAIL}]\n" + filled(lambda name: f"{name}{TAIL}=[]\n", MAX_BARE - 40),
     "long keys in a table on a line": f"x={{{filled(lambda name: f'{name}{TAIL}=[],', MAX_BARE - 10)}z=1}}",
     "small tables": f"x=[{'{a=1},' * (MAX_BARE // 6 - 1)}]",
+    "tables in tables": "x = " + f"{{a{TAIL} = " * 150 + "1" + "}" * 150,
+    "tables in a table with a long name": f"['{'k' * 900_000}']\nx = " + f"{{a{TAIL} = " * 52 + "1" + "}" * 52,
     "numbers": f"x=[{'1.5,' * (MAX_BARE // 4 - 1)}]",
     "text": "x=[" + f"'{'.' * 60}'," * (MAX_BYTES // 63 - 1) + "]",
     "escapes": 'x="""' + '\\".\n' * (MAX_BYTES // 4 - 4) + '"""',

@@ -236,6 +236,8 @@ def test_an_answer_of_another_kind_outside_of_the_table_is_an_off(answer: str) -
 
 def test_what_is_named_telemetry_and_is_no_answer_is_no_off() -> None:
     assert not is_off("[tasks]\ntelemetry = ['python', 'telemetry.py']\n[a]\nopentelemetry.enabled = false\n")
+    assert not is_off("[a]\ntelemetry = 'https://example.com'\ntelemetry_enabled = true\nno_telemetry = false\n")
+    assert not is_off("[OpenTelemetry]\nenabled = false\n[a.open-telemetry]\nenabled = false\n")
 
 
 def is_off(text: str) -> bool:

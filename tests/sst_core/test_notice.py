@@ -535,6 +535,21 @@ def test_in_ci_a_run_that_can_not_say_so_in_its_log_is_not_recorded(machine: Mac
     assert len(machine.queued()) == 1
 
 
+def test_in_ci_whatever_stands_for_stderr_shows_it_and_nothing_is_made_where_it_is_thrown_away(
+    machine: Machine,
+) -> None:
+    env = {"GITHUB_ACTIONS": "true"}
+    thrown_away = ("sh", "-c", 'exec "$0" "$@" 2> /dev/null', str(PROGRAM))
+    own = "import sys\nclass Tee:\n    def write(self, text): sys.__stderr__.write(text)\n    def flush(self): pass\n"
+    own += "    def isatty(self): return False\nsys.stderr = Tee()\nfrom sst_core.sst import main; main()"
+
+    machine.sst("plugins", "list", env=env, program=thrown_away)
+    assert not machine.telemetry.exists()
+    ended = machine.sst("plugins", "list", env=env, program=(sys.executable, "-c", own))
+
+    assert (ended.returncode, SIGN in ended.stderr, len(machine.queued())) == (0, True, 1)
+
+
 def test_of_two_terminals_at_once_one_shows_it(machine: Machine) -> None:
     machine.project('build = ["echo", "built"]')
 

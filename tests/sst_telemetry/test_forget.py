@@ -12,6 +12,7 @@ from loopback import Loopback, Request, accounting, answer, dripping, hanging
 from sst_collector.receiving.schema import MAX_FORGOTTEN
 from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
+from sst_telemetry.folder import Folder
 from sst_telemetry.forget import IDS_A_REQUEST, forget, reset
 from sst_telemetry.identity import machine_secret, stored_secret, weekly_id
 from sst_telemetry.pending import WEEKS, pending_count
@@ -374,6 +375,35 @@ def test_settings_that_cannot_be_used_leave_the_request_pending(
     )
     assert "`forget` asks again, until " in ended.stderr
     assert pending_count(consenting.locations) == 2 * WEEKS
+
+
+def test_a_collector_of_which_nothing_is_to_be_asked_is_not_connected_to(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = answer(500)
+    reset(consenting.consent())
+    pending = consenting.locations.state / "forget.json"
+    pending.write_text(json.dumps({**json.loads(pending.read_text()), "https://xn--a.example/events": [{}]}))
+    loopback.otherwise = CONFIRMED
+
+    assert forget(consenting.consent()).pending == 0
+
+
+def test_a_reset_that_the_disk_stops_says_that_this_is_the_same_machine(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    secret = a_delivered_run(consenting, machine, loopback)
+    loopback.otherwise = CONFIRMED
+    last_batch = Folder(consenting.locations.telemetry).last_batch
+    last_batch.unlink()
+    (last_batch / "in the way").mkdir(parents=True)
+
+    ended = machine.sst("telemetry", "reset")
+
+    assert ended.returncode == 1
+    assert "This is still the same machine: " in ended.stderr
+    assert stored_secret(consenting.locations.telemetry) == secret
 
 
 def test_a_module_that_is_missing_leaves_the_request_pending_and_says_which(

@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -277,6 +278,19 @@ def test_no_part_of_a_proxys_password_is_in_the_words_for_one_that_can_not_be_us
     for part in ("alice", "Tr0ub4dor", "3xample"):
         assert part not in str(refused.value)
     assert "(https_proxy)" in str(refused.value)
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_module_that_httpx_lacks_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as lacking:
+        lacking.setitem(sys.modules, "certifi", None)
+        with pytest.raises(ModuleNotFoundError, match="certifi"):
+            Connection("https://collector.example/events", "sst")
+
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1")
+    with pytest.raises(ConfigurationError, match=r"\(ALL_PROXY\): a proxy that speaks SOCKS needs the package socksio"):
+        Connection("https://collector.example/events", "sst")
 
 
 @pytest.mark.usefixtures("authority")

@@ -29,7 +29,7 @@ FROM (
     WHERE $counted AND NOT "isCI" AND $column IS NOT NULL AND $applies
     GROUP BY $column, unsaid
 ) AS cells
-GROUP BY told, unsaid
+GROUP BY told, machines < $least, unsaid
 ORDER BY told, unsaid;
 
 -- name: ci_cells
