@@ -1,8 +1,9 @@
 """TOML files: read with their owner checked, and edited with a person's comments and order kept."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,22 @@ def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) ->
     else:
         write_private(path, text.encode(), mode=_mode(path, new_mode))
     return True
+
+
+def set_aside_for_off(path: Path) -> Path:
+    """Rename what can't be edited, and write an *off* in its place, so that there is one all the time. Returns the new
+    name, which was free. Raises OSError."""
+    draft = path.with_name(f".{path.name}.off")
+    draft.unlink(missing_ok=True)
+    write_telemetry_enabled(draft, False)
+    names = (path.with_name(f"{path.name}.unreadable{number or ''}") for number in count())
+    aside = next(name for name in names if not os.path.lexists(name))
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except OSError:  # a folder, or a file system that has no links
+        path.replace(aside)
+    draft.replace(path)
+    return aside
 
 
 def _with_enabled(path: Path, text: str, enabled: bool) -> str:

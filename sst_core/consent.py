@@ -3,14 +3,18 @@
 The sources are asked every time, all of them, so that a user can be shown each with its value and its place.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sst_core.configuration import misspelt_telemetry, read_toml, telemetry_in, write_telemetry_enabled
+from sst_core.configuration import (
+    misspelt_telemetry,
+    read_toml,
+    set_aside_for_off,
+    telemetry_in,
+    write_telemetry_enabled,
+)
 from sst_core.environment import is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
@@ -168,21 +172,7 @@ class Consent(Record):
         except ConfigurationError:
             if enabled:
                 raise
-            return self._replaced(path), True
-
-    def _replaced(self, path: Path) -> Path:
-        """Set `path` aside under a name that is free, with an *off* in its place: there is one all the time."""
-        draft = path.with_name(f".{path.name}.off")
-        draft.unlink(missing_ok=True)
-        write_telemetry_enabled(draft, False)
-        names = (path.with_name(f"{path.name}.unreadable{number or ''}") for number in count())
-        aside = next(name for name in names if not os.path.lexists(name))
-        try:
-            os.link(path, aside, follow_symlinks=False)
-        except OSError:  # a folder, or a file system that has no links
-            path.replace(aside)
-        draft.replace(path)
-        return aside
+            return set_aside_for_off(path), True
 
     def write_project_choice(self, enabled: bool) -> tuple[Path, bool]:
         """Write the team's choice into the nearest `sst.toml`, and return its path and whether that changed it.
