@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ _NEAR = 0.85
 """How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
 _OPEN_TELEMETRY = re.compile("open[_-]?telemetry")
 """Another thing, which other settings are called after."""
-_NO = ("0", "false", "no", "off", "none", "disabled", "never")
+_YES = ("1", "true", "yes", "on", "enable", "enabled")
+_NO = ("0", "false", "no", "off", "none", "never", "disable", "disabled", "optout")
 _MARK = b"\xef\xbb\xbf"
 """What editors on Windows begin a file of UTF-8 with."""
 
@@ -100,50 +101,48 @@ def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
 
 
 def _noes_elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
-    """What is called telemetry, says no, and isn't the file's `[telemetry]`: what stands below another table's header
-    belongs to that one. By its table and its own name."""
+    """What answers under a name that has `telemetry` in it, or in a table of such a name, and isn't plainly a yes. What
+    stands below another table's header belongs to that one. By its table and its own name."""
     # No recursion, and no name of all the tables around one: a stranger's file has thousands, with names of any length.
-    todo: list[tuple[str, Any]] = [("", settings)]
+    todo: list[tuple[str, str, str | None, object]] = [("", "", None, settings)]
     while todo:
-        place, each = todo.pop()
-        if isinstance(each, list):
-            todo += [(place, value) for value in each if isinstance(value, dict | list)]
-            continue
-        for key, value in each.items():
-            name = _about_telemetry(key)
-            if name and (place or key != "telemetry") and _says_no(name, value):
-                yield f"{place}.{key}" if place else key
-            if isinstance(value, dict | list):
-                todo.append((key, value))
+        table, name, about, value = todo.pop()
+        if isinstance(value, dict):
+            for key, each in value.items():
+                if value is settings and key == "telemetry":
+                    continue
+                where = (name, key) if about is None else (table, name)
+                todo.append((*where, _about_telemetry(key, is_about=about is not None), each))
+        elif isinstance(value, list):
+            todo += [(table, name, about, each) for each in value if about is not None or isinstance(each, dict | list)]
+        elif about is not None and _is_no(about, value):
+            yield f"{table}.{name}" if table else name
 
 
-def _about_telemetry(key: str) -> str | None:
-    """The name, if it has the word in it and isn't OpenTelemetry's."""
+def _about_telemetry(key: str, *, is_about: bool) -> str | None:
+    """What the name says beside the word, if it has that, or `is_about` it in any case; OpenTelemetry's is none."""
     name = _OPEN_TELEMETRY.sub("", key.casefold())
-    return name if "telemetry" in name else None
+    return re.sub(r"telemetry|[\W_]", "", name) if is_about or "telemetry" in name else None
 
 
-def _says_no(name: str, value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_says_no(f"telemetry {key.casefold()}", answer) for key, answer in value.items() if "able" in key)
-    about = name.replace("telemetry", "").strip(" _-.")
-    if "disable" in about or about in ("no", "off"):
-        return value is not False
-    if "enable" in about:
-        return value is not True
-    return value is False or (isinstance(value, str | int) and str(value).casefold() in _NO)
+def _is_no(about: str, value: object) -> bool:
+    """Whether it is an answer and no yes. Under a name that asks nothing, text of any other kind is none."""
+    word = re.sub(r"[\W_]", "", str(value).casefold())
+    if about in ("no", "off") or any(no in about for no in ("disable", "optout")):
+        return word not in _NO
+    if about == "on" or "enable" in about:
+        return word not in _YES
+    return word in _NO or (value is True and about != "")
 
 
 def _slip(settings: Mapping[str, Any]) -> str | None:
-    """The key or table that is nearly called so, or that answers under a name with the word in it."""
+    """The key or table that is nearly called so."""
     folded = {key.casefold(): key for key in settings if key != "telemetry"}
     if not folded:
         return None
     from difflib import get_close_matches  # commands have it from Typer, but a sender has not
 
-    about = (key for key in folded.values() if _about_telemetry(key) and isinstance(settings[key], bool))
-    near = (folded[name] for name in get_close_matches("telemetry", folded, cutoff=_NEAR))
-    return next(chain(near, about), None)
+    return next((folded[name] for name in get_close_matches("telemetry", folded, cutoff=_NEAR)), None)
 
 
 def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:

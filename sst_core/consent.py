@@ -34,6 +34,19 @@ KEPT_BYTES = 1 << 18
 well under what `read_own` accepts."""
 
 
+_NEARLY_DISABLED = (
+    "TELEMETRY_DISABLE",
+    "TELEMETRY_OFF",
+    "TELEMETRY_OPTOUT",
+    "TELEMETRY_OPT_OUT",
+    "DISABLE_TELEMETRY",
+    "NO_TELEMETRY",
+    "OPT_OUT_TELEMETRY",
+)
+_NEARLY_ENABLED = ("TELEMETRY", "TELEMETRY_ENABLED", "TELEMETRY_ENABLE", "ENABLE_TELEMETRY")
+"""What other tools call such a variable."""
+
+
 class Source(Record):
     """One thing that can turn telemetry off."""
 
@@ -213,6 +226,7 @@ class Consent(Record):
             # Only whether it is set to something, and not what to: a value may be anything, and this is printed.
             words = "not set" if value is None else "set" if is_set(value) else "set to no"
             yield Source("environment", is_set(value), words, variable)
+        yield from self._variables_nearly_called_so()
         debugging = self.product.variable("TELEMETRY_DEBUG")
         if is_set(self.environ.get(debugging)):
             yield Source("environment", False, "set: runs are printed and not recorded", debugging)
@@ -222,6 +236,15 @@ class Consent(Record):
             "the telemetry plugin is switched off" if self.switched_off else "not switched off",
             self.product.variable("DISABLE_PLUGINS"),
         )
+
+    def _variables_nearly_called_so(self) -> Iterator[Source]:
+        """Those that say no. They may be meant for the one that is known, and nothing else reads them."""
+        meant = f"is not known, and {self.product.variable('TELEMETRY_DISABLED')} may be meant"
+        for names, answer in ((_NEARLY_DISABLED, True), (_NEARLY_ENABLED, False)):
+            for variable in map(self.product.variable, names):
+                value = self.environ.get(variable)
+                if value and is_set(value) is answer:
+                    yield Source("environment", True, meant, variable)
 
     def _projects(self) -> Iterator[Source]:
         if self.folder_is_gone:

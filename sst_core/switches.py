@@ -9,6 +9,9 @@ from sst_core.installation import normalized
 from sst_core.product import Product
 from sst_core.terminal import printable, say
 
+_NEAR = 0.85
+"""How alike a name is to the one it may be meant to be: a slip of `telemetry`, and no other plugin's."""
+
 
 class Switches:
     """`SST_NO_PLUGINS` leaves only the product's own; `SST_DISABLE_PLUGINS=a,b` leaves out entries, distributions."""
@@ -22,8 +25,9 @@ class Switches:
 
     @property
     def own_telemetry_is_off(self) -> bool:
-        """Whether the product's own collecting plugin is switched off by name."""
-        return any(entry.first_party and self.is_off(entry) for entry in self._installed.telemetry)
+        """Whether the product's own collecting plugin is switched off by name, or by one that may be meant for it."""
+        own = [entry for entry in self._installed.telemetry if entry.first_party]
+        return any(map(self.is_off, own)) or any(map(self._may_be_named, own))
 
     @property
     def switched_off(self) -> tuple[Entry, ...]:
@@ -57,12 +61,28 @@ class Switches:
 
     def say_what_names_nothing(self) -> None:
         """Warn about names in `SST_DISABLE_PLUGINS` that match nothing installed: a typo would leave the plugin on."""
-        known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
-        unknown = [printable(typed) for name, typed in self._disabled.items() if name not in known]
+        unknown = [printable(typed) for typed in self._unknown.values()]
         if unknown:
             variable = self._product.variable("DISABLE_PLUGINS")
             line = f"{variable} names nothing that is installed: {', '.join(unknown)}"
             say(f"{self._product.name}: {line}", fit=True)
+
+    @property
+    def _unknown(self) -> Mapping[str, str]:
+        """What names nothing that is installed, normalized, with what was typed."""
+        if not self._disabled:
+            return {}
+        known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
+        return {name: typed for name, typed in self._disabled.items() if name not in known}
+
+    def _may_be_named(self, entry: Entry) -> bool:
+        unknown = self._unknown
+        if not unknown:
+            return False
+        from difflib import get_close_matches  # most runs name nothing
+
+        name = normalized(entry.name)
+        return any(name in each for each in unknown) or bool(get_close_matches(name, unknown, cutoff=_NEAR))
 
     @property
     def _all(self) -> tuple[Entry, ...]:

@@ -171,6 +171,31 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
     assert found[notice] == ("notice", "seen")
 
 
+NEARLY = {
+    "SST_TELEMETRY_DISABLE": "1",
+    "SST_DISABLE_TELEMETRY": "true",
+    "SST_NO_TELEMETRY": "x",
+    "SST_TELEMETRY_OPT_OUT": "1",
+    "SST_TELEMETRY": "0",
+    "SST_TELEMETRY_ENABLED": "off",
+}
+
+
+@pytest.mark.parametrize("variable", NEARLY)
+def test_a_variable_that_is_called_as_in_other_tools_is_an_off_where_it_says_no(tmp_path: Path, variable: str) -> None:
+    yes = "1" if NEARLY[variable] in NO_VALUES else "0"
+
+    def offs(value: str) -> list[Source]:
+        consent = consent_at(tmp_path, {variable: value})
+        consent.grant()
+        return [each for each in decide(consent, tmp_path / "none").sources if each.off]
+
+    (off,) = offs(NEARLY[variable])
+    assert off.where == variable
+    assert off.value == "is not known, and SST_TELEMETRY_DISABLED may be meant"
+    assert offs(yes) == offs("") == []
+
+
 MISSPELT = {
     "[telemetry]\nenable = false": "[telemetry] has 'enable', and what is known there is enabled and collector",
     "[telmetry]\nenabled = false": "'telmetry' is not known, and [telemetry] may be meant",
@@ -210,13 +235,40 @@ def test_whatever_is_slipped_in_the_tables_name_is_an_off(table: str, upper: boo
     assert is_off(f"tasks = {{}}\n{table.title() if upper else table} = {value}\n")
 
 
-@pytest.mark.parametrize("key", ["telemetry_enabled", "disable-telemetry", "noTelemetry", '"telemetry.enabled"'])
-def test_an_answer_outside_of_the_table_is_an_off_and_a_setting_of_another_name_is_none(key: str) -> None:
-    assert is_off(f"{key} = false\n")
+YES_OR_NO = {
+    "telemetry_enabled": ("true", "false"),
+    "disable-telemetry": ("false", "true"),
+    '"telemetry.enabled"': ("'yes'", "'nope'"),
+    "telemetry_opt_out": ("'no'", "'please'"),
+}
+
+
+@pytest.mark.parametrize("header", ["", "[build]\n", "[a.b]\n", "[[a]]\n"])
+@pytest.mark.parametrize("key", YES_OR_NO)
+def test_an_answer_outside_of_the_table_is_an_off_unless_it_is_plainly_a_yes(key: str, header: str) -> None:
+    yes, no = YES_OR_NO[key]
+    assert is_off(f"{header}{key} = {no}\n")
+    assert not is_off(f"{header}{key} = {yes}\n")
+
+
+def test_a_setting_of_another_name_is_no_answer() -> None:
     assert not is_off('opentelemetry_endpoint = "https://example.com"\n[opentelemetry]\nenabled = false\n')
 
 
-NO_ENABLED = ["enabled = false", "enabled = 'no'", "enabled = 0", "disabled = true", "disabled = 1"]
+NO_ENABLED = [
+    "enabled = false",
+    "enabled = 'no'",
+    "enabled = 0",
+    "disabled = true",
+    "disabled = 1",
+    "off = true",
+    "on = false",
+    "active = false",
+    "mode = 'disable'",
+    "opt_out = true",
+    "skip = true",
+    "deeper.still = ['a', 'off']",
+]
 TABLES = ["tasks.telemetry", "tool.sst.telemetry", "sst_telemetry", "sst-telemetry", "a.b.Telemetry", "telemetry-sst"]
 
 
@@ -228,7 +280,17 @@ def test_a_no_in_another_table_of_that_name_is_an_off_and_a_yes_is_not(table: st
 
 
 @pytest.mark.parametrize(
-    "answer", ["telemetry_enabled = 'false'", "telemetry_disabled = 1", "[sst]\ntelemetry = false"]
+    "answer",
+    [
+        "telemetry_enabled = 'false'",
+        "telemetry_disabled = 1",
+        "[sst]\ntelemetry = false",
+        "[sst]\ntelemetry = 'disable'",
+        "[sst]\ntelemetry = 'Opt-Out'",
+        "[build]\nskip_telemetry = true",
+        "[build]\nnoTelemetry = true",
+        "telemetry_mode = 'disable'",
+    ],
 )
 def test_an_answer_of_another_kind_outside_of_the_table_is_an_off(answer: str) -> None:
     assert is_off(f"{answer}\n")

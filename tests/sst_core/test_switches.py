@@ -68,6 +68,25 @@ def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: 
     assert machine.sst("build", env=slips).stderr == "", "a build is not the place for it"
 
 
+@pytest.mark.parametrize("typed", ["telemtry", "Telemetri", "sst_telemetry", "x, acme-telemetry"])
+def test_a_name_that_may_be_meant_for_telemetry_switches_it_off(typed: str) -> None:
+    assert Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).own_telemetry_is_off
+
+
+@pytest.mark.parametrize("typed", ["", "tasks", "sst", "teleport", "geometry"])
+def test_another_name_leaves_telemetry_on(typed: str) -> None:
+    assert not Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).own_telemetry_is_off
+
+
+def test_an_installed_plugin_of_such_a_name_is_all_that_is_meant(consenting: Machine) -> None:
+    consenting.install("acme_telemetry", "", {"sst.plugins": {"acme-telemetry": "acme_telemetry"}})
+    consenting.project('build = ["true"]')
+
+    consenting.sst("build", env={"SST_DISABLE_PLUGINS": "acme-telemetry"})
+
+    assert len(consenting.queued()) == 1
+
+
 def test_the_products_own_commands_can_not_be_switched_off(machine: Machine) -> None:
     run = machine.sst("telemetry", "disable", env={"SST_DISABLE_PLUGINS": "telemetry,tasks,sst", "SST_NO_PLUGINS": "1"})
 
