@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from sst_core.authoring.survey import State, Surveyed, survey
 from sst_core.commands import can_be_typed
 from sst_core.errors import ExitCode
 from sst_core.invocation import Session
+from sst_core.processes import exit_codes_kept
 from sst_core.product import Product
 from sst_core.terminal import output, printable
 from sst_core.timeline import waiting
@@ -50,7 +52,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
     session: Session = ctx.obj
     product = session.context.product
     surveyed = survey(session)
-    with _telling("each plugin"):
+    with _loading("each plugin"):
         loadings = _loaded(product, surveyed)
     rows = [
         (each, State.FAILED if loading and loading.failed else each.state, loading)
@@ -92,7 +94,7 @@ def doctor(
     surveyed = _named(survey(session), names or [], f"{product.name} {product.plugins_command} list")
     told = []
     for each in surveyed:  # one after the other: what runs beside it would be in its time
-        with _telling(printable(each.entry.name)):
+        with _loading(printable(each.entry.name)):
             told.append(_examined(session, each))
         if not as_json:
             _print_examined(product, *told[-1])
@@ -127,9 +129,12 @@ def new(
     output(f"\nNext, {where}:\n  cd {package.folder}\n  python -m pip install -e . pytest\n  python -m pytest")
 
 
-def _telling(what: str) -> AbstractContextManager[None]:
+@contextmanager
+def _loading(what: str) -> Iterator[None]:
     """Tell who waits what is loaded. One that is slow is loaded twice, and given the same time again."""
-    return waiting(f"Loading {what} in a process of its own, which is given {PATIENCE:.0f} seconds.")
+    # Around all that is loaded at one time: only this thread may say what becomes of exit codes.
+    with exit_codes_kept(), waiting(f"Loading {what} in a process of its own, which is given {PATIENCE:.0f} seconds."):
+        yield
 
 
 def _loaded(product: Product, surveyed: tuple[Surveyed, ...]) -> list[Loading | None]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sst_core.authoring.survey import Surveyed
-from sst_core.processes import exit_codes_kept
 from sst_core.product import Product
 from sst_core.records import Record
 
@@ -69,7 +68,10 @@ class Loading(Record):
 
 
 def load_apart(product: Product, surveyed: Surveyed) -> Loading:
-    """Load it; again if its import was slow, since its bytecode is there by then. The quicker one counts."""
+    """Load it; again if its import was slow, since its bytecode is there by then. The quicker one counts.
+
+    In any thread, within :func:`exit_codes_kept`.
+    """
     first = _load_once(product, surveyed)
     if first.milliseconds is None or first.milliseconds <= BUDGET or first.failed:
         return first
@@ -82,7 +84,7 @@ def _load_once(product: Product, surveyed: Surveyed) -> Loading:
     with tempfile.TemporaryDirectory(prefix="plugin-") as folder:
         report, out, err = (Path(folder) / name for name in ("report", "out", "err"))
         # Files, and no pipes: a process that the plugin starts may hold an end of them for as long as it likes.
-        with exit_codes_kept(), out.open("wb") as stdout, err.open("wb") as stderr:
+        with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
                 # -P: what lies in the working directory is not to be imported.
                 [

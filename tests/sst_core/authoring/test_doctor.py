@@ -329,11 +329,14 @@ def test_it_works_where_a_plugin_breaks_every_other_command(machine: Machine) ->
     assert "deadly  deadly 1.0, sst.plugins\n  wrong: it ended the process" in run.stdout
 
 
-def test_with_what_a_plugin_ended_is_known_where_whoever_started_us_ignores_its_children(machine: Machine) -> None:
+@pytest.mark.parametrize("arguments", [("list",), ("doctor", "wrong")], ids=str)
+def test_with_what_a_plugin_ended_is_known_where_whoever_started_us_ignores_its_children(
+    machine: Machine, arguments: tuple[str, ...]
+) -> None:
     machine.install("wrong", "import os; os._exit(7)", {"sst.plugins": {"wrong": "wrong"}})
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        run = machine.in_process("plugins", "doctor", "wrong")
+        run = machine.in_process("plugins", *arguments)
     finally:
         signal.signal(signal.SIGCHLD, before)
 
