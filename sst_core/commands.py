@@ -65,12 +65,13 @@ class CommandTable(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command, after a word on what was left out: not in completion, whose words stand in a prompt."""
         say_ignored(self.session, self._ignored)
-        try:
+        with _fitted_mistakes():
             return super().invoke(ctx)
-        except typer.TyperException as mistake:
-            if type(mistake).__name__ != "NoArgsIsHelpError":  # which is the help, as wide as it has to be
-                _fit(mistake)
-            raise
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """What stands before the command's name."""
+        with _fitted_mistakes():
+            return super().parse_args(ctx, args)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> "AnyCommand | None":  # type: ignore[override]
         """The command itself, imported; or its stand-in while names are only being listed."""
@@ -102,13 +103,19 @@ class CommandTable(TyperGroup):
                     formatter.write_dl(rows)
 
 
-def _fit(mistake: typer.TyperException) -> None:
+@contextmanager
+def _fitted_mistakes() -> Iterator[None]:
     """Have what Typer is going to say of a mistake broken between words: it prints each message as one line."""
-    from sst_core.width import fitted
+    try:
+        yield
+    except typer.TyperException as mistake:
+        if type(mistake).__name__ != "NoArgsIsHelpError":  # which is the help, as wide as it has to be
+            from sst_core.width import fitted
 
-    label = "Error: "
-    words = fitted(f"{label}{mistake.format_message()}", sys.stderr).removeprefix(label)
-    setattr(mistake, "format_message", lambda: words)  # noqa: B010 - a method
+            label = "Error:"
+            words = fitted(f"{label} {mistake.format_message()}", sys.stderr).removeprefix(label).lstrip()
+            setattr(mistake, "format_message", lambda: words)  # noqa: B010 - a method
+        raise
 
 
 def _position(order: list[str], name: str) -> int:

@@ -70,6 +70,13 @@ def test_an_error_is_as_wide_as_stderr_where_stdout_is_a_file(machine: Machine) 
     assert screen.text.splitlines()[0] == "sst: error: Nothing here says how to build the"
 
 
+def test_a_mistake_that_finds_no_room_beside_its_label_has_one(machine: Machine) -> None:
+    off = {"SST_TELEMETRY_DISABLED": "1", "COLUMNS": "8"}
+
+    assert machine.on_terminal("nowhere", env=off).text.endswith("Error: No such\ncommand\n'nowhere'.\n")
+    assert machine.on_terminal("--nowhere", env=off).text.endswith("Error: No such\noption:\n--nowhere\n")
+
+
 @pytest.mark.parametrize(
     ("line", "broken"),
     [
