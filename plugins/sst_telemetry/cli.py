@@ -160,9 +160,15 @@ def flush(ctx: typer.Context, as_json: Json = False) -> None:
             report = delivery.run(now_please=True)
     except OSError as error:
         raise SstError(f"What is queued can't be sent: {reason_of(error)}.") from None
-    left = "1 run is left" if report.left == 1 else f"{report.left} runs are left"
-    words = f"{left}: {report.reason}" if report.left else "Nothing is left to send."
-    _print_result({"left": report.left, "reason": report.reason}, words, as_json, failed=report.left > 0)
+    words = "Nothing is left to send."
+    if report.left:
+        words = f"{'1 run is' if report.left == 1 else f'{report.left} runs are'} left: {report.reason}"
+    elif report.of_others:
+        others = "1 run is" if report.of_others == 1 else f"{report.of_others} runs are"
+        purge = f"`{ctx.obj.consent.product.telemetry} purge`"
+        words += f" {others} another version's, and kept for that, 30 days at most; {purge} deletes what is queued."
+    values = {"left": report.left, "reason": report.reason, "of_other_versions": report.of_others}
+    _print_result(values, words, as_json, failed=report.left > 0)
 
 
 def _bounded(ask: Callable[[Consent], forgetting.Forgotten], consent: Consent) -> forgetting.Forgotten:

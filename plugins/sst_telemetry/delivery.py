@@ -34,8 +34,6 @@ UNUSABLE_ADDRESS = "an address that can't be used"
 """The outcome where a request can't be made to the collector's address."""
 UNUSABLE_SETTINGS = "proxy or certificate settings that can't be used"
 """The outcome where these keep a request from being made. What is in them may be secret."""
-OF_ANOTHER_VERSION = "what another version recorded waits for its sender"
-"""The reason where nothing else is left. This version can't vouch for what is in it."""
 _FIRST_WAIT = 60.0
 
 
@@ -44,9 +42,12 @@ class Report:
     """What a delivery came to."""
 
     left: int
-    """Runs that are still queued."""
+    """Runs that are still to be sent."""
     reason: str
     """Why something is left, or nothing was to be done."""
+    of_others: int = 0
+    """Runs that were found to be of another version, which alone can send them: this one can't vouch for what is in
+    them."""
 
 
 class Delivery:
@@ -67,7 +68,7 @@ class Delivery:
         self._doubtful: list[Line] = []
         """Runs that were refused one by one, by what may be no collector."""
         self._of_others: set[Path] = set()
-        """Runs of another version, which is to send them."""
+        """Runs of another version, found in this delivery."""
 
     def is_due(self) -> bool:
         """Whether there is something to send, and consent and an address to send it, as things stand now."""
@@ -115,7 +116,7 @@ class Delivery:
             return stack.enter_context(held(self._locations.lock, PATIENCE))
 
     def _left(self) -> int:
-        return len(self._queue.waiting())
+        return len(self._waiting())
 
     def _waiting(self) -> list[Path]:
         """What is queued and may be of this version: each of the others is read once."""
@@ -148,9 +149,7 @@ class Delivery:
             if self._doubtful:
                 return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
             waiting = wait_for_runs()
-        if self._of_others:
-            return Report(len(self._of_others), OF_ANOTHER_VERSION)
-        return Report(0, "everything is delivered")
+        return Report(0, "everything is delivered", len(self._of_others))
 
     def _connected(self, url: str) -> "Connection":
         try:

@@ -32,7 +32,7 @@ class View:
     unusable: tuple[str, ...]
     """The names of files in the queue that are no recorded run, and will not be sent."""
     of_others: tuple[str, ...]
-    """The names of files in the queue that another version has recorded, and sends."""
+    """The names of files in the queue that another version has recorded, which alone can send them."""
     last: LastDelivery | None
     last_batch: str
     made_up: bool = False
@@ -58,7 +58,7 @@ class View:
         lines = [f"Queued ({len(self.queued)}), {as_sent}:" if self.queued else none]
         lines += self.queued
         lines += [f"Not a recorded run, and not sent: {printable(name)}" for name in self.unusable]
-        lines += [f"Recorded by another version, which sends it: {printable(name)}" for name in self.of_others]
+        lines += [f"Recorded by another version, which alone can send it: {printable(name)}" for name in self.of_others]
         if self.last is None:
             return "\n".join([*lines, "", "Nothing was ever sent."])
         title = f"Last batch, sent to {self.last.url} at {self.last.at} (answer: {self.last.outcome}):"

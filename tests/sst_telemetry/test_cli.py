@@ -53,19 +53,32 @@ def test_flush_that_leaves_something_exits_with_one_and_says_why(machine: Machin
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "sst: error: 2 runs are left: connection refused (SST_TELEMETRY_URL)\n"
     assert (as_json.returncode, as_json.stderr) == (1, "")
-    assert json.loads(as_json.stdout) == {"left": 2, "reason": "connection refused (SST_TELEMETRY_URL)"}
+    assert json.loads(as_json.stdout) == {
+        "left": 2,
+        "reason": "connection refused (SST_TELEMETRY_URL)",
+        "of_other_versions": 0,
+    }
 
 
-def test_flush_that_leaves_what_another_version_recorded_says_so(
-    machine: Machine, consenting: Consenting, loopback: Loopback
+@pytest.mark.parametrize("others", [1, 2])
+def test_flush_says_what_another_version_recorded_and_has_not_failed(
+    machine: Machine, consenting: Consenting, loopback: Loopback, others: int
 ) -> None:
-    run = consenting.record("build")
-    run.write_text(run.read_text().replace('"build"', '"sell"'))
+    for _ in range(others):
+        run = consenting.record("build")
+        run.write_text(run.read_text().replace('"build"', '"sell"'))
+    consenting.record("deploy")
 
     ended = flush(machine, loopback.url)
+    as_json = flush(machine, loopback.url, "--json")
 
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "sst: error: 1 run is left: what another version recorded waits for its sender\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+    runs = "1 run is" if others == 1 else "2 runs are"
+    assert ended.stdout == (
+        f"Nothing is left to send. {runs} another version's, and kept for that, 30 days at most; "
+        "`sst telemetry purge` deletes what is queued.\n"
+    )
+    assert (as_json.returncode, json.loads(as_json.stdout)["of_other_versions"]) == (0, others)
 
 
 def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consenting) -> None:

@@ -57,7 +57,7 @@ def test_what_is_queued_is_shown_in_order_and_what_is_no_run_is_named(machine: M
     assert lines[0] == "Queued (2), as they would be sent:"
     assert lines[1:3] == found["queued"]
     assert lines[3] == f"Not a recorded run, and not sent: {torn.name}"
-    assert lines[4] == f"Recorded by another version, which sends it: {others.name}"
+    assert lines[4] == f"Recorded by another version, which alone can send it: {others.name}"
     assert torn in machine.queued(), "looking moves nothing"
 
 
