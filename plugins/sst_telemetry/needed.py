@@ -8,9 +8,16 @@ from sst_core import Product, SstError
 
 @contextmanager
 def needed(product: Product) -> Iterator[None]:
-    """Raise SstError for what can't be imported in here: what it is, and what to do."""
+    """Raise SstError for what can't be imported in here: what it is, and what to do.
+
+    A file that is torn, or of another version, is no ImportError; what such an error says may be anything.
+    """
     try:
         yield
-    except ImportError as error:
-        what = f"A part of {product.name} can't be imported: {error}."
-        raise SstError(f"{what} Install {product.distribution} again.") from error
+    except (SstError, TimeoutError):  # the second is the bound on whatever takes too long
+        raise
+    except Exception as error:
+        what = str(error) if isinstance(error, ImportError) else type(error).__name__
+        raise SstError(
+            f"A part of {product.name} can't be imported: {what}. Install {product.distribution} again."
+        ) from error

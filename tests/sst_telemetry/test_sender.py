@@ -127,17 +127,27 @@ def test_imports_that_hang_are_within_its_lifetime(machine: Machine, consenting:
     assert ended(start(machine, "https://collector.invalid/events", lifetime=2.0)) == (-signal.SIGALRM, b"")
 
 
+BROKEN = {
+    "missing": ("raise ModuleNotFoundError(\"No module named '{module}'\")", "No module named '{module}'"),
+    "torn": ("def (", "SyntaxError"),
+    "of another version": ("import os; os.hunter2", "AttributeError"),
+    "kept from us": ("raise PermissionError(13, 'hunter2')", "PermissionError"),
+}
+
+
 @pytest.mark.parametrize("module", ["httpx", "distro"])
-def test_where_a_module_is_missing_a_user_is_told_which_and_what_to_do(
-    machine: Machine, consenting: Consenting, loopback: Loopback, module: str
+@pytest.mark.parametrize("broken", BROKEN)
+def test_where_a_module_is_broken_a_user_is_told_which_and_what_to_do(
+    machine: Machine, consenting: Consenting, loopback: Loopback, module: str, broken: str
 ) -> None:
     consenting.record()
-    (machine.home / f"{module}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{module}'\")")
+    code, why = (text.format(module=module) for text in BROKEN[broken])
+    (machine.home / f"{module}.py").write_text(code)
     machine.environ |= {"PYTHONPATH": str(machine.home), "SST_TELEMETRY_URL": loopback.url}
 
     assert ended(start(machine, loopback.url)) == (0, b"")
 
-    words = f"A part of sst can't be imported: No module named '{module}'. Install sst again."
+    words = f"A part of sst can't be imported: {why}. Install sst again."
     assert f"0 runs, 0 accepted (answer: {words})\n" in machine.sst("telemetry").stdout
     assert (consenting.state.failures, len(machine.queued()), loopback.requests) == (1, 1, [])
     flushed = machine.sst("telemetry", "flush")
