@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sst_core.errors import ConfigurationError
-from sst_core.files import read_own, write_private
+from sst_core.files import private_draft, read_own, write_private
 
 TELEMETRY_KEYS = ("enabled", "collector")
 """All that is read in a file's `[telemetry]`."""
@@ -165,16 +165,14 @@ def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) ->
 def set_aside_for_off(path: Path) -> Path:
     """Rename what can't be edited, and write an *off* in its place, so that there is one all the time. Returns the new
     name, which was free. Raises OSError."""
-    draft = path.with_name(f".{path.name}.off")
-    draft.unlink(missing_ok=True)
-    write_telemetry_enabled(draft, False)
     names = (path.with_name(f"{path.name}.unreadable{number or ''}") for number in count())
     aside = next(name for name in names if not os.path.lexists(name))
-    try:
-        os.link(path, aside, follow_symlinks=False)
-    except OSError:  # a folder, or a file system that has no links
-        path.replace(aside)
-    draft.replace(path)
+    with private_draft(path, b"[telemetry]\nenabled = false\n") as draft:
+        try:
+            os.link(path, aside, follow_symlinks=False)
+        except OSError:  # a folder, or a file system that has no links
+            path.replace(aside)
+        draft.replace(path)
     return aside
 
 

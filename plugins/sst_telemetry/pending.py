@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, datetime, timedelta
+from typing import TypeGuard
 
 from sst_core import (
     ConfigurationError,
@@ -41,18 +42,23 @@ def read_pending(locations: Locations, now: datetime) -> Pending:
         values = json.loads(read_own(path) or b"{}")
     except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, dict):
+    if not _is_pending(values):
         raise ConfigurationError(f"{path} is torn: which ids are still to be asked for is not known. Delete it.")
     kept_weeks = weeks(now)
     return {
-        url: [
-            {kept: week for kept, week in ids.items() if RandomId().accepts(kept) and week in kept_weeks}
-            for ids in machines
-            if isinstance(ids, dict)
-        ]
+        url: [{kept: week for kept, week in ids.items() if week in kept_weeks} for ids in machines]
         for url, machines in values.items()
-        if isinstance(machines, list)
     }
+
+
+def _is_pending(values: object) -> TypeGuard[Pending]:
+    """Whether it is what `keep` writes."""
+    if not isinstance(values, dict) or not all(isinstance(machines, list) for machines in values.values()):
+        return False
+    every = [ids for machines in values.values() for ids in machines]
+    if not all(isinstance(ids, dict) for ids in every):
+        return False
+    return all(RandomId().accepts(kept) and isinstance(week, str) for ids in every for kept, week in ids.items())
 
 
 def keep(locations: Locations, pending: Pending) -> None:

@@ -9,24 +9,33 @@ import pytest
 
 from consenting import Consenting
 from permissions import give_away
-from sst_core import ConfigurationError, week_of
-from sst_telemetry.pending import WEEKS, pending_count, weeks
+from sst_core import ConfigurationError, SstError, week_of
+from sst_telemetry.pending import WEEKS, keep, pending_count, weeks
+
+AN_ID = "0" * 32
 
 
-def test_what_is_no_id_in_a_pending_file_is_not_sent(consenting: Consenting) -> None:
+def test_a_pending_file_in_which_nothing_is_left_is_an_empty_one(consenting: Consenting) -> None:
     file = consenting.locations.state / "forget.json"
-    for content in (
-        "",
-        '{"a": 1}',
-        '{"a": {"no list": "2026-W48"}}',
-        json.dumps({"a": [{"not an id": week_of(datetime.now(UTC))}]}),
-        '{"a": ["not ids"]}',
-    ):
+    for content in ("", "{}", '{"a": []}', '{"a": [{}]}', f'{{"a": [{{"{AN_ID}": "2020-01-06"}}]}}'):
         file.write_text(content)
         assert pending_count(consenting.locations) == 0
 
 
-@pytest.mark.parametrize("content", ["{", "[[]]", "null", "[" * 100_000], ids=lambda content: content[:4])
+TORN = [
+    "{",
+    "[[]]",
+    "null",
+    "[" * 100_000,
+    '{"a": 1}',
+    '{"a": {"no list": "2026-W48"}}',
+    '{"a": ["not ids"]}',
+    '{"a": [{"not an id": "2026-11-23"}]}',
+    f'{{"a": [{{"{AN_ID}": 1}}]}}',
+]
+
+
+@pytest.mark.parametrize("content", TORN, ids=lambda content: content[:24])
 def test_a_pending_file_that_is_torn_is_not_taken_for_an_empty_one(consenting: Consenting, content: str) -> None:
     file = consenting.locations.state / "forget.json"
     file.write_text(content)
@@ -53,7 +62,7 @@ def test_pending_ids_end_with_the_weeks_that_a_collector_keeps(consenting: Conse
     weeks = [week_of(datetime.now(UTC) - timedelta(weeks=back)) for back in (0, WEEKS - 1, WEEKS)]
     ids = {f"{number:032x}": week for number, week in enumerate(weeks)}
     (consenting.locations.state / "forget.json").write_text(
-        json.dumps({"http://127.0.0.1:9/events": [ids, "no ids"], "https://a.example": {}})
+        json.dumps({"http://127.0.0.1:9/events": [ids, {}], "https://a.example": []})
     )
 
     assert pending_count(consenting.locations) == 2
@@ -67,3 +76,10 @@ def test_the_weeks_are_those_that_a_collector_may_still_keep_and_no_more() -> No
     assert all(some <= set(weeks(day)) for day, some in zip(days, touched, strict=True))
     assert max(map(len, touched)) == WEEKS
     assert all(weeks(day)[0] == "2026-W48" for day in days)
+
+
+def test_what_the_disk_refuses_is_told_and_nothing_is_asked(consenting: Consenting) -> None:
+    (consenting.locations.state / "forget.json" / "in the way").mkdir(parents=True)
+
+    with pytest.raises(SstError, match=r"The request can't be kept on this machine: .*forget\.json"):
+        keep(consenting.locations, {})
