@@ -38,10 +38,11 @@ class Answer:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Invocation:
     event: bytes
-    deadline: float
+    deadline: float = 0.0
+    """Set when the process takes it: what it takes to start is no time of the function's."""
     answer: "Future[Answer]" = field(default_factory=Future)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -83,7 +84,7 @@ class Environment:
 
     def invoke(self, event: bytes) -> Answer:
         """Hand `event` over and wait for the answer, as long as the function may take."""
-        invocation = _Invocation(event, time.time() + self.function.timeout)
+        invocation = _Invocation(event)
         self._waiting.put(invocation)
         handed = time.monotonic()
         while True:
@@ -123,6 +124,8 @@ class Environment:
         """What the process gets when it asks; None when it is to end."""
         self._current, self._has_asked = None, True
         invocation = self._waiting.get()
+        if invocation is not None:
+            invocation.deadline = time.time() + self.function.timeout
         self._current = invocation
         return invocation
 
