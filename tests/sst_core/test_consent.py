@@ -171,6 +171,15 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
     assert found[notice] == ("notice", "seen")
 
 
+def test_a_working_directory_that_was_deleted_is_an_off(tmp_path: Path) -> None:
+    consent = consent_at(tmp_path, folder=None, folder_is_gone=True)
+    consent.grant()
+
+    (off,) = [each for each in decide(consent, tmp_path / "none").sources if each.off]
+    assert (off.name, off.where) == ("folder", "the working directory")
+    assert off.value == "deleted, so no sst.toml in it or above can be asked"
+
+
 NEARLY = {
     "SST_TELEMETRY_DISABLE": "1",
     "SST_DISABLE_TELEMETRY": "true",

@@ -1,6 +1,7 @@
 """Whether a person is there, whatever has become of the streams; and a line for them that never fails."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import IO, cast
 import pytest
 
 from sst_core import can_ask, is_terminal, output, output_result, printable, say
-from sst_core.terminal import unwritten
+from sst_core.terminal import leads_nowhere, unwritten
 from streaming import closed, open_terminal
 
 
@@ -32,6 +33,12 @@ def test_nobody_reads_what_is_no_terminal(terminal: IO[str], monkeypatch: pytest
     for stderr in (io.StringIO(), None, closed()):
         monkeypatch.setattr(sys, "stderr", stderr)
         assert (is_terminal(sys.stderr), can_ask()) == (False, False)
+
+
+def test_what_is_thrown_away_leads_nowhere(terminal: IO[str], tmp_path: Path) -> None:
+    with Path(os.devnull).open("w") as null, (tmp_path / "log").open("w") as log:
+        assert [leads_nowhere(stream) for stream in (None, null)] == [True, True]
+        assert [leads_nowhere(stream) for stream in (log, terminal, io.StringIO(), closed())] == [False] * 4
 
 
 def test_a_line_is_told_or_it_is_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
