@@ -19,6 +19,7 @@ from consenting import Consenting, names
 from loopback import Loopback
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.queue import MAX_RUNS
+from waiting import eventually
 
 if sys.platform != "linux":
     pytest.skip("senders are adopted, and commands are traced: Linux", allow_module_level=True)
@@ -129,7 +130,7 @@ def test_foreign_files_cost_a_command_nothing_and_stop_no_sender(
     assert asked(crowded) == before, "a command asks the same of the system, whatever else lies there"
     Consenting(crowded).let_a_sender_start()
     assert crowded.sst("build").stdout == "done\n"
-    wait_for(senders)
+    wait_for(senders, 1)
 
     assert set(senders.endings) == {0}, "none was ended by its bound"
     assert len(loopback.commands) == 3 + len(recorded) + 1
@@ -164,9 +165,9 @@ def record_many(machine: Machine, runs: int) -> list[Path]:
     return recorded
 
 
-def wait_for(senders: Senders) -> None:
-    """Wait until one was started, and has ended."""
-    assert senders.next(PATIENCE) is not None
+def wait_for(senders: Senders, was: int = 0) -> None:
+    """Wait until one was started beside those that were before, and has ended."""
+    eventually(lambda: senders.started > was, "the start of a sender")
     senders.wait_for_all()
 
 
@@ -175,7 +176,18 @@ def asked(machine: Machine) -> list[str]:
     tracing.required()
     log = machine.home / "calls"
     ended = machine.sst(
-        *("-qq", "-y", "-s", "4096", "-e", "trace=%file,getdents64,read,write", "-o", str(log), str(PROGRAM), "build"),
+        *(
+            "-qq",
+            "-y",
+            "-s",
+            "4096",
+            "-e",
+            "trace=%file,getdents64,read,write",
+            "-o",
+            str(log),
+            *tracing.PATIENT,
+            "build",
+        ),
         program=("strace",),
         env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"},
     )

@@ -26,6 +26,8 @@ class Senders:
 
     commands: set[int] = field(default_factory=set)
     """Processes whose children are looked at too: a sender is adopted only when its command has ended."""
+    strangers: frozenset[int] = frozenset()
+    """Children of this process from before: the sender of an `sst` that a test ran in this process stays one."""
     on_birth: Callable[[int], None] = lambda _: None
     endings: Counter[int] = field(default_factory=Counter)
     """How many ended how: an exit code, or a signal's number below zero."""
@@ -82,7 +84,7 @@ class Senders:
                 self._bury(process)
 
     def _meet(self, process: int) -> None:
-        if process in self._alive or not _is_sender(process):
+        if process in self._alive or process in self.strangers or not _is_sender(process):
             return
         self._alive[process] = time.monotonic()
         self._unclaimed.append(process)
@@ -114,7 +116,7 @@ class Senders:
 @contextmanager
 def adopting() -> Iterator[Senders]:
     """Adopt every sender whose command ends, and kill what is left of them afterwards."""
-    senders = Senders()
+    senders = Senders(strangers=frozenset(_children("self")))
     looking = threading.Thread(target=senders._keep_looking, daemon=True)
     _set_subreaper(True)
     looking.start()

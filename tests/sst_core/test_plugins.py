@@ -477,7 +477,7 @@ OUT_OF_HAND = {
     "raising when Python ends": ("import atexit\n@atexit.register\ndef odd(): 1/0", 0, "built\n", True),
     "a finalizer that runs later": ("class Odd:\n    def __del__(self): 1/0\nkept = Odd()", 0, "built\n", True),
     "a thread that raises later": (
-        "import threading, time\ndef odd(): time.sleep(0.5); 1/0\n"
+        "import threading\ndef odd(): threading.main_thread().join(); 1/0\n"
         "@hookimpl\ndef on_command_finished(): threading.Thread(target=odd).start()",
         0,
         "built\n",

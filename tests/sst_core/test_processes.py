@@ -122,6 +122,7 @@ def test_an_interrupt_of_this_process_alone_is_not_handed_on(machine: Machine) -
     terminal = machine.terminal("start")
     terminal.wait_for("ready")
 
+    terminal.type("")  # once it waits: what comes while it still starts the tool is handed on
     terminal.process.send_signal(signal.SIGINT)
     terminal.process.send_signal(signal.SIGTERM)
 
