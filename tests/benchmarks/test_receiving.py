@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from receiving import Collector, Condition
+from waiting import eventually
 
 EVENT = re.compile(rb"run-\d")
 
@@ -47,7 +48,7 @@ def test_hanging_takes_the_request_and_never_answers(collector: Collector) -> No
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(collector.url, content=b"run-1", trust_env=False, timeout=httpx.Timeout(30, read=0.5))
 
-    assert collector.arrived(EVENT) == {b"run-1"}
+    eventually(lambda: collector.arrived(EVENT) == {b"run-1"}, "its body")
 
 
 def test_it_fails_drips_and_speaks_rubbish(collector: Collector, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from collecting import Collector, collectors
 from consenting import Consenting
+from locking import is_held
 from sst_core.testing import Machine
 from waiting import eventually
 
@@ -51,6 +52,8 @@ def test_what_a_user_runs_becomes_exactly_these_numbers(machine: Machine, collec
     assert "This run is not recorded" in machine.on_terminal("build").text
     assert machine.on_terminal("build").text == "built\n"
     eventually(lambda: telemetry(machine)["queued"] == 0, "a delivery by the detached sender")
+    # Which looks at the queue once more.
+    eventually(lambda: not is_held(machine.state / "telemetry.lock"), "its end")
 
     # These wait for the interval to end.
     assert machine.sst("build").stdout == "built\n"

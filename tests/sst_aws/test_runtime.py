@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -100,6 +101,15 @@ def test_an_event_that_is_under_way_at_the_end_fails_in_words(code: Path, said: 
     assert answer.failed
     assert json.loads(answer.payload)["errorType"] == "Runtime.ExitError"
     assert not pool._all
+
+
+def test_what_it_takes_to_start_is_no_time_of_the_functions(code: Path, said: list[str]) -> None:
+    (code / "app.py").write_text(f"import time\ntime.sleep(1.5)\n{HANDLER}")
+    running = Environment(replace(function(code, "who"), timeout=1.0), "eu-west-1", said.append)
+    try:
+        assert not running.invoke(b"{}").failed
+    finally:
+        running.end()
 
 
 def test_an_event_does_not_wait_for_an_acknowledgement(code: Path, said: list[str]) -> None:
