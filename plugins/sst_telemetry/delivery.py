@@ -16,7 +16,14 @@ from sst_telemetry.folder import Folder
 from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.needed import needed
 from sst_telemetry.queue import Queue
-from sst_telemetry.state import DeliveryState, LastDelivery, read_state, write_last_batch, write_state
+from sst_telemetry.state import (
+    DeliveryState,
+    LastDelivery,
+    address_hint,
+    read_state,
+    write_last_batch,
+    write_state,
+)
 
 if TYPE_CHECKING:
     from sst_telemetry.post import Answer, Connection
@@ -145,7 +152,7 @@ class Delivery:
             for paths in requests_of(waiting, now):
                 stopped = self._post_some(url, paths, now)
                 if stopped is not None:
-                    return Report(self._left(), f"{stopped} ({target.where})")
+                    return Report(self._left(), f"{stopped} ({target.where}{address_hint(stopped)})")
             if self._doubtful:
                 return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
             waiting = wait_for_runs()
@@ -218,15 +225,14 @@ class Delivery:
 
     def _note_attempt(self, url: str, contents: Sequence[bytes]) -> tuple[DeliveryState, LastDelivery]:
         """Keep what is about to be posted, and put off the next sender as after a failure: a request that never returns
-        is seen by the user too. Returns what was remembered before, with this collector, and what the attempt is."""
+        is seen by the user too. Returns what was remembered before, and what the attempt is."""
         from sst_telemetry.post import body
 
         now = self._clock()
         write_last_batch(self._locations.telemetry, body(contents))
-        state = self._state()
-        before = replace(state, sent_to=tuple(dict.fromkeys((*state.sent_to, url))))
+        before = self._state()
         last = LastDelivery(_written(now), url, "none yet", len(contents), 0)
-        self._remember(_put_off(replace(before, last=last), now.timestamp(), None))
+        self._remember(_put_off(_sent_to(before, last), now.timestamp(), None))
         return before, last
 
     def _note_answer(self, before: DeliveryState, last: LastDelivery, answer: "Answer") -> None:
@@ -234,10 +240,12 @@ class Delivery:
         from sst_telemetry.post import Accounted, Failed
 
         accepted = answer.accepted if isinstance(answer, Accounted) else 0
-        after = replace(before, last=replace(last, outcome=answer.outcome, accepted=accepted))
-        if isinstance(answer, Failed):
-            after = _put_off(after, self._clock().timestamp(), answer.retry_after)
-        self._remember(after)
+        last = replace(last, outcome=answer.outcome, accepted=accepted)
+        if not isinstance(answer, Failed):
+            self._remember(_sent_to(before, last))
+            return
+        after = replace(before, last=last) if answer.unsent else _sent_to(before, last)
+        self._remember(_put_off(after, self._clock().timestamp(), answer.retry_after))
 
     def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
         """Remove what the collector has accounted for, and with it what was in doubt until it did."""
@@ -270,6 +278,10 @@ class Delivery:
 
 def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat("T", "seconds")
+
+
+def _sent_to(before: DeliveryState, last: LastDelivery) -> DeliveryState:
+    return replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, last.url))), last=last)
 
 
 def _put_off(state: DeliveryState, now: float, retry_after: float | None) -> DeliveryState:

@@ -157,9 +157,9 @@ def _connected(consent: Consent, url: str) -> "Connection":
 def _sent_to(consent: Consent) -> tuple[str, ...]:
     """The collectors that were sent something; the one that is configured if that can't be read any more."""
     telemetry = consent.locations.telemetry
-    known = read_state(telemetry).sent_to
-    if known or not Folder(telemetry).delivery.exists() or not read_last_batch(telemetry):
-        return known
+    state = read_state(telemetry)
+    if state.last is not None or not Folder(telemetry).delivery.exists() or not read_last_batch(telemetry):
+        return state.sent_to
     configured = find_destination(consent.product, consent.environ).url
     return (configured,) if configured else ()
 

@@ -53,6 +53,8 @@ class Failed:
     outcome: str
     retry_after: float | None = None
     """Seconds, if the collector said how long."""
+    unsent: bool = False
+    """Whether there was no connection that a line could have gone over."""
 
 
 Answer = Accounted | Refused | Failed
@@ -66,6 +68,7 @@ _WORDS: Mapping[type[BaseException], str] = {
     ConnectionResetError: "connection reset",
     httpx.RemoteProtocolError: "no whole HTTP answer",
 }
+_UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _UNREACHABLE = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
@@ -126,7 +129,7 @@ class Connection:
             with self._bounded(httpx.URL(self._url), content=content, headers=headers) as response:
                 return _meaning(response, len(lines))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, _TooLong, OSError, ValueError) as error:
-            return Failed(self._name(error))
+            return Failed(self._name(error), unsent=isinstance(error, _UNCONNECTED))
 
     def forget(self, ids: Sequence[str]) -> str | None:
         """Ask for the rows of these ids to be deleted. None once that is confirmed, else what came instead."""

@@ -36,7 +36,7 @@ class DeliveryState:
     set_aside: int = 0
     """Files in the queue that were no recorded run."""
     sent_to: tuple[str, ...] = ()
-    """Every collector that a request was made to: `forget` asks them all."""
+    """Every collector that may have been sent a line: `forget` asks them all."""
     last: LastDelivery | None = None
 
     def counting(self, *, dropped: int = 0, rejected: int = 0, set_aside: int = 0) -> "DeliveryState":
@@ -47,6 +47,11 @@ class DeliveryState:
             rejected=self.rejected + rejected,
             set_aside=self.set_aside + set_aside,
         )
+
+
+def address_hint(outcome: str) -> str:
+    """What follows an outcome where another address was probably meant; nothing in all other cases."""
+    return "; the whole address is needed, https://…/events" if outcome in ("404", "405") else ""
 
 
 def read_state(telemetry: Path) -> DeliveryState:

@@ -20,7 +20,7 @@ from sst_telemetry.pending import pending_count
 from sst_telemetry.queue import Queue
 from sst_telemetry.sender import LIFETIME
 from sst_telemetry.spawn import missing_since
-from sst_telemetry.state import DeliveryState, read_state_to_show
+from sst_telemetry.state import DeliveryState, address_hint, read_state_to_show
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,9 @@ def _last(delivery: DeliveryState) -> str:
     last = delivery.last
     if last is None:
         return "never"
-    return f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome})"
+    return (
+        f"{last.at}: {_runs(last.sent)}, {last.accepted} accepted (answer: {last.outcome}{address_hint(last.outcome)})"
+    )
 
 
 def _if_overdue(started: float | None) -> str | None:

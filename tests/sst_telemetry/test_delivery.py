@@ -226,7 +226,7 @@ def test_a_bad_answer_keeps_the_queue_and_backs_off(
         report = consenting.deliver(loopback.url, clock=now)
 
         assert report.left == 2
-        assert report.reason.endswith("(SST_TELEMETRY_URL)")
+        assert "(SST_TELEMETRY_URL" in report.reason
         longest = 60.0 * 2 ** (failures - 1)
         assert longest / 2 <= consenting.state.not_before - NOW.timestamp() <= longest
         assert consenting.state.failures == failures
@@ -965,6 +965,49 @@ def test_each_collector_that_was_sent_something_is_remembered(consenting: Consen
         assert consenting.state.sent_to == (loopback.url, elsewhere.url)
     finally:
         elsewhere.close()
+
+
+def test_a_collector_that_no_line_can_have_reached_is_not_remembered(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    """A slip in an address would have `forget` ask whoever has that name one day."""
+    record(consenting, "build")
+    loopback.script = [answer(404)]
+    bound, nowhere = refusing()
+    with bound:
+        assert consenting.deliver(nowhere, clock=now).left == 1
+        assert consenting.state.last is not None
+        assert (consenting.state.last.url, consenting.state.sent_to) == (nowhere, ())
+
+        assert consenting.deliver(loopback.url, clock=now).left == 1
+        assert consenting.state.sent_to == (loopback.url,), "a line was sent, whatever was answered"
+        assert consenting.deliver(nowhere, clock=now).left == 1
+        assert consenting.state.sent_to == (loopback.url,)
+
+
+def test_one_that_was_sent_something_before_it_could_not_be_reached_stays_remembered(
+    consenting: Consenting, loopback: Loopback
+) -> None:
+    url = loopback.url
+    record(consenting, "build")
+    assert consenting.deliver(url, clock=now).left == 0
+    loopback.close()
+    record(consenting, "build")
+
+    assert consenting.deliver(url, clock=now).left == 1
+    assert consenting.state.sent_to == (url,)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_there_is_no_collector_at_an_address_it_is_said_which_is_needed(
+    consenting: Consenting, loopback: Loopback, status: int
+) -> None:
+    record(consenting, "build")
+    loopback.otherwise = answer(status)
+
+    reason = f"{status} (SST_TELEMETRY_URL; the whole address is needed, https://…/events)"
+    assert consenting.deliver(loopback.url, clock=now).reason == reason
+    assert f"answer: {status}; the whole address is needed" in consenting.machine.sst("telemetry").stdout
 
 
 def test_what_is_recorded_while_it_sends_is_sent_too(consenting: Consenting, loopback: Loopback) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from consenting import Consenting
-from loopback import Loopback, Request, accounting, answer, dripping, hanging
+from loopback import Loopback, Request, accounting, answer, dripping, hanging, refusing
 from sst_collector.receiving.schema import MAX_FORGOTTEN
 from sst_core import week_of
 from sst_core.testing import PATIENCE, PROGRAM, Machine
@@ -50,6 +50,23 @@ def test_every_week_that_a_collector_may_still_keep_is_asked_for(
     assert {weekly_id(secret, week) for week in weeks} <= set(asked(loopback))
     assert (forgotten.asked, forgotten.pending) == (WEEKS, 0)
     assert pending_count(consenting.locations) == 0
+
+
+def test_an_address_that_was_never_reached_is_not_asked_and_does_not_make_it_fail(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    consenting.record()
+    bound, slip = refusing()
+    with bound:
+        assert consenting.deliver(slip).left == 1
+        machine.environ["SST_TELEMETRY_URL"] = slip
+        assert forget(consenting.consent()).asked == 0, "nobody has anything"
+        a_delivered_run(consenting, machine, loopback)
+        loopback.otherwise = CONFIRMED
+
+        assert machine.sst("telemetry", "forget").returncode == 0
+    assert machine.sst("telemetry", "disable").returncode == 0
+    assert not (machine.state / "forget.json").exists()
 
 
 def test_the_machine_stays_the_same_after_forget_and_is_another_after_reset(

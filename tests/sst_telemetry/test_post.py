@@ -184,7 +184,7 @@ def test_a_proxy_that_wants_a_password_and_gets_none_is_a_failure(
     monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     try:
-        assert post(f"https://{HOST}/events") == Failed("ProxyError")
+        assert post(f"https://{HOST}/events") == Failed("ProxyError", unsent=True)
         assert secure.requests == []
     finally:
         proxy.close()
@@ -221,7 +221,7 @@ def test_authorities_that_are_named_for_other_programs_count_where_none_is_for_o
     assert post(secure.url) == Accounted(3, 0)
 
     monkeypatch.setenv("SSL_CERT_FILE", str(Authority.at(tmp_path / "another.pem").file))
-    assert post(secure.url) == Failed("certificate not trusted")
+    assert post(secure.url) == Failed("certificate not trusted", unsent=True)
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", *SHARED])
@@ -232,7 +232,7 @@ def test_a_trusted_certificate_for_another_name_is_a_failure(
     monkeypatch.setenv(variable, str(authority.file))
     another = Loopback(tls=authority.server_of("another.example", "127.0.0.2"))
     try:
-        assert post(another.url) == Failed("certificate not trusted")
+        assert post(another.url) == Failed("certificate not trusted", unsent=True)
         assert another.requests == []
     finally:
         another.close()
@@ -241,7 +241,7 @@ def test_a_trusted_certificate_for_another_name_is_a_failure(
 
 @pytest.mark.usefixtures("authority")
 def test_an_authority_that_the_machine_does_not_know_is_a_failure(secure: Loopback) -> None:
-    assert post(secure.url) == Failed("certificate not trusted")
+    assert post(secure.url) == Failed("certificate not trusted", unsent=True)
     assert secure.requests == []
 
 
@@ -392,7 +392,7 @@ def test_rubbish_is_a_failure(loopback: Loopback, response: bytes) -> None:
 def test_refusing_is_a_failure() -> None:
     bound, url = refusing()
     with bound:
-        assert post(url) == Failed("connection refused")
+        assert post(url) == Failed("connection refused", unsent=True)
 
 
 def test_what_leaves_without_an_answer_is_said_to(loopback: Loopback) -> None:
@@ -433,7 +433,7 @@ def test_a_connection_that_comes_to_nothing_is_said_to(
         serving = threading.Thread(target=serve)
         serving.start()
 
-        assert post(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/events") == Failed(said)
+        assert post(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/events") == Failed(said, unsent=scheme == "https")
 
         serving.join(PATIENCE)
 
@@ -452,7 +452,7 @@ def test_a_name_that_does_not_exist_is_a_failure(monkeypatch: pytest.MonkeyPatch
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert post("https://collector.invalid/events") == Failed("name not found")
+    assert post("https://collector.invalid/events") == Failed("name not found", unsent=True)
 
 
 def test_hanging_is_a_failure(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
