@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from errno import EPIPE
 from typing import Annotated, NoReturn
@@ -99,7 +99,7 @@ def command_table(product: Product) -> CommandTable:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=True,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        context_settings={"help_option_names": ["--help", "-h"], "color": _color(os.environ)},
     )
     app.callback()(_root_options(product))
     table = get_command(app)
@@ -126,6 +126,11 @@ def open_session(product: Product) -> Session:
         collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)
+
+
+def _color(environ: Mapping[str, str]) -> bool | None:
+    """False where no colour is wanted, on a terminal either (https://no-color.org); None for Typer to find out."""
+    return False if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else None
 
 
 def _root_options(product: Product) -> Callable[[bool], None]:

@@ -68,6 +68,13 @@ class CommandTable(TyperGroup):
         with _fitted_mistakes():
             return super().invoke(ctx)
 
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """The command that is named first. Of one that a variable switches off, it is said that it does."""
+        why = "" if args[0] in self.entries else self.session.plugins.switches.why_command_off(args[0])
+        if why and not ctx.resilient_parsing:
+            ctx.fail(f"The command {args[0]!r} is not there: {why}.")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """What stands before the command's name."""
         with _fitted_mistakes():

@@ -34,7 +34,7 @@ def find_destination(product: Product, environ: Mapping[str, str]) -> Destinatio
     if url is not None:
         return _usable(url, str(file))
     if product.default_collector:
-        return _usable(product.default_collector, "the default")
+        return _usable(product.default_collector, f"what {product.name} comes with")
     return Destination(None, f"no collector is configured; {variable} names one")
 
 
@@ -47,7 +47,7 @@ def _usable(url: object, where: str) -> Destination:
     except ValueError:
         return Destination(None, f"the address in {where} is not a URL")
     if parts.scheme not in ("https", "http") or not host:
-        return Destination(None, f"the address in {where} is not a URL that starts with https://")
+        return Destination(None, f"the address in {where} is not a URL like https://collector.example/events")
     if not all(0 < len(label) <= _LABEL for label in host.removesuffix(".").split(".")):
         return Destination(None, f"the address in {where} names no host that there can be")
     if parts.username or parts.password:

@@ -54,7 +54,12 @@ class _Delegating(TyperCommand):
 
     def parse_args(self, ctx: "AnyContext", args: list[str]) -> list[str]:
         at = args.index("--") if "--" in args else len(args)
-        rest = super().parse_args(ctx, args[:at])
+        try:
+            rest = super().parse_args(ctx, args[:at])
+        except typer.TyperException as mistake:
+            if type(mistake).__name__ == "NoSuchOption":  # which Typer doesn't export
+                ctx.fail(f"{mistake.format_message().rstrip('.?')}. What is for the tool goes after --.")
+            raise
         if ctx.params["arguments"] and not ctx.resilient_parsing:
             ctx.fail(
                 f"Unexpected argument {ctx.params['arguments'][0]!r}. A stage is given with --stage NAME, and what is "

@@ -52,7 +52,7 @@ def name_of(project: Project) -> str:
     name = text_setting(project.settings, "name", project) or project.root.name
     if not _STAGE.fullmatch(name):
         raise ConfigurationError(
-            f"{name!r} can't be an app's name: it has to be a letter, then letters, digits and hyphens. "
+            f"{name!r} can't be an app's name, which is a letter, then letters, digits and hyphens. "
             f'Say in {project.settings_file}: name = "orders"'
         )
     return name
@@ -60,7 +60,7 @@ def name_of(project: Project) -> str:
 
 def given_stage(product: Product, project: Project, flag: str | None) -> str | None:
     """The stage that is named somewhere, without asking. Raises :class:`ConfigurationError` for one that can't be."""
-    shape = "a stage has to be a letter, then letters, digits and hyphens"
+    shape = "a stage looks like dev (a letter, then letters, digits and hyphens)"
     if flag is not None:  # also an empty one: `--stage "$STAGE"` without that variable means no other stage
         return _checked(flag, _STAGE, f"--stage: {shape}")
     variable = product.variable("STAGE")
@@ -90,7 +90,7 @@ def given_profile(project: Project, flag: str | None) -> str | None:
     return (
         None
         if profile is None
-        else _checked(profile, _PROFILE, f"{where}: a profile is a word that begins with no hyphen")
+        else _checked(profile, _PROFILE, f"{where}: a profile looks like default (a word that begins with no hyphen)")
     )
 
 

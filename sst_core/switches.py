@@ -49,6 +49,10 @@ class Switches:
         variable = "DISABLE_PLUGINS" if self._is_named(entry) else "NO_PLUGINS"
         return f"{self._product.variable(variable)} switches it off"
 
+    def why_command_off(self, name: str) -> str:
+        """The same of the command of that name."""
+        return next(filter(None, (self.why_off(entry) for entry in self._installed.commands if entry.name == name)), "")
+
     def how_to_switch_off(self, entry: Entry) -> str:
         """How to switch it off, in a few words; empty for the product's own commands, which can't be."""
         if self._is_own_command(entry):

@@ -66,7 +66,7 @@ class Tasks:
 def _run(action: str, context: Context, project: Project, options: Options) -> ProviderResult:
     program, *arguments = _task(action, project)
     if options.outputs_file is not None:
-        line = f"{context.product.name} {action} -- --outputs-file {options.outputs_file.name}"
+        line = f"{context.product.name} {action} -- --outputs-file FILE"
         raise ConfigurationError(
             f"Only the task itself knows what it gives out. If it has an option for it, write that behind --: `{line}`"
         )

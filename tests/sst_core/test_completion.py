@@ -117,6 +117,19 @@ def test_fish_completes(greeted: Machine) -> None:
     assert run.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)], ids=str
+)
+def test_what_installing_says_is_coloured_where_that_is_wanted(
+    machine: Machine, environ: Mapping[str, str], coloured: bool
+) -> None:
+    bash = needed("bash")
+    screen = machine.terminal("-c", "sst --install-completion; true", program=(bash,), env=environ).end()
+
+    assert "bash completion installed in" in screen.text
+    assert ("\x1b[32m" in screen.text) is coloured
+
+
 PROMPT = "next> "
 
 

@@ -183,6 +183,20 @@ def test_what_does_not_follow_the_dashes_is_no_argument_of_the_tool(machine: Mac
     assert not (machine.folder / "removed").exists()
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--debug", "No such option: --debug. What is for the tool goes after --."),
+        ("--stage", "Option '--stage' requires an argument."),
+    ],
+)
+def test_an_option_of_the_tool_before_the_dashes_is_told_where_it_goes(machine: Machine, typed: str, said: str) -> None:
+    run = machine.sst("build", typed)
+
+    assert run.returncode == 2
+    assert run.stderr.endswith(f"Error: {said}\n")
+
+
 def test_the_nearest_file_decides_what_is_built(machine: Machine) -> None:
     machine.project('build = ["echo", "above"]')
     below = machine.folder / "below"

@@ -123,14 +123,18 @@ def test_who_does_not_answer_ends_the_command_and_no_provider_is_blamed(
 @pytest.mark.parametrize(
     ("typed", "told", "words"),
     [
-        (["--stage", "1st"], "", "--stage: a stage has to be a letter, then letters, digits and hyphens, and '1st'"),
-        (["--stage", "../x"], "", "--stage: a stage has to be"),
-        ([], 'stage = "a/b"', "sst.toml: a stage has to be"),
+        (
+            ["--stage", "1st"],
+            "",
+            "--stage: a stage looks like dev (a letter, then letters, digits and hyphens), and '1st'",
+        ),
+        (["--stage", "../x"], "", "--stage: a stage looks like"),
+        ([], 'stage = "a/b"', "sst.toml: a stage looks like"),
         ([], "stage = 3", 'sst.toml: stage has to be a word in quotes, such as: stage = "dev"'),
         (["--region", "--all"], "", "--region: a region looks like eu-west-1, and '--all' does not."),
         (["--region", "atlantis"], "", "--region: a region looks like eu-west-1, and 'atlantis' does not."),
         ([], 'region = "x y"', "sst.toml: a region looks like"),
-        (["--profile=-x"], "", "--profile: a profile is a word that begins with no hyphen"),
+        (["--profile=-x"], "", "--profile: a profile looks like default (a word that begins with no hyphen)"),
         (["--stage", "dev"], 'name = "1"', "'1' can't be an app's name"),
     ],
 )
@@ -148,9 +152,9 @@ def test_what_cannot_be_one_is_named_with_its_place(asking: Machine, typed: list
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--stage", "a stage has to be a letter, then letters, digits and hyphens, and '' does not."),
+        ("--stage", "a stage looks like dev (a letter, then letters, digits and hyphens), and '' does not."),
         ("--region", "a region looks like eu-west-1, and '' does not."),
-        ("--profile", "a profile is a word that begins with no hyphen, and '' does not."),
+        ("--profile", "a profile looks like default (a word that begins with no hyphen), and '' does not."),
     ],
 )
 def test_an_empty_option_is_not_one_that_was_left_out(machine: Machine, action: str, option: str, words: str) -> None:

@@ -53,7 +53,11 @@ def test_a_distribution_that_is_switched_off_loses_its_command_too(
 
     assert machine.sst("wild").stdout == "ran\n"
     assert "wild" not in machine.sst("--help", env=environ).stdout
-    assert machine.sst("wild", env=environ).returncode == 2
+    (variable,) = environ
+    refused = machine.sst("wild", env=environ)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(f"Error: The command 'wild' is not there: {variable} switches it off.\n")
+    assert "No such command" in machine.sst("wilde", env=environ).stderr
 
 
 def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: Machine) -> None:

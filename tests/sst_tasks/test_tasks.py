@@ -262,7 +262,7 @@ def test_the_outputs_are_the_tasks_own_matter(machine: Machine) -> None:
     ended = machine.sst("deploy", "--outputs-file", "out.json")
 
     assert ended.returncode == 2
-    assert ended.stderr.endswith("write that behind --: `sst deploy -- --outputs-file out.json`\n")
+    assert ended.stderr.endswith("write that behind --: `sst deploy -- --outputs-file FILE`\n")
     assert not (machine.folder / "deployed").exists()
 
 
