@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ports import free_port
 from sst_core.testing import PATIENCE
 
 SKIPPED = "SST_SKIP_CLICKHOUSE"
@@ -22,15 +23,6 @@ SKIPPED = "SST_SKIP_CLICKHOUSE"
 CLUSTER = "sst"
 USER, PASSWORD = "collector", "not a secret: 'of' tests"
 ZOOKEEPER = Path("/usr/share/java/zookeeper.jar")
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens; not one that the system may give to a connection meanwhile."""
-    while True:
-        port = 15_000 + secrets.randbelow(15_000)
-        with suppress(OSError), closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass
