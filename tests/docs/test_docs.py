@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 import generate as generating
 import tracing
+from ports import free_port
 from reading import blocks_of, outputs_of
 from sst_core import SST, Catalogue, SstError
 
@@ -188,8 +188,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
     """The page "Verify it yourself", read once, at another port than the page's."""
     tracing.required()  # the page is about strace
     folder = tmp_path_factory.mktemp("reading")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     found = [block.text for block in blocks_of("docs/verify-it-yourself.md") if block.language == "sh"]
     blocks = [text.replace("8099", port) for text in found]
     assert blocks != found

@@ -1,7 +1,6 @@
 """The pages that walk a reader through something: their files are written, their commands run, their output is so."""
 
 import os
-import socket
 import subprocess
 import sys
 import tomllib
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from projects import install
 from reading import Block, blocks_of, outputs_of
 from sst_core.testing import Machine
@@ -74,8 +74,7 @@ def test_every_block_of_the_page_does_what_the_page_says(
     (tmp_path / "written").mkdir()
     write_files(found, tmp_path / "written")
     installed(reader, tmp_path / "written")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
 
     commands = [block for block in found if block.language == "sh"]
     scripts = ["set -eu\n" + block.text.replace("8099", port) for block in commands]

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from collecting import StartCollector
+from ports import free_port
 from reading import ROOT, the_block
 from required_programs import needed
 from sst_core.testing import PATIENCE
@@ -27,12 +28,6 @@ Proxy = tuple[str, Path]
 
 
 block = partial(the_block, "docs/collector.md")
-
-
-def a_free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def nginx(folder: Path, port: int, upstream: str) -> list[str]:
@@ -69,7 +64,7 @@ def behind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run]:
     running = []
 
     def run(upstream: str) -> Proxy:
-        port = a_free_port()
+        port = free_port()
         command = request.param(folder, port, upstream)
         with (folder / "output").open("wb") as output:
             running.append(
