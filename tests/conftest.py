@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from loopback import Loopback
@@ -17,6 +18,10 @@ os.environ["SST_TELEMETRY_DISABLED"] = "1"
 # start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# How long an example takes says something about the machine, and nothing about the law. Here, since `@given` takes what
+# is loaded when its module is imported: a folder's is too late for the tests of the folders before it.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

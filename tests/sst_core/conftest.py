@@ -1,15 +1,10 @@
 """What the core's own tests need beside a machine."""
 
-import hypothesis
 import pytest
 
 from permissions import modestly
 from sst_core import SST, Consent
 from sst_core.testing import PROGRAM, Machine
-
-# How long an example takes says something about the machine, and nothing about the law.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture
