@@ -34,6 +34,14 @@ IMPATIENT = (
 )
 
 
+# The installed program, but with more counters: of its 65,536, two of six sources shared one in one of 4,400 runs.
+ROOMY = (
+    *PYTHON,
+    "-c",
+    "import sst_collector.receiving.rates as r; r.COUNTERS = 1 << 22; from sst_core.sst import main; main()",
+)
+
+
 FEW_FILES = ("sh", "-c", 'ulimit -n 200; exec "$0" "$@"', str(Path(sys.executable).with_name("sst")))
 """The installed program, which may have 200 files open."""
 
@@ -244,7 +252,7 @@ def test_more_connections_to_the_admin_port_than_there_are_files_take_none_from_
 
 
 def test_a_source_that_sends_too_much_is_asked_to_wait(start_collector: StartCollector) -> None:
-    collector = start_collector("--rate", "3", "--trusted-proxy", "127.0.0.1")
+    collector = start_collector("--rate", "3", "--trusted-proxy", "127.0.0.1", program=ROOMY)
     here, there = {"X_Forwarded_For": "203.0.113.5"}, {"X_Forwarded_For": "203.0.113.6"}
     body = json.dumps(SST.catalogue.envelope(a_run())).encode()
     assert [collector.send(body, **here).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
