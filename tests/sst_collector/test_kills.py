@@ -69,8 +69,11 @@ class Client:
         self.requests += 1
 
     def settle(self, http: httpx.Client) -> None:
-        """Send what got no answer once more: then what was sent is what was acknowledged."""
-        while self._unanswered:
+        """Send what got no answer once more: then what was sent is what was acknowledged, and something was.
+
+        All kills may have come before its first request.
+        """
+        while self._unanswered or not self.acknowledged:
             self._send(http)
 
 
