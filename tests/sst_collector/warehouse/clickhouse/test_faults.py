@@ -161,7 +161,8 @@ def test_collectors_go_on_while_a_replica_is_down_and_it_catches_up(tmp_path: Pa
 def test_a_server_that_answers_and_is_ill_holds_nobody_up_who_has_another(
     tmp_path: Path, start: StartCollectors
 ) -> None:
-    with cluster(tmp_path / "cluster") as servers:
+    # Nobody waits for a session to end, as in `clickhouse_cluster`.
+    with cluster(tmp_path / "cluster", session_seconds=10) as servers:
         database = servers.new_database()
         collector = start(servers.url(database))
         collector.post(*some(30))
