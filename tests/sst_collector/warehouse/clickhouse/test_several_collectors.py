@@ -23,7 +23,7 @@ from sst_collector.warehouse.clickhouse.database import Database
 from sst_collector.warehouse.clickhouse.server import UNFINISHED, ServerError
 from sst_collector.warehouse.clickhouse.warehouse import ClickhouseWarehouse
 from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
-from sst_collector.warehouse.protocol import Cell, PublishedWeek, WarehouseError
+from sst_collector.warehouse.protocol import Cell, PublishedWeek, Warehouse, WarehouseError
 from sst_core import SST
 from waiting import eventually
 from warehousing import WEEK, Chdb, Clickhouse, Place, SegmentOf, runs
@@ -474,9 +474,11 @@ def test_the_numbers_are_right_whenever_they_are_read(shared_place: Place, segme
     with shared_place.opened(), ThreadPoolExecutor(5) as pool:
         reading = pool.submit(read)
         collecting = [pool.submit(collect, number) for number in range(4)]
-        for each in collecting:
-            each.result()
-        over.set()
+        try:
+            for each in collecting:
+                each.result()
+        finally:
+            over.set()  # or a failure would be a reader that never ends
         reading.result()
     with shared_place.opened() as warehouse:
         assert runs(warehouse) == 30 * len(batches)
@@ -489,18 +491,17 @@ def test_weeks_are_published_once_whoever_does(shared_place: Place, segment_of: 
     if isinstance(shared_place, Chdb):
         pytest.skip("one session, one thread")
     start = threading.Barrier(3)
-    with shared_place.opened():
-        pass
 
-    def collect(number: int) -> list[Any]:
-        with shared_place.opened(collector=f"{number}") as warehouse:
-            start.wait()
-            load([segment_of(*(a_run() for _ in range(20)))], warehouse)
-            publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(days=2))
-            return list(warehouse.published_weeks(since=WEEK))
+    def collect(warehouse: Warehouse) -> list[PublishedWeek]:
+        start.wait()
+        load([segment_of(*(a_run() for _ in range(20)))], warehouse)
+        publish(warehouse, SST.catalogue, 10, MONDAY + timedelta(days=2))
+        return list(warehouse.published_weeks(since=WEEK))
 
-    with ThreadPoolExecutor(3) as pool:
-        first, *others = pool.map(collect, range(3))
+    with ExitStack() as stack, ThreadPoolExecutor(3) as pool:
+        # Opened here: one that failed would leave the others waiting for it.
+        three = [stack.enter_context(shared_place.opened(collector=f"{number}")) for number in range(3)]
+        first, *others = pool.map(collect, three)
     assert [first] * 2 == others
     with shared_place.opened() as warehouse:
         published = sum(cell.runs for cell in first[0].cells if cell.dimension == "command")
