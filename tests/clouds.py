@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from sst_core.testing import PATIENCE, Machine
 
 TOOLS = os.environ.get("SST_TEST_AWS", "")
@@ -89,9 +90,7 @@ def patiently(app: Machine, *arguments: str) -> "subprocess.CompletedProcess[str
 @contextmanager
 def running_cloud(log: Path) -> Iterator[Cloud]:
     """Starts it, and ends it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = Path(__file__).parent / "aws" / "cloud.py"
     environ = {"PATH": os.environ["PATH"], "HOME": str(log.parent)}
     with log.open("wb") as said:

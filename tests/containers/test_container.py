@@ -4,11 +4,9 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -17,6 +15,7 @@ import httpx
 import pytest
 
 from collecting import a_run
+from ports import free_port
 from reading import ROOT, the_block
 from required_programs import needed
 from sst_collector.warehouse.duckdb.warehouse import opened
@@ -123,8 +122,7 @@ def engine(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 def collector(engine: Engine) -> Iterator[tuple[str, int]]:
     """The container's id, and where it listens on this machine."""
     (commands,) = re.findall(r"^    (docker build .*\n    docker run .*)\n", PAGE, re.MULTILINE)
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = int(listener.getsockname()[1])
+    port = free_port()
     ours = commands.replace("sst-collector", TAG).replace("127.0.0.1:8777:", f"127.0.0.1:{port}:")
     container = engine.shell(ours).splitlines()[-1]
     yield container, port

@@ -6,7 +6,6 @@ happens to it. Rounds run side by side, so that there is always more going on th
 
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import threading
@@ -25,6 +24,7 @@ from killing.adopting import Senders, adopting
 from killing.moments import Moments, watching
 from killing.relaying import Relay
 from loopback import Loopback
+from ports import free_port
 from sst_core import held_if_free
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry.state import read_state, write_state
@@ -219,7 +219,7 @@ def campaign(machine: Machine, folder: Path, seed: int) -> Iterator[Campaign]:
     """A machine whose user has agreed, and a private collector that publishes every second; both on the disk."""
     machine.project(*(f'{command} = ["echo", "done"]' for command in COMMANDS))
     Consenting(machine).consent().grant()
-    port = ["--port", str(_a_port()), "--snapshot-every", "1", "--min-machines", "1"]
+    port = ["--port", str(free_port()), "--snapshot-every", "1", "--min-machines", "1"]
     collector = Collector(folder / "data", port)
     collector.start()
     moments = Moments()
@@ -232,12 +232,3 @@ def campaign(machine: Machine, folder: Path, seed: int) -> Iterator[Campaign]:
     finally:
         loopback.close()
         collector.end(signal.SIGKILL)
-
-
-def _a_port() -> int:
-    """Free, and none that the system gives to a connection while the collector is down."""
-    for port in range(20_000 + os.getpid() % 5000, 32_000):
-        with socket.socket() as tried, suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
