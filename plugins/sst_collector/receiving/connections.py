@@ -33,7 +33,7 @@ _COLON = len(b": \r\n")
 
 
 class Bounded(HttpToolsProtocol):
-    """A connection that knows since when it has owed a request, and is one of not too many."""
+    """A connection that is one of not too many, and held to what it may send and to the time that it may take."""
 
     since: float
     """The loop's time at which the exchange that is under way began."""
@@ -46,38 +46,11 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.since = self.loop.time()
-        if len(self.connections) > self._most:
-            transport.abort()
-
-    def on_response_complete(self) -> None:
-        self.since = self.loop.time()
-        super().on_response_complete()
-
-
-class Connection(Bounded):
-    """A connection that takes in events without the app."""
-
-    turn: Exchange | None = None
-    """The one whose answer is written next, or was last."""
-
-    def __init__(self, *arguments: Any, intake: Intake, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._intake = intake
-        self._default_headers: object = None
-        self._default_head = b""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(UNREAD)
-        self._one_write = _OneWrite(transport)
         self._head = self._message = 0
         self._in_head = True
         self._head_began_later = self._message_ended = False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(self.cycle, Exchange):
-            self.cycle.abandon()
-        super().connection_lost(exc)
+        if len(self.connections) > self._most:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._message += len(data)
@@ -116,29 +89,68 @@ class Connection(Bounded):
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
             raise ValueError("a version that the app does not know")
-        if self._is_for_events():
-            self._exchange_begins(keep_alive=version != "1.0" and self.parser.should_keep_alive())
-        else:
-            url, headers, expects = self.url, self.headers, self.expect_100_continue
-            super().on_message_begin()
-            self.url, self.expect_100_continue = url, expects
-            self.headers += headers  # the scope's own list
-            super().on_headers_complete()
-            self.cycle.transport = self._one_write  # type: ignore[assignment]
+        self._cycle_begins(version)
         if len(self.pipeline) > MAX_PIPELINED:
             raise ValueError("too many requests at once")
 
     def on_body(self, body: bytes) -> None:
         self._head = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head = 0
+        self._message_ended = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.since = self.loop.time()
+        super().on_response_complete()
+
+    def _cycle_begins(self, _: str) -> None:
+        """The head is whole: hand the request over to the app, with the scope that was put off."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the scope's own list
+        super().on_headers_complete()
+
+    def _head_size(self) -> int:
+        return len(self.url) + _LINE + sum(len(name) + len(value) + _COLON for name, value in self.headers)
+
+
+class Connection(Bounded):
+    """A connection that takes in events without the app."""
+
+    turn: Exchange | None = None
+    """The one whose answer is written next, or was last."""
+
+    def __init__(self, *arguments: Any, intake: Intake, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._intake = intake
+        self._default_headers: object = None
+        self._default_head = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(UNREAD)
+        self._one_write = _OneWrite(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(self.cycle, Exchange):
+            self.cycle.abandon()
+        super().connection_lost(exc)
+
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, Exchange):
+            self._head = 0  # as above, where it goes on to uvicorn
             self.cycle.feed(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._head = 0
-        self._message_ended = True
         if isinstance(self.cycle, Exchange):
+            self._head = 0
+            self._message_ended = True
             self.cycle.message_complete()
         else:
             super().on_message_complete()
@@ -169,6 +181,13 @@ class Connection(Bounded):
             self._default_head = b"".join(b"%s: %s\r\n" % header for header in headers)
         return self._default_head
 
+    def _cycle_begins(self, version: str) -> None:
+        if self.url == PATH or self.url.startswith(PATH + b"?"):
+            self._exchange_begins(keep_alive=version != "1.0" and self.parser.should_keep_alive())
+        else:
+            super()._cycle_begins(version)
+            self.cycle.transport = self._one_write  # type: ignore[assignment]
+
     def _exchange_begins(self, *, keep_alive: bool) -> None:
         exchange = Exchange(self, self._intake, keep_alive=keep_alive)
         before, self.cycle = self.cycle, exchange
@@ -186,12 +205,6 @@ class Connection(Bounded):
             cycle.begin()
         else:
             super()._start_asgi_task(cycle, app)
-
-    def _is_for_events(self) -> bool:
-        return self.url == PATH or self.url.startswith(PATH + b"?")
-
-    def _head_size(self) -> int:
-        return len(self.url) + _LINE + sum(len(name) + len(value) + _COLON for name, value in self.headers)
 
 
 class _OneWrite:

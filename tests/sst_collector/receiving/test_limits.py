@@ -160,6 +160,43 @@ def test_requests_without_end_are_not_gathered(shared_collector: Collector) -> N
     assert answers.count(b"HTTP/1.1 200 ") < 1000
 
 
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"GET /metrics HTTP/1.1\r\n", b"X: y\r\n"),
+        (b"GET /", b"x"),
+        (b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n", b"X: y\r\n"),
+        (b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
+    ],
+    ids=["headers", "path", "trailers", "chunks"],
+)
+def test_the_admin_port_keeps_nothing_that_has_no_end(
+    start_collector: StartCollector, start: bytes, more: bytes
+) -> None:
+    collector = start_collector("--admin-port", "0")
+    address, before = admin_address(collector), peak(collector)
+    with (
+        socket.create_connection(address, timeout=PATIENCE) as connection,
+        pytest.raises(OSError, match=r"reset|pipe"),
+    ):
+        connection.sendall(start)
+        for _ in range(10_000):
+            connection.sendall(more * 1000)
+    assert peak(collector) - before < 64 << 10
+
+
+def test_the_admin_port_gathers_no_requests_without_end(start_collector: StartCollector) -> None:
+    address, answers = admin_address(start_collector("--admin-port", "0")), b""
+    with (
+        socket.create_connection(address, timeout=PATIENCE) as connection,
+        suppress(ConnectionResetError, BrokenPipeError),
+    ):
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000)
+        while piece := connection.recv(65536):
+            answers += piece
+    assert answers.count(b"HTTP/1.1 200 ") < 1000
+
+
 def test_trailers_without_end_are_not_kept(start_collector: StartCollector) -> None:
     collector = start_collector()
     before = peak(collector)
