@@ -297,21 +297,27 @@ def test_runs_expire_after_their_time_and_what_was_published_stays(tmp_path: Pat
     in_collector(tmp_path, clock, scenario)
 
 
-def test_runs_expire_though_nothing_can_be_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
+def test_runs_expire_from_the_disk_too_though_nothing_can_be_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, version = Clock(), "9876.5432.1098"
+    file = tmp_path / "warehouse.duckdb"
 
     async def scenario(commit: GroupCommit, upkeep: Upkeep) -> None:
-        await commit.append(records(12))
+        # Withheld, so that nothing which is published has it either.
+        await commit.append([json.dumps(a_run(sstVersion=version)).encode()])
         clock.now += timedelta(seconds=1)
         await upkeep.round()
+        assert version.encode() in file.read_bytes()
         clock.now += timedelta(days=90)
         monkeypatch.delattr(DuckdbWarehouse, "published_weeks")
 
         await upkeep.round()
 
         assert upkeep.failure is not None
-        with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        with duckdb.connect(file) as connection:
             assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(0,)]
+        assert version.encode() not in file.read_bytes()
 
     in_collector(tmp_path, clock, scenario)
 

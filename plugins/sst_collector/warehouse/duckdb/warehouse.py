@@ -5,7 +5,7 @@ the few weeks in which it can be, and old weeks go as a whole.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,19 @@ def opened(path: Path, catalogue: Catalogue) -> Iterator["DuckdbWarehouse"]:
     duckdb_file.refuse_if_gone(path)
     spilled = duckdb_file.spilled(path)
     try:
-        with duckdb.connect(path, config=duckdb_file.CONFIGURATION) as connection:
+        with ExitStack() as closed, duckdb.connect(path, config=duckdb_file.CONFIGURATION) as connection:
             duckdb_file.drop_left(spilled)  # whoever had the file open is gone
             warehouse = DuckdbWarehouse(connection, catalogue, path)
             warehouse.migrate()
             duckdb_file.mark(path)
+            closed.callback(_write_anew_if_due, warehouse, path)  # whatever the body raises
             yield warehouse
     except duckdb.Error as error:
         raise duckdb_file.in_our_words(path, error) from error
-    if warehouse.has_expired or duckdb_file.is_due(path):
+
+
+def _write_anew_if_due(warehouse: "DuckdbWarehouse", path: Path) -> None:
+    if warehouse.is_in_place and (warehouse.has_expired or duckdb_file.is_due(path)):
         duckdb_file.write_anew(path)
 
 
@@ -53,6 +57,11 @@ class DuckdbWarehouse:
         self._types = {field.key: _sql_type(field.kind) for field in catalogue}
         self._columns = ", ".join(f'"{key}"' for key in self._types)
         self._catalogue = catalogue
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return _identity(self._path) == self._file
 
     def migrate(self) -> None:
         """Bring the file's schema up to date: each migration once, then a column for each new field."""
@@ -86,7 +95,7 @@ class DuckdbWarehouse:
 
     def checkpoint(self) -> None:
         self._run("checkpoint")
-        if _identity(self._path) != self._file:
+        if not self.is_in_place:
             raise WarehouseError(f"the warehouse {self._path} was deleted or replaced while it was in use")
 
     def expire(self, before: str) -> None:

@@ -251,6 +251,37 @@ def test_the_file_is_written_anew_for_the_forgotten_once_a_day(file: Path, segme
     assert (file.stat().st_ino != written, stale_mark_of(file).exists()) == (True, False)
 
 
+def test_the_file_is_written_anew_for_the_forgotten_though_nothing_else_can_be_done(
+    file: Path, segment_of: SegmentOf
+) -> None:
+    version, machine = "9876.5432.1098", secrets.token_hex(16)
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run(sstVersion=version, anonymousId=machine), a_run())], warehouse)
+        load([segment_of({"forget": machine})], warehouse)
+    assert version.encode() in file.read_bytes()
+    os.utime(mark_of(file), (0, 0))  # it was last written anew long ago
+    with pytest.raises(WarehouseError, match="CatalogException"), opened(file, SST.catalogue) as warehouse:
+        warehouse._connection.execute("SELECT * FROM nothing")
+    assert (version.encode() in file.read_bytes(), stale_mark_of(file).exists()) == (False, False)
+
+
+def test_what_was_put_into_the_place_of_an_open_file_is_left_as_it_is(file: Path, segment_of: SegmentOf) -> None:
+    with opened(file, SST.catalogue) as warehouse:
+        load([segment_of(a_run())], warehouse)
+    another, bytes_of_another = file.with_name("a backup"), file.read_bytes()
+    another.write_bytes(bytes_of_another)
+    inode = another.stat().st_ino
+    stale_mark_of(file).touch()
+    os.utime(mark_of(file), (0, 0))  # it is due to be written anew
+    with (
+        pytest.raises(WarehouseError, match="deleted or replaced while it was in use"),
+        opened(file, SST.catalogue) as warehouse,
+    ):
+        another.replace(file)
+        load([segment_of(a_run())], warehouse)
+    assert (file.stat().st_ino, file.read_bytes()) == (inode, bytes_of_another)
+
+
 def test_space_that_can_not_be_given_back_costs_nothing_else(
     file: Path, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
