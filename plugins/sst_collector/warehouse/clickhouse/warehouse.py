@@ -141,6 +141,7 @@ class ClickhouseWarehouse:
         """Nothing is left to do: what an insert has answered for is on the servers' disks."""
 
     def expire(self, before: str) -> None:
+        self._database.catch_up()  # or what this server lacks is taken for what nobody needs
         is_looked_through = self._delete_forgotten()
         to_count = self._to_count()
         for week in self._partitions("runs"):
@@ -324,11 +325,12 @@ class ClickhouseWarehouse:
         lately = (_to_the_second(now - FORGETTING_EVERY), _to_the_second(now))
         if self._database.run("anyone_forgotten") == [(0,)] or self._database.run("deletions", *lately) != [(0,)]:
             return False
-        while machines := self._database.counting("to_be_deleted"):
+        is_current = self._database.is_current()
+        while machines := self._database.counting("to_be_deleted", is_current=is_current):
             listed = ", ".join(f"'{machine}'" for (machine,) in machines)
             self._database.change("delete_machines", machines=listed)
             deadline = time.monotonic() + FORGETTING_SECONDS
-            while set(self._database.counting("to_be_deleted")) & set(machines):
+            while set(self._database.counting("to_be_deleted", is_current=is_current)) & set(machines):
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.05)

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -400,6 +401,36 @@ def test_numbers_wait_for_a_replica_that_is_behind(
                     warehouse.cells(WEEK)
             first.ask(f"SYSTEM START FETCHES {place.database}.{table}")
             assert runs(warehouse) == 1
+
+
+def test_the_forgotten_are_looked_for_where_nothing_is_behind(
+    clickhouse_cluster: Servers, segment_of: SegmentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was not seen would be left for a day."""
+    now = MONDAY
+    place = Clickhouse("cluster", clickhouse_cluster, clickhouse_cluster.new_database())
+    first, second = clickhouse_cluster.shards[0]
+    asking, sending = str(uuid.uuid4()), str(uuid.uuid4())
+    with place.opened(clock=lambda: now) as warehouse:
+        assert isinstance(warehouse, ClickhouseWarehouse)
+        load([segment_of(a_run(anonymousId=asking.replace("-", "")), a_run())], warehouse)
+        load([segment_of({"forget": sending.replace("-", "")})], warehouse)
+        for table, columns, values, told in (
+            ("forgotten", "", f"'{asking}'", "is behind: numbers wait"),
+            ("runs_here", 'segment, "sessionId", ', f"0, generateUUIDv4(), '{sending}'", "the warehouse"),
+        ):
+            first.ask(f"SYSTEM STOP FETCHES {place.database}.{table}")
+            second.ask(
+                f"INSERT INTO {place.database}.{table} (week, {columns}\"anonymousId\") SELECT '{WEEK}', {values}"
+            )
+            with monkeypatch.context() as impatient:
+                impatient.setattr(clickhouse_database, "BEHIND_SECONDS", 1.0)
+                with pytest.raises(WarehouseError, match=told):
+                    warehouse.expire(before="2026-W01")
+            first.ask(f"SYSTEM START FETCHES {place.database}.{table}")
+            warehouse.expire(before="2026-W01")
+            eventually(lambda: written(warehouse) == 1, "the rows are gone everywhere")
+            now += timedelta(days=1)
 
 
 def test_what_expired_is_gone_and_what_a_later_week_is_compared_with_is_kept(two: Two, segment_of: SegmentOf) -> None:

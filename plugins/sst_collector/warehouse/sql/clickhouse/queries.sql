@@ -114,7 +114,9 @@ INSERT INTO deletions (at) VALUES (?);
 
 -- name: to_be_deleted
 -- Reads the machine of every run that is kept.
-SELECT DISTINCT "anonymousId" FROM runs WHERE "anonymousId" GLOBAL IN (SELECT "anonymousId" FROM $database.forgotten) LIMIT 10000;
+SELECT DISTINCT "anonymousId" FROM runs
+WHERE $is_current AND "anonymousId" GLOBAL IN (SELECT "anonymousId" FROM $database.forgotten)
+LIMIT 10000;
 
 -- name: delete_machines
 ALTER TABLE $here $on_cluster DELETE WHERE "anonymousId" IN ($machines);
