@@ -3,12 +3,19 @@
 Whoever logs sees to it that a line holds nothing of what was sent, nor of who sent it.
 """
 
-from sst_core import say
+from sst_core import SstError, reason_of, say
 
 
 def log(message: str) -> None:
     """Say `message`, which is one line."""
     say(f"collector: {message}")
+
+
+def in_words(error: Exception) -> str:
+    """What the system or we say; of others' errors, which may quote what was sent, the name alone."""
+    if isinstance(error, OSError):
+        return reason_of(error)
+    return f"{error}" if isinstance(error, SstError) else type(error).__name__
 
 
 class Trouble:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sst_collector.journal.group_commit import GroupCommit
 from sst_collector.loader import load
-from sst_collector.log import Trouble, log
+from sst_collector.log import Trouble, in_words, log
 from sst_collector.metrics import Metrics
 from sst_collector.publishing.publication import publish, snapshot_of
 from sst_collector.publishing.site import Site, last_site, site
@@ -19,7 +19,7 @@ from sst_collector.site_key import SiteKey
 from sst_collector.warehouse.clock_ahead import ClockAheadError, refuse_if_ahead
 from sst_collector.warehouse.protocol import Warehouse
 from sst_collector.weeks import Clock
-from sst_core import Catalogue, SstError, week_of, write_private
+from sst_core import Catalogue, week_of, write_private
 
 LOAD_SECONDS = 5.0
 """How long a segment that has grown to its size waits for the loader, between two rounds."""
@@ -133,7 +133,7 @@ class Upkeep:
         except Exception as error:  # noqa: BLE001 - see above
             self._retiring.note(
                 f"The site key can't be retired: {type(error).__name__}.",
-                f"the site key can't be retired, and is tried again: {_told(error)}",
+                f"the site key can't be retired, and is tried again: {in_words(error)}",
             )
         else:
             self._retiring.note(None)
@@ -158,7 +158,7 @@ class Upkeep:
         what = f"{error}" if is_for_all else f"Loading or publishing failed: {type(error).__name__}."
         self._loading.note(
             f"{what} What was taken in is kept.",
-            f"{_told(error)}; what was taken in is kept, and loading is tried again",
+            f"{in_words(error)}; what was taken in is kept, and loading is tried again",
         )
 
     def _load(self, segments: Sequence[Path], now: datetime) -> None:
@@ -181,8 +181,3 @@ class Upkeep:
         for week in weeks:
             log(f"published {week}")
         return site(snapshot, self._catalogue, self._program)
-
-
-def _told(error: Exception) -> str:
-    # Others' errors may quote what was sent.
-    return f"{error}" if isinstance(error, SstError | OSError) else type(error).__name__

@@ -8,7 +8,7 @@ import falcon
 import msgspec
 
 from sst_collector.journal.writing import rejection
-from sst_collector.log import Trouble, log
+from sst_collector.log import Trouble, in_words, log
 from sst_collector.metrics import Metrics
 from sst_collector.receiving.body import Room, lines_of
 from sst_collector.receiving.legacy import LegacyDecoder, is_legacy
@@ -73,7 +73,7 @@ class Intake:
         try:
             await asyncio.to_thread(self.site_key.fetch)
         except (OSError, SstError) as error:
-            self._trouble.note(f"the site key can't be used: {error}")
+            self._trouble.note(f"the site key can't be used: {in_words(error)}")
         else:
             self._trouble.note(None)
 

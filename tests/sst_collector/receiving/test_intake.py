@@ -69,7 +69,7 @@ def test_a_key_that_cannot_be_fetched_is_a_503_and_told_once(capsys: pytest.Capt
 
     assert [type(each) for each in found] == [falcon.HTTPServiceUnavailable] * 3
     assert found[0].headers["Retry-After"]
-    assert capsys.readouterr().err == "collector: the site key can't be used: [Errno 13] not yours\n"
+    assert capsys.readouterr().err == "collector: the site key can't be used: not yours\n"
 
 
 def test_a_week_that_ends_in_that_very_moment_is_a_503() -> None:

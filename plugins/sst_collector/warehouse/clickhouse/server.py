@@ -120,7 +120,9 @@ def _in_words(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it took too long"
     # The system's words, or TLS's. What the others say may quote the answer.
-    return str(error) if isinstance(error, httpx.ConnectError) else "the connection was cut, or it isn't HTTP"
+    if isinstance(error, httpx.ConnectError):
+        return re.sub(r"^\[Errno \d+\] ", "", str(error))
+    return "the connection was cut, or it isn't HTTP"
 
 
 def _code(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from sst_collector.log import log
+from sst_collector.log import in_words, log
 from sst_collector.warehouse.protocol import WarehouseError
 from sst_core import sync_path, write_private
 
@@ -136,7 +136,7 @@ def write_anew(path: Path) -> None:
     except (duckdb.Error, WarehouseError, OSError) as error:
         # It is as good as before, and tried again in a day.
         failure = in_our_words(path, error) if isinstance(error, duckdb.Error) else error
-        log(f"the space of deleted runs was not given back to the disk: {failure}")
+        log(f"the space of deleted runs was not given back to the disk: {in_words(failure)}")
         with suppress(OSError):
             copy.unlink(missing_ok=True)
 
