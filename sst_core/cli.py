@@ -122,7 +122,7 @@ def open_session(product: Product) -> Session:
         folder=folder,
         ci=ci,
         folder_is_gone=folder is None,
-        switched_off=plugins.switches.own_telemetry_is_off,
+        switched_off=plugins.switches.why_own_telemetry_is_off,
         collecting_plugins=plugins.collecting_plugins,
     )
     return Session(context=Context(product=product, ci=ci), plugins=plugins, consent=consent)

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sst_core.environment import YES
 from sst_core.errors import ConfigurationError
 from sst_core.files import private_draft, read_own, write_private
 
@@ -21,8 +22,9 @@ _NEAR = 0.85
 """How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
 _OPEN_TELEMETRY = re.compile("open[_-]?telemetry")
 """Another thing, which other settings are called after."""
-_YES = ("1", "true", "yes", "on", "enable", "enabled")
 _NO = ("0", "false", "no", "off", "none", "never", "disable", "disabled", "optout")
+_NOT = ("0", "false", "no")
+"""What takes a *disabled* back. Whoever says that `off` is `off` may mean either."""
 _MARK = b"\xef\xbb\xbf"
 """What editors on Windows begin a file of UTF-8 with."""
 
@@ -94,7 +96,7 @@ def telemetry_in(path: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
 def misspelt_telemetry(settings: Mapping[str, Any]) -> str | None:
     """What in a file may be meant to be about telemetry and is not read, in words."""
     for key in settings.get("telemetry", ()):
-        if key not in TELEMETRY_KEYS:
+        if key not in TELEMETRY_KEYS or isinstance(settings["telemetry"][key], dict | list):
             return f"[telemetry] has {key!r}, and what is known there is {' and '.join(TELEMETRY_KEYS)}"
     elsewhere = next(_noes_elsewhere(settings), None) or _slip(settings)
     return None if elsewhere is None else f"{elsewhere!r} is not known, and [telemetry] may be meant"
@@ -112,7 +114,10 @@ def _noes_elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
                 if value is settings and key == "telemetry":
                     continue
                 where = (name, key) if about is None else (table, name)
-                todo.append((*where, _about_telemetry(key, is_about=about is not None), each))
+                asked = _about_telemetry(key, is_about=about is not None)
+                if asked == "" and _denies(_letters(name)):
+                    asked = _letters(name)  # as in `disable.telemetry`
+                todo.append((*where, asked, each))
         elif isinstance(value, list):
             todo += [(table, name, about, each) for each in value if about is not None or isinstance(each, dict | list)]
         elif about is not None and _is_no(about, value):
@@ -122,17 +127,26 @@ def _noes_elsewhere(settings: Mapping[str, Any]) -> Iterator[str]:
 def _about_telemetry(key: str, *, is_about: bool) -> str | None:
     """What the name says beside the word, if it has that, or `is_about` it in any case; OpenTelemetry's is none."""
     name = _OPEN_TELEMETRY.sub("", key.casefold())
-    return re.sub(r"telemetry|[\W_]", "", name) if is_about or "telemetry" in name else None
+    return _letters(name.replace("telemetry", "")) if is_about or "telemetry" in name else None
 
 
 def _is_no(about: str, value: object) -> bool:
     """Whether it is an answer and no yes. Under a name that asks nothing, text of any other kind is none."""
-    word = re.sub(r"[\W_]", "", str(value).casefold())
-    if about in ("no", "off") or any(no in about for no in ("disable", "optout")):
-        return word not in _NO
+    # Of a number, only whether it is one of two: one of a million digits has no decimal ones for Python.
+    word = _letters(value) if isinstance(value, str) else {0: "0", 1: "1"}.get(value, "")  # type: ignore[call-overload]
+    if _denies(about):
+        return word not in _NOT
     if about == "on" or "enable" in about:
-        return word not in _YES
+        return word not in YES
     return word in _NO or (value is True and about != "")
+
+
+def _denies(about: str) -> bool:
+    return about in ("no", "off") or any(no in about for no in ("disable", "optout"))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _slip(settings: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from sst_core.configuration import (
     telemetry_in,
     write_telemetry_enabled,
 )
-from sst_core.environment import is_set
+from sst_core.environment import YES, is_set
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
 from sst_core.locations import Locations, policy_file, require_folder, settings_files, working_folder
@@ -34,7 +34,7 @@ KEPT_BYTES = 1 << 18
 well under what `read_own` accepts."""
 
 
-_NEARLY_DISABLED = (
+NEARLY_DISABLED = (
     "TELEMETRY_DISABLE",
     "TELEMETRY_OFF",
     "TELEMETRY_OPTOUT",
@@ -43,7 +43,7 @@ _NEARLY_DISABLED = (
     "NO_TELEMETRY",
     "OPT_OUT_TELEMETRY",
 )
-_NEARLY_ENABLED = ("TELEMETRY", "TELEMETRY_ENABLED", "TELEMETRY_ENABLE", "ENABLE_TELEMETRY")
+NEARLY_ENABLED = ("TELEMETRY", "TELEMETRY_ENABLED", "TELEMETRY_ENABLE", "ENABLE_TELEMETRY")
 """What other tools call such a variable."""
 
 
@@ -94,8 +94,8 @@ class Consent(Record):
     ci: str | None
     folder_is_gone: bool = False
     """Whether the working directory had been deleted at the start: nobody can say what was in it and above it."""
-    switched_off: bool = False
-    """Whether the collecting plugin is switched off by name."""
+    switched_off: str = ""
+    """How a variable that names plugins switches the collecting one off, in words; empty where it doesn't."""
     collecting_plugins: "tuple[CollectingPlugin, ...]" = ()
     """The other distributions whose plugins collect."""
 
@@ -232,19 +232,19 @@ class Consent(Record):
             yield Source("environment", False, "set: runs are printed and not recorded", debugging)
         yield Source(
             "plugins",
-            self.switched_off,
-            "the telemetry plugin is switched off" if self.switched_off else "not switched off",
+            self.switched_off != "",
+            self.switched_off or "not switched off",
             self.product.variable("DISABLE_PLUGINS"),
         )
 
     def _variables_nearly_called_so(self) -> Iterator[Source]:
         """Those that say no. They may be meant for the one that is known, and nothing else reads them."""
         meant = f"is not known, and {self.product.variable('TELEMETRY_DISABLED')} may be meant"
-        for names, answer in ((_NEARLY_DISABLED, True), (_NEARLY_ENABLED, False)):
-            for variable in map(self.product.variable, names):
-                value = self.environ.get(variable)
-                if value and is_set(value) is answer:
-                    yield Source("environment", True, meant, variable)
+        for name in (*NEARLY_DISABLED, *NEARLY_ENABLED):
+            variable = self.product.variable(name)
+            value = self.environ.get(variable, "").strip().casefold()
+            if value and (is_set(value) if name in NEARLY_DISABLED else value not in YES):
+                yield Source("environment", True, meant, variable)
 
     def _projects(self) -> Iterator[Source]:
         if self.folder_is_gone:

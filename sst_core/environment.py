@@ -21,6 +21,9 @@ CI_VARIABLES = {
     "CI": OTHER,
 }
 
+YES = ("1", "true", "yes", "on", "enable", "enabled")
+"""What is plainly a yes."""
+
 CI_NAMES = tuple(dict.fromkeys(CI_VARIABLES.values()))
 
 

@@ -24,10 +24,16 @@ class Switches:
         self._disabled = {normalized(name.strip()): name.strip() for name in names if name.strip()}
 
     @property
-    def own_telemetry_is_off(self) -> bool:
-        """Whether the product's own collecting plugin is switched off by name, or by one that may be meant for it."""
-        own = [entry for entry in self._installed.telemetry if entry.first_party]
-        return any(map(self.is_off, own)) or any(map(self._may_be_named, own))
+    def why_own_telemetry_is_off(self) -> str:
+        """How the product's own collecting plugin is switched off, by its name or by one that may be meant for it, in a
+        few words; empty where it is not."""
+        for entry in (entry for entry in self._installed.telemetry if entry.first_party):
+            if self.is_off(entry):
+                return "the telemetry plugin is switched off"
+            typed = self._meant_for(entry)
+            if typed:
+                return f"{printable(typed)!r} is nothing installed, and {entry.name} may be meant"
+        return ""
 
     @property
     def switched_off(self) -> tuple[Entry, ...]:
@@ -79,14 +85,16 @@ class Switches:
         known = {name for each in self._all for name in (normalized(each.name), each.point.distribution_name)}
         return {name: typed for name, typed in self._disabled.items() if name not in known}
 
-    def _may_be_named(self, entry: Entry) -> bool:
+    def _meant_for(self, entry: Entry) -> str | None:
+        """What was typed that may be meant for it."""
         unknown = self._unknown
         if not unknown:
-            return False
+            return None
         from difflib import get_close_matches  # most runs name nothing
 
         name = normalized(entry.name)
-        return any(name in each for each in unknown) or bool(get_close_matches(name, unknown, cutoff=_NEAR))
+        near = [each for each in unknown if name in each] or get_close_matches(name, unknown, cutoff=_NEAR)
+        return unknown[near[0]] if near else None
 
     @property
     def _all(self) -> tuple[Entry, ...]:

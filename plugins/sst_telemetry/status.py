@@ -131,7 +131,7 @@ def how_to_switch_on(decision: Decision, command: str) -> str:
     """What to do about each *off* that isn't the notice's."""
     ways = {
         "environment": "unset {where}",
-        "plugins": "take telemetry out of {where}",
+        "plugins": "take its name out of {where}",
         "folder": "change to a directory that exists",
         "project": "`{command} enable --project`, for everybody in it",
         "another project": "see to {where}, which is for everybody below it",

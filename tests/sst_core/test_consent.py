@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -17,12 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from permissions import give_away, only_root
+from reading import ROOT
 from sharing import share_by_access_list, share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
-from sst_core.consent import KEPT_BYTES
+from sst_core.consent import KEPT_BYTES, NEARLY_DISABLED, NEARLY_ENABLED
 from sst_core.files import MAX_BYTES
 from sst_core.testing import Machine
 
+SWITCHED_OFF = "the telemetry plugin is switched off"
 OFF_VALUES = ("1", "true", "TRUE", "yes", "Yes", "on", " 1 ", "anything", "-1")
 NO_VALUES = (None, "", "  ", "0", "false", "FALSE", "False ", "no", "off", " Off\t")
 
@@ -86,7 +89,7 @@ values = st.sampled_from([*OFF_VALUES, *NO_VALUES])
     machine=files,
     seen=st.booleans(),
     ci=st.sampled_from([None, "other"]),
-    switched_off=st.booleans(),
+    switched_off=st.sampled_from(["", SWITCHED_OFF]),
 )
 def test_any_off_wins_over_every_combination_of_sources(
     disabled: str | None,
@@ -97,7 +100,7 @@ def test_any_off_wins_over_every_combination_of_sources(
     machine: str,
     seen: bool,
     ci: str | None,
-    switched_off: bool,
+    switched_off: str,
 ) -> None:
     contents = {**NOT_OFF_FILES, **OFF_FILES}
     environ = {"SST_TELEMETRY_DISABLED": disabled, "DO_NOT_TRACK": do_not_track}
@@ -124,7 +127,7 @@ def test_any_off_wins_over_every_combination_of_sources(
         "project": project in OFF_FILES or above in OFF_FILES,
         "user": user in OFF_FILES,
         "machine": machine in OFF_FILES,
-        "plugins": switched_off,
+        "plugins": switched_off != "",
         "notice": not seen and ci is None,
     }
     found: dict[str, bool] = {}
@@ -156,7 +159,10 @@ def test_every_source_says_what_was_found_there_and_where(tmp_path: Path) -> Non
         notice: ("notice", "not seen on a terminal yet"),
     }
     assert told(ci="other")[notice] == ("notice", "shown in the log of every CI run")
-    assert told(switched_off=True)["SST_DISABLE_PLUGINS"] == ("plugins", "the telemetry plugin is switched off")
+    assert told(switched_off=SWITCHED_OFF)["SST_DISABLE_PLUGINS"] == ("plugins", SWITCHED_OFF)
+    debugging = {"SST_TELEMETRY_DEBUG": "1"}
+    assert told(environ=debugging)["SST_TELEMETRY_DEBUG"] == ("environment", "set: runs are printed and not recorded")
+    assert not any(each.off for each in consent_at(tmp_path, debugging, ci="other").decide().sources)
     environ = {"SST_TELEMETRY_DISABLED": "no", "DO_NOT_TRACK": "1"}
     assert told(environ=environ)["SST_TELEMETRY_DISABLED"] == ("environment", "set to no")
     assert told(environ=environ)["DO_NOT_TRACK"] == ("environment", "set")
@@ -180,29 +186,31 @@ def test_a_working_directory_that_was_deleted_is_an_off(tmp_path: Path) -> None:
     assert off.value == "deleted, so no sst.toml in it or above can be asked"
 
 
-NEARLY = {
-    "SST_TELEMETRY_DISABLE": "1",
-    "SST_DISABLE_TELEMETRY": "true",
-    "SST_NO_TELEMETRY": "x",
-    "SST_TELEMETRY_OPT_OUT": "1",
-    "SST_TELEMETRY": "0",
-    "SST_TELEMETRY_ENABLED": "off",
-}
-
-
-@pytest.mark.parametrize("variable", NEARLY)
-def test_a_variable_that_is_called_as_in_other_tools_is_an_off_where_it_says_no(tmp_path: Path, variable: str) -> None:
-    yes = "1" if NEARLY[variable] in NO_VALUES else "0"
+@pytest.mark.parametrize("name", [*NEARLY_DISABLED, *NEARLY_ENABLED])
+def test_a_variable_that_is_called_as_in_other_tools_is_an_off_where_it_says_no(tmp_path: Path, name: str) -> None:
+    variable = f"SST_{name}"
+    noes, yeses = ["1", "true", "x"], ["0", "no", "", "  "]
+    if name in NEARLY_ENABLED:
+        noes, yeses = ["0", "off", "disabled", "Never", "n"], ["1", "TRUE", "on ", "", "  "]
 
     def offs(value: str) -> list[Source]:
         consent = consent_at(tmp_path, {variable: value})
         consent.grant()
         return [each for each in decide(consent, tmp_path / "none").sources if each.off]
 
-    (off,) = offs(NEARLY[variable])
-    assert off.where == variable
-    assert off.value == "is not known, and SST_TELEMETRY_DISABLED may be meant"
-    assert offs(yes) == offs("") == []
+    for no in noes:
+        (off,) = offs(no)
+        assert (off.name, off.where) == ("environment", variable)
+        assert off.value == "is not known, and SST_TELEMETRY_DISABLED may be meant"
+    for yes in yeses:
+        assert offs(yes) == []
+
+
+def test_the_page_names_every_such_variable() -> None:
+    page = (ROOT / "docs" / "what-is-collected.md").read_text()
+
+    assert set(re.findall(r"`SST_(\w+)=1`", page)) >= set(NEARLY_DISABLED)
+    assert set(re.findall(r"`SST_(\w+)=0`", page)) == set(NEARLY_ENABLED)
 
 
 MISSPELT = {
@@ -219,6 +227,29 @@ def test_a_misspelt_off_says_what_may_be_meant(tmp_path: Path, source: str, text
 
     (told,) = [each for each in decision.sources if each.off]
     assert (told.name, told.value) == (source, MISSPELT[text])
+    assert not told.answered, "`enable` mends nothing"
+
+
+@pytest.mark.parametrize("enabled", ["false", "'true'"])
+def test_an_answer_is_one_that_enable_writes_anew_whatever_it_is(tmp_path: Path, enabled: str) -> None:
+    decision = shaped(tmp_path, "user", lambda path: put(path, f"[telemetry]\nenabled = {enabled}\n"))
+
+    (told,) = [each for each in decision.sources if each.off]
+    assert told.answered
+
+
+def test_the_folder_of_the_moment_is_asked_as_the_one_of_the_start_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent = consent_at(tmp_path)
+    consent.grant()
+    put(tmp_path / "elsewhere" / "sst.toml", "[telemetry]\nenabled = false\n")
+    assert decide(consent, tmp_path / "none").enabled
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    (told,) = [each for each in decide(consent, tmp_path / "none").sources if each.off]
+    assert (told.name, told.where) == ("project", str(tmp_path / "elsewhere" / "sst.toml"))
 
 
 def slips(word: str) -> st.SearchStrategy[str]:
@@ -248,7 +279,10 @@ YES_OR_NO = {
     "telemetry_enabled": ("true", "false"),
     "disable-telemetry": ("false", "true"),
     '"telemetry.enabled"': ("'yes'", "'nope'"),
-    "telemetry_opt_out": ("'no'", "'please'"),
+    "telemetry_opt_out": ("'no'", "'optout'"),
+    "telemetry_disabled": ("false", "'Disabled'"),
+    "telemetry_off": ("0", "'off'"),
+    "telemetry_serial": (f"0x{'f' * 4000}", "true"),
 }
 
 
@@ -298,7 +332,11 @@ def test_a_no_in_another_table_of_that_name_is_an_off_and_a_yes_is_not(table: st
         "[sst]\ntelemetry = 'Opt-Out'",
         "[build]\nskip_telemetry = true",
         "[build]\nnoTelemetry = true",
+        "[disable]\ntelemetry = true",
+        "[opt-out]\ntelemetry = 1",
+        "[telemetry.collector]\nenabled = false",
         "telemetry_mode = 'disable'",
+        "[telemetry]\nenabled = true\n[sst]\ntelemetry = false",
     ],
 )
 def test_an_answer_of_another_kind_outside_of_the_table_is_an_off(answer: str) -> None:
@@ -307,6 +345,7 @@ def test_an_answer_of_another_kind_outside_of_the_table_is_an_off(answer: str) -
 
 def test_what_is_named_telemetry_and_is_no_answer_is_no_off() -> None:
     assert not is_off("[tasks]\ntelemetry = ['python', 'telemetry.py']\n[a]\nopentelemetry.enabled = false\n")
+    assert not is_off("[features]\ntelemetry = true\n[enable]\ntelemetry = true\n[disable]\ntelemetry = false\n")
     assert not is_off("[a]\ntelemetry = 'https://example.com'\ntelemetry_enabled = true\nno_telemetry = false\n")
     assert not is_off("[OpenTelemetry]\nenabled = false\n[a.open-telemetry]\nenabled = false\n")
 
@@ -649,6 +688,20 @@ def test_consent_is_kept_for_the_user_alone(tmp_path: Path) -> None:
 # --- the user's choice, written
 
 
+def test_what_is_kept_aside_of_a_link_is_the_link(tmp_path: Path) -> None:
+    path = place_of("user", tmp_path)
+    path.parent.mkdir(parents=True)
+    (tmp_path / "dotfiles.toml").write_text("# mine\n")
+    path.symlink_to(tmp_path / "dotfiles.toml")
+
+    aside, changed = consent_at(tmp_path).write_user_choice(False)
+
+    assert changed
+    assert aside is not None
+    assert aside.readlink() == tmp_path / "dotfiles.toml"
+    assert (tmp_path / "dotfiles.toml").read_text() == "# mine\n"
+
+
 def test_off_is_written_over_a_choice_that_cannot_be_read_and_that_is_kept_aside(tmp_path: Path) -> None:
     consent = consent_at(tmp_path)
     path = place_of("user", tmp_path)
@@ -719,13 +772,14 @@ def test_a_teams_choice_goes_into_the_nearest_file_whose_mode_stays(
 ) -> None:
     above = tmp_path / "project" / "sst.toml"
     put(above, "# ours\n")
+    above.chmod(0o755)
     consent = consent_at(tmp_path)
     monkeypatch.chdir(tmp_path / "project" / "below")
 
     assert consent.write_project_choice(False) == (above, True)
 
     assert above.read_text() == "# ours\n\n[telemetry]\nenabled = false\n"
-    assert stat.S_IMODE(above.stat().st_mode) == 0o600
+    assert stat.S_IMODE(above.stat().st_mode) == 0o755
 
 
 def test_there_is_no_team_where_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

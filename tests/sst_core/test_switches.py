@@ -70,16 +70,25 @@ def test_a_name_that_switches_nothing_off_is_told_where_somebody_looks(machine: 
         assert machine.sst(*command.split(), env=slips).stderr == line, command
         assert machine.sst(*command.split(), env={"SST_DISABLE_PLUGINS": "telemetry,wild"}).stderr == "", command
     assert machine.sst("build", env=slips).stderr == "", "a build is not the place for it"
+    seen = machine.on_terminal("telemetry", env={**slips, "COLUMNS": "60"}).text
+    assert seen.startswith("sst: SST_DISABLE_PLUGINS names nothing that is installed:\ntelemtry, ")
+
+
+def test_what_is_switched_off_is_known_by_name() -> None:
+    switches = Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": "tasks,telemetry"})
+
+    assert [entry.name for entry in switches.switched_off] == ["tasks"]
 
 
 @pytest.mark.parametrize("typed", ["telemtry", "Telemetri", "sst_telemetry", "x, acme-telemetry"])
 def test_a_name_that_may_be_meant_for_telemetry_switches_it_off(typed: str) -> None:
-    assert Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).own_telemetry_is_off
+    why = Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).why_own_telemetry_is_off
+    assert why == f"{typed.rpartition(' ')[2]!r} is nothing installed, and telemetry may be meant"
 
 
 @pytest.mark.parametrize("typed", ["", "tasks", "sst", "teleport", "geometry"])
 def test_another_name_leaves_telemetry_on(typed: str) -> None:
-    assert not Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).own_telemetry_is_off
+    assert not Switches(SST, installed(SST), {"SST_DISABLE_PLUGINS": typed}).why_own_telemetry_is_off
 
 
 def test_an_installed_plugin_of_such_a_name_is_all_that_is_meant(consenting: Machine) -> None:
