@@ -21,6 +21,7 @@ from sst_telemetry.state import (
     LastDelivery,
     address_hint,
     read_state,
+    sent_to,
     write_last_batch,
     write_state,
 )
@@ -152,11 +153,14 @@ class Delivery:
             for paths in requests_of(waiting, now):
                 stopped = self._post_some(url, paths, now)
                 if stopped is not None:
-                    return Report(self._left(), f"{stopped} ({target.where}{address_hint(stopped)})")
+                    return self._report(f"{stopped} ({target.where}{address_hint(stopped)})")
             if self._doubtful:
-                return Report(self._left(), f"{self._doubt_the_address()} ({target.where})")
+                return self._report(f"{self._doubt_the_address()} ({target.where})")
             waiting = wait_for_runs()
-        return Report(0, "everything is delivered", len(self._of_others))
+        return self._report("everything is delivered")
+
+    def _report(self, reason: str) -> Report:
+        return Report(self._left(), reason, len(self._of_others))
 
     def _connected(self, url: str) -> "Connection":
         try:
@@ -183,7 +187,7 @@ class Delivery:
         """No request can be made, and a detached sender has no other way to tell the user."""
         now = self._clock()
         last = LastDelivery(_written(now), url, why, 0, 0)
-        self._remember(_put_off(replace(self._state(), last=last), now.timestamp(), None))
+        self._remember(_put_off(replace(self._before(url), last=last), now.timestamp(), None))
 
     def _post_some(self, url: str, paths: Sequence[Path], now: datetime) -> str | None:
         """Compose and post, on a connection of their own: it too would link two weeks. Returns why to stop, or None."""
@@ -228,12 +232,15 @@ class Delivery:
         is seen by the user too. Returns what was remembered before, and what the attempt is."""
         from sst_telemetry.post import body
 
-        now = self._clock()
+        now, before = self._clock(), self._before(url)
         write_last_batch(self._locations.telemetry, body(contents))
-        before = self._state()
         last = LastDelivery(_written(now), url, "none yet", len(contents), 0)
-        self._remember(_put_off(_sent_to(before, last), now.timestamp(), None))
+        self._remember(_put_off(_with_collector(before, last), now.timestamp(), None))
         return before, last
+
+    def _before(self, url: str) -> DeliveryState:
+        """What is remembered; where that was lost, what `forget` would take it for: it is about to be written anew."""
+        return replace(self._state(), sent_to=sent_to(self._locations.telemetry, url))
 
     def _note_answer(self, before: DeliveryState, last: LastDelivery, answer: "Answer") -> None:
         """Keep what came of it. The next sender stays put off after a failure alone."""
@@ -242,9 +249,9 @@ class Delivery:
         accepted = answer.accepted if isinstance(answer, Accounted) else 0
         last = replace(last, outcome=answer.outcome, accepted=accepted)
         if not isinstance(answer, Failed):
-            self._remember(_sent_to(before, last))
+            self._remember(_with_collector(before, last))
             return
-        after = replace(before, last=last) if answer.unsent else _sent_to(before, last)
+        after = replace(before, last=last) if answer.unsent else _with_collector(before, last)
         self._remember(_put_off(after, self._clock().timestamp(), answer.retry_after))
 
     def _account(self, lines: Sequence[Line], *, rejected: int) -> None:
@@ -280,7 +287,7 @@ def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat("T", "seconds")
 
 
-def _sent_to(before: DeliveryState, last: LastDelivery) -> DeliveryState:
+def _with_collector(before: DeliveryState, last: LastDelivery) -> DeliveryState:
     return replace(before, sent_to=tuple(dict.fromkeys((*before.sent_to, last.url))), last=last)
 
 

@@ -16,7 +16,7 @@ from sst_telemetry.leftovers import remove_leftovers
 from sst_telemetry.needed import needed
 from sst_telemetry.pending import Ids, Pending, count, keep, last_day, read_pending, weeks, with_ours
 from sst_telemetry.queue import Queue, pinned_week
-from sst_telemetry.state import read_last_batch, read_state, write_last_batch
+from sst_telemetry.state import sent_to, write_last_batch
 
 if TYPE_CHECKING:
     from sst_telemetry.post import Connection
@@ -103,7 +103,7 @@ def _noted(consent: Consent) -> Pending:
 def _to_ask(consent: Consent) -> Pending:
     locations, now = consent.locations, utc_now()
     pending = read_pending(locations, now)
-    for url in _sent_to(consent):
+    for url in sent_to(consent.locations.telemetry, find_destination(consent.product, consent.environ).url):
         pending[url] = with_ours(pending.get(url, []), _weekly_ids(locations, now))
     return pending
 
@@ -152,16 +152,6 @@ def _connected(consent: Consent, url: str) -> "Connection":
         from sst_telemetry.post import Connection
 
         return Connection(url, consent.product.name)
-
-
-def _sent_to(consent: Consent) -> tuple[str, ...]:
-    """The collectors that were sent something; the one that is configured if that can't be read any more."""
-    telemetry = consent.locations.telemetry
-    state = read_state(telemetry)
-    if state.last is not None or not Folder(telemetry).delivery.exists() or not read_last_batch(telemetry):
-        return state.sent_to
-    configured = find_destination(consent.product, consent.environ).url
-    return (configured,) if configured else ()
 
 
 def _weekly_ids(locations: Locations, now: datetime) -> Ids:

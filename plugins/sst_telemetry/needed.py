@@ -10,11 +10,12 @@ from sst_core import Product, SstError
 def needed(product: Product) -> Iterator[None]:
     """Raise SstError for what can't be imported in here: what it is, and what to do.
 
-    A file that is torn, or of another version, is no ImportError; what such an error says may be anything.
+    A file that is torn, or of another version, is no ImportError; what such an error says may be anything. What the
+    system refuses, too many open files or too little memory, passes, and goes on to the caller.
     """
     try:
         yield
-    except (SstError, TimeoutError):  # the second is the bound on whatever takes too long
+    except (SstError, OSError, MemoryError):
         raise
     except Exception as error:
         what = str(error) if isinstance(error, ImportError) else type(error).__name__

@@ -62,6 +62,14 @@ def read_state(telemetry: Path) -> DeliveryState:
         return DeliveryState()
 
 
+def sent_to(telemetry: Path, configured: str | None) -> tuple[str, ...]:
+    """The collectors that may have been sent a line; the one that is configured if that can't be read any more."""
+    state = read_state(telemetry)
+    if state.last is not None or not Folder(telemetry).delivery.exists() or not read_last_batch(telemetry):
+        return state.sent_to
+    return (configured,) if configured else ()
+
+
 def read_state_to_show(telemetry: Path) -> DeliveryState:
     """The same, but raises :class:`ConfigurationError` where it can't be trusted: nobody is told "never" then."""
     content = read_own(Folder(telemetry).delivery) or b"{}"

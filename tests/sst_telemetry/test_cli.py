@@ -81,6 +81,18 @@ def test_flush_says_what_another_version_recorded_and_has_not_failed(
     assert (as_json.returncode, json.loads(as_json.stdout)["of_other_versions"]) == (0, others)
 
 
+def test_flush_that_fails_counts_what_another_version_recorded_apart(machine: Machine, consenting: Consenting) -> None:
+    run = consenting.record("build")
+    run.write_text(run.read_text().replace('"build"', '"sell"'))
+    consenting.record("deploy")
+    bound, url = refusing()
+    with bound:
+        ended = flush(machine, url, "--json")
+
+    assert ended.returncode == 1
+    assert (json.loads(ended.stdout)["left"], json.loads(ended.stdout)["of_other_versions"]) == (1, 1)
+
+
 def test_flush_without_a_collector_says_so(machine: Machine, consenting: Consenting) -> None:
     consenting.record("build")
 

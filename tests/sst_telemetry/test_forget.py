@@ -69,6 +69,22 @@ def test_an_address_that_was_never_reached_is_not_asked_and_does_not_make_it_fai
     assert not (machine.state / "forget.json").exists()
 
 
+def test_a_failure_after_the_state_was_lost_leaves_the_collector_to_be_asked(
+    consenting: Consenting, machine: Machine, loopback: Loopback
+) -> None:
+    """The state that it writes looks sound, and would have no collector in it."""
+    a_delivered_run(consenting, machine, loopback)
+    Folder(consenting.locations.telemetry).delivery.write_text("")
+    consenting.record()
+    url = loopback.url
+    loopback.close()
+
+    assert consenting.deliver(url).left == 1
+
+    assert consenting.state.last is not None
+    assert consenting.state.sent_to == (url,)
+
+
 def test_the_machine_stays_the_same_after_forget_and_is_another_after_reset(
     consenting: Consenting, machine: Machine, loopback: Loopback
 ) -> None:

@@ -131,7 +131,6 @@ BROKEN = {
     "missing": ("raise ModuleNotFoundError(\"No module named '{module}'\")", "No module named '{module}'"),
     "torn": ("def (", "SyntaxError"),
     "of another version": ("import os; os.hunter2", "AttributeError"),
-    "kept from us": ("raise PermissionError(13, 'hunter2')", "PermissionError"),
 }
 
 
@@ -152,6 +151,17 @@ def test_where_a_module_is_broken_a_user_is_told_which_and_what_to_do(
     assert (consenting.state.failures, len(machine.queued()), loopback.requests) == (1, 1, [])
     flushed = machine.sst("telemetry", "flush")
     assert (flushed.returncode, flushed.stdout, flushed.stderr) == (1, "", f"sst: error: {words}\n")
+
+
+def test_what_the_system_refuses_a_part_is_told_as_it_is(machine: Machine, consenting: Consenting) -> None:
+    consenting.record()
+    (machine.home / "httpx.py").write_text("raise OSError(24, 'Too many open files')")
+    machine.environ |= {"PYTHONPATH": str(machine.home), "SST_TELEMETRY_URL": "https://collector.invalid/events"}
+
+    flushed = machine.sst("telemetry", "flush")
+
+    words = "sst: error: What is queued can't be sent: Too many open files.\n"
+    assert (flushed.returncode, flushed.stdout, flushed.stderr) == (1, "", words)
 
 
 def test_where_there_is_no_such_alarm_it_ends_too(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
