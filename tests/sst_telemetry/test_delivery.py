@@ -938,8 +938,24 @@ def test_what_is_noted_of_a_request_that_has_no_answer_yet_is_a_failure_of_which
     assert (state.failures, state.sent_to) == (1, (loopback.url,))
 
 
+@pytest.mark.parametrize(
+    ("runs", "named", "off", "due"),
+    [(1, True, False, True), (0, True, False, False), (1, False, False, False), (1, True, True, False)],
+    ids=["due", "nothing queued", "no collector", "off"],
+)
+def test_a_delivery_is_due_where_something_is_queued_and_may_be_sent(
+    machine: Machine, consenting: Consenting, runs: int, named: bool, off: bool, due: bool
+) -> None:
+    for _ in range(runs):
+        consenting.record()
+    environ = {**machine.environ, **({"SST_TELEMETRY_URL": "https://collector.invalid/events"} if named else {})}
+    environ |= {"SST_TELEMETRY_DISABLED": "1"} if off else {}
+
+    assert Delivery(consenting.consent(environ=environ)).is_due() is due
+
+
 def test_where_nothing_happens_nothing_is_noted(machine: Machine, consenting: Consenting, loopback: Loopback) -> None:
-    consenting.deliver(loopback.url, clock=now)
+    assert consenting.deliver(loopback.url, clock=now).of_others == 0
 
     assert sorted(path.name for path in machine.telemetry.iterdir()) == ["notice", "queue"]
 
