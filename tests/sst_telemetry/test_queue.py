@@ -21,7 +21,7 @@ from installed import PYTHON
 from loopback import Loopback
 from sst_core.testing import Machine
 from sst_telemetry import queue as queue_module
-from sst_telemetry.queue import MAX_AGE, MAX_BYTES, Queue, pinned_week
+from sst_telemetry.queue import MAX_AGE, MAX_BYTES, Queue, pinned_week, session_of
 
 NOW = 1_800_000_000.0
 DAY = 24 * 3600.0
@@ -224,11 +224,15 @@ def test_a_run_keeps_the_week_that_it_was_first_sent_in(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     path = at(tmp_path, NOW)
     assert pinned_week(path) is None
+    session = session_of(path)
+    assert path.stem.endswith(f"-{session}")
+    assert len(session) == 32
 
     pinned = queue.pinned(path, "2026-W48")
 
     assert pinned.name == f"{path.stem}.2026-W48.json"
     assert queue.waiting() == [pinned]
+    assert session_of(pinned) == session
     assert pinned_week(pinned) == "2026-W48"
     assert queue.pinned(pinned, "2026-W49") == pinned
     assert pinned_week(pinned) == "2026-W48"

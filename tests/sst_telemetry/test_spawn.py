@@ -17,7 +17,7 @@ from sst_core import Context
 from sst_core.testing import PATIENCE, PROGRAM, Machine
 from sst_telemetry import spawn
 from sst_telemetry.queue import MAX_AGE
-from sst_telemetry.spawn import CAME, INTERVAL, INTERVAL_IN_CI, STAMP, start_sender_if_due
+from sst_telemetry.spawn import CAME, INTERVAL, INTERVAL_IN_CI, STAMP, missing_since, start_sender_if_due
 from waiting import eventually
 
 
@@ -126,6 +126,18 @@ def test_where_no_sender_comes_a_command_keeps_the_queue_within_its_bounds(
     start_sender_if_due(Context(product=PRODUCT, ci=None), None)
 
     assert (len(building.queued()), consenting.state.dropped, started) == (kept, 1 - kept, [1])
+
+
+def test_a_sender_is_missed_from_its_start_until_one_has_come(consenting: Consenting) -> None:
+    telemetry = consenting.locations.telemetry
+    assert missing_since(consenting.locations) is None
+
+    (telemetry / STAMP).touch()
+    os.utime(telemetry / STAMP, (2, 2))
+    assert missing_since(consenting.locations) == 2.0
+
+    (telemetry / CAME).touch()
+    assert missing_since(consenting.locations) is None
 
 
 def test_a_disk_that_keeps_the_queue_from_being_trimmed_keeps_no_sender_from_starting(
@@ -253,7 +265,7 @@ def test_the_sender_is_detached_and_knows_nothing_that_it_does_not_need(building
     assert environ.keys() == ALLOWED
     assert "hunter2" not in str(environ)
     assert environ.items() >= needed.items()
-    assert str(building.folder) not in environ["PYTHONPATH"].split(os.pathsep)
+    assert not {str(building.folder), str(PROGRAM.parent)} & {*environ["PYTHONPATH"].split(os.pathsep)}
     assert (there / "cwd").readlink() == Path("/")
     assert {(there / "fd" / number).readlink() for number in "012"} == {Path("/dev/null")}
     assert os.getsid(sender(building)) == sender(building)
