@@ -57,12 +57,16 @@ def test_forget_takes_a_machine_out_of_the_numbers_and_leaves_the_others(
     assert not (machine.state / "forget.json").exists()
 
 
-def test_a_collector_that_is_away_leaves_the_request_pending_even_when_off(machine: Machine) -> None:
-    machine.environ["SST_TELEMETRY_URL"] = "http://127.0.0.1:9/events"
+def test_a_collector_that_is_away_leaves_the_request_pending_even_when_off(
+    machine: Machine, start_collector: StartCollector
+) -> None:
+    collector = start_collector()
+    machine.environ["SST_TELEMETRY_URL"] = f"http://127.0.0.1:{collector.port}/events"
     machine.project('build = ["true"]')
     machine.sst("telemetry", "enable")
     machine.sst("build")
-    machine.sst("telemetry", "flush")
+    assert machine.sst("telemetry", "flush").returncode == 0
+    collector.end()
 
     assert machine.sst("telemetry", "forget").returncode == 1
     assert machine.sst("telemetry", "disable").returncode == 0
