@@ -44,7 +44,7 @@ Resources:
     Properties:
       CodeUri: src/
       Handler: handler.other
-      Timeout: 5
+      Timeout: 4
       Events:
         Any: {Type: HttpApi}
   Script:
@@ -72,7 +72,7 @@ def other(event, context):
     if what == "slow":
         time.sleep(20)
     if what == "together":
-        time.sleep(3)
+        time.sleep(2)
     if what == "binary":
         body = base64.b64encode(bytes(range(256))).decode()
         return {"statusCode": 201, "body": body, "isBase64Encoded": True, "cookies": ["a=1", "b=2"],
@@ -194,7 +194,7 @@ def test_a_change_is_there_at_the_next_request(started: Started, app: Machine) -
     [
         ("/raise", "ValueError: what went wrong"),
         ("/exit", "Runtime.ExitError: Runtime exited with 3"),
-        ("/slow", "Sandbox.Timedout: Task timed out after 5.00 seconds"),
+        ("/slow", "Sandbox.Timedout: Task timed out after 4.00 seconds"),
     ],
 )
 def test_a_failure_is_told_to_the_developer_and_not_to_the_client(started: Started, path: str, words: str) -> None:

@@ -104,8 +104,8 @@ def test_an_event_that_is_under_way_at_the_end_fails_in_words(code: Path, said: 
 
 
 def test_what_it_takes_to_start_is_no_time_of_the_functions(code: Path, said: list[str]) -> None:
-    (code / "app.py").write_text(f"{HANDLER}\ntime.sleep(2.5)\ndef works(event, context): time.sleep(0.3)\n")
-    running = Environment(replace(function(code, "works"), timeout=2.0), "eu-west-1", said.append)
+    (code / "app.py").write_text(f"{HANDLER}\ntime.sleep(1.5)\ndef works(event, context): time.sleep(0.3)\n")
+    running = Environment(replace(function(code, "works"), timeout=1.0), "eu-west-1", said.append)
     try:
         assert not running.invoke(b"{}").failed
     finally:

@@ -386,13 +386,13 @@ def test_a_child_of_a_thread_that_has_ended_is_left_too(tmp_path: Path) -> None:
 
     def meanwhile() -> None:
         has_begun.wait()
-        started.append(subprocess.Popen(python("import time; time.sleep(2); raise SystemExit(3)")))
-        time.sleep(1.2)  # meanwhile orphans end
+        started.append(subprocess.Popen(python("import time; time.sleep(1.6); raise SystemExit(3)")))
+        time.sleep(1)  # meanwhile orphans end
 
     thread = threading.Thread(target=meanwhile)
     thread.start()
     threading.Timer(0.7, has_begun.set).start()
-    leaving = "for i in $(seq 40); do (sleep 0.05 &); sleep 0.1; done; exit 7"
+    leaving = "for i in $(seq 30); do (sleep 0.05 &); sleep 0.1; done; exit 7"
     assert run_tool(["sh", "-c", leaving], folder=tmp_path) == 7
     thread.join()
 

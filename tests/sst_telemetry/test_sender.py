@@ -134,8 +134,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("module", ["httpx", "distro"])
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize(("module", "broken"), [("distro", "missing"), *(("httpx", broken) for broken in BROKEN)])
 def test_where_a_module_is_broken_a_user_is_told_which_and_what_to_do(
     machine: Machine, consenting: Consenting, loopback: Loopback, module: str, broken: str
 ) -> None:

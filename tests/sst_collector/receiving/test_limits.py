@@ -29,7 +29,7 @@ IDLE = int(os.environ.get("SST_IDLE_CONNECTIONS", "1000"))
 IMPATIENT = (
     *PYTHON,
     "-c",
-    "import sst_collector.receiving.connections as c; c.EXCHANGE_SECONDS, c.MAX_PIPELINED = 3.0, 10**6; "
+    "import sst_collector.receiving.connections as c; c.EXCHANGE_SECONDS, c.MAX_PIPELINED = 2.0, 10**6; "
     "from sst_core.sst import main; main()",
 )
 
