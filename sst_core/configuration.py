@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sst_core.environment import YES
+from sst_core.environment import YES, slips_of
 from sst_core.errors import ConfigurationError
 from sst_core.files import private_draft, read_own, write_private
 
@@ -18,8 +18,6 @@ MAX_KEY_PARTS = 16
 MAX_BARE = 1 << 16
 """Characters beside strings and comments: the parser takes half a kilobyte for each."""
 
-_NEAR = 0.85
-"""How alike a name is to the one it may be meant to be: one slip of `telemetry`, and no other word."""
 _OPEN_TELEMETRY = re.compile("open[_-]?telemetry")
 """Another thing, which other settings are called after."""
 _NO = ("0", "false", "no", "off", "none", "never", "disable", "disabled", "optout")
@@ -152,11 +150,7 @@ def _letters(name: str) -> str:
 def _slip(settings: Mapping[str, Any]) -> str | None:
     """The key or table that is nearly called so."""
     folded = {key.casefold(): key for key in settings if key != "telemetry"}
-    if not folded:
-        return None
-    from difflib import get_close_matches  # commands have it from Typer, but a sender has not
-
-    return next((folded[name] for name in get_close_matches("telemetry", folded, cutoff=_NEAR)), None)
+    return next((folded[name] for name in slips_of("telemetry", folded)), None) if folded else None
 
 
 def write_telemetry_enabled(path: Path, enabled: bool, new_mode: int = 0o600) -> bool:

@@ -15,7 +15,7 @@ from sst_core.configuration import (
     telemetry_in,
     write_telemetry_enabled,
 )
-from sst_core.environment import YES, is_set
+from sst_core.environment import is_set, misspelt_disabled
 from sst_core.errors import ConfigurationError
 from sst_core.files import ForeignFileError, make_private_folder, private_draft, read_own
 from sst_core.locations import Locations, policy_file, require_folder, settings_files, working_folder
@@ -32,19 +32,6 @@ LOCK_SECONDS = 90.0
 KEPT_BYTES = 1 << 18
 """Bytes of notice items kept for this user's other installations (other plugins or versions): about a thousand lines,
 well under what `read_own` accepts."""
-
-
-NEARLY_DISABLED = (
-    "TELEMETRY_DISABLE",
-    "TELEMETRY_OFF",
-    "TELEMETRY_OPTOUT",
-    "TELEMETRY_OPT_OUT",
-    "DISABLE_TELEMETRY",
-    "NO_TELEMETRY",
-    "OPT_OUT_TELEMETRY",
-)
-NEARLY_ENABLED = ("TELEMETRY", "TELEMETRY_ENABLED", "TELEMETRY_ENABLE", "ENABLE_TELEMETRY")
-"""What other tools call such a variable."""
 
 
 class Source(Record):
@@ -226,7 +213,9 @@ class Consent(Record):
             # Only whether it is set to something, and not what to: a value may be anything, and this is printed.
             words = "not set" if value is None else "set" if is_set(value) else "set to no"
             yield Source("environment", is_set(value), words, variable)
-        yield from self._variables_nearly_called_so()
+        meant = f"is not known, and {self.product.variable('TELEMETRY_DISABLED')} may be meant"
+        for variable in misspelt_disabled(self.environ, self.product.variable):
+            yield Source("environment", True, meant, variable)
         debugging = self.product.variable("TELEMETRY_DEBUG")
         if is_set(self.environ.get(debugging)):
             yield Source("environment", False, "set: runs are printed and not recorded", debugging)
@@ -236,15 +225,6 @@ class Consent(Record):
             self.switched_off or "not switched off",
             self.product.variable("DISABLE_PLUGINS"),
         )
-
-    def _variables_nearly_called_so(self) -> Iterator[Source]:
-        """Those that say no. They may be meant for the one that is known, and nothing else reads them."""
-        meant = f"is not known, and {self.product.variable('TELEMETRY_DISABLED')} may be meant"
-        for name in (*NEARLY_DISABLED, *NEARLY_ENABLED):
-            variable = self.product.variable(name)
-            value = self.environ.get(variable, "").strip().casefold()
-            if value and (is_set(value) if name in NEARLY_DISABLED else value not in YES):
-                yield Source("environment", True, meant, variable)
 
     def _projects(self) -> Iterator[Source]:
         if self.folder_is_gone:

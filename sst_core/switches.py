@@ -4,13 +4,10 @@ import re
 from collections.abc import Mapping
 
 from sst_core.entry_points import Entry, Installed
-from sst_core.environment import is_set
+from sst_core.environment import is_set, slips_of
 from sst_core.installation import normalized
 from sst_core.product import Product
 from sst_core.terminal import printable, say
-
-_NEAR = 0.85
-"""How alike a name is to the one it may be meant to be: a slip of `telemetry`, and no other plugin's."""
 
 
 class Switches:
@@ -87,13 +84,8 @@ class Switches:
 
     def _meant_for(self, entry: Entry) -> str | None:
         """What was typed that may be meant for it."""
-        unknown = self._unknown
-        if not unknown:
-            return None
-        from difflib import get_close_matches  # most runs name nothing
-
-        name = normalized(entry.name)
-        near = [each for each in unknown if name in each] or get_close_matches(name, unknown, cutoff=_NEAR)
+        name, unknown = normalized(entry.name), self._unknown
+        near = unknown and ([each for each in unknown if name in each] or slips_of(name, unknown))
         return unknown[near[0]] if near else None
 
     @property

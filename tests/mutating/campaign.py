@@ -28,6 +28,7 @@ TESTS = {
     "sst_core/catalogue.py": ("sst_core/test_catalogue.py", "sst_core/test_measures.py", "sst_core/test_fields.py"),
     "sst_core/fields.py": ("sst_core/test_fields.py", "sst_core/test_measures.py", "sst_core/test_audit.py"),
     "sst_core/declaration.py": ("sst_core/test_declaration.py", "sst_core/test_installation.py"),
+    "sst_core/environment.py": ("sst_core/test_environment.py", "sst_core/test_consent.py"),
     "sst_core/configuration.py": ("sst_core/test_consent.py", "sst_core/test_configuration.py"),
     "sst_core/consent.py": ("sst_core/test_consent.py", "sst_core/test_notice.py", "sst_telemetry/test_control.py"),
     "sst_core/switches.py": ("sst_core/test_switches.py", "sst_core/authoring/test_list.py"),

@@ -21,7 +21,8 @@ from permissions import give_away, only_root
 from reading import ROOT
 from sharing import share_by_access_list, share_with_a_group
 from sst_core import SST, ConfigurationError, Consent, Decision, Source, held
-from sst_core.consent import KEPT_BYTES, NEARLY_DISABLED, NEARLY_ENABLED
+from sst_core.consent import KEPT_BYTES
+from sst_core.environment import NEARLY_DISABLED, NEARLY_ENABLED
 from sst_core.files import MAX_BYTES
 from sst_core.testing import Machine
 
